@@ -1,0 +1,6 @@
+//! Bytes to pixels: decoding with limits, and resizing.
+
+pub mod decode;
+pub mod resize;
+
+pub use decode::{ColourMode, Decoded, ImageError, decode_bytes, decode_file, read_size};

@@ -1,0 +1,6 @@
+//! The command line program.
+mod cli;
+
+fn main() -> std::process::ExitCode {
+    cli::run()
+}

@@ -1,0 +1,7 @@
+//! Recipes (architecture and training settings, as data), the model file, the embedded weights.
+
+pub mod file;
+pub mod recipe;
+
+pub use file::{Model, ModelError};
+pub use recipe::{Recipe, RecipeError};

@@ -1,0 +1,39 @@
+//! The one way from an image to the network's input; its settings are stored in every model file.
+
+use image::RgbImage;
+use serde::{Deserialize, Serialize};
+
+/// How an image of any size becomes a square of the network's size.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Resize {
+    /// Stretched to the square, each pixel the nearest one of the image, as Keras' `flow_from_directory` does.
+    StretchNearest,
+    /// The aspect ratio kept, centred on black, area-averaged when shrinking and bilinear when growing.
+    Fit,
+}
+
+/// The settings of the preprocessing.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Preprocessing {
+    /// Side of the square input, in pixels.
+    pub side_px: usize,
+    /// How an image gets that size.
+    pub resize: Resize,
+}
+
+impl Preprocessing {
+    /// The image as `side_px * side_px * 3` bytes, RGB, row-major: what the cache keeps and augmentation samples.
+    pub fn to_bytes(&self, image: &RgbImage) -> Vec<u8> {
+        let _ = image;
+        todo!()
+    }
+}
+
+/// Bytes to the network's input: each divided by 255, so in 0..=1.
+pub fn to_input(bytes: &[u8], input: &mut [f32]) {
+    for (value, &byte) in input.iter_mut().zip(bytes) {
+        *value = f32::from(byte) * (1.0 / 255.0);
+    }
+}
