@@ -12,6 +12,7 @@ pub mod nn;
 pub mod phantom;
 pub mod predict;
 pub mod preprocess;
+pub mod random;
 #[cfg(feature = "report")]
 pub mod report;
 pub mod train;
