@@ -129,7 +129,7 @@ pub enum RecipeError {
         /// The file or built-in recipe.
         path: String,
         /// Which layer, and why.
-        source: crate::nn::network::ArchitectureError,
+        source: crate::nn::ArchitectureError,
     },
 }
 
