@@ -5,10 +5,10 @@
 
 mod completions;
 mod exit;
+mod fetch;
 mod interrupt;
 mod man;
 
-#[allow(unused_imports)]
 pub use interrupt::interrupted;
 
 use clap::{Parser, Subcommand};
@@ -17,6 +17,7 @@ use std::process::ExitCode;
 
 const EXAMPLES: &str = "\
 Examples:
+  giemsa fetch
   giemsa completions bash > ~/.local/share/bash-completion/completions/giemsa
   giemsa man --out ~/.local/share/man/man1
 
@@ -43,6 +44,8 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
+    /// Download the official cell images, verify and unpack them.
+    Fetch(fetch::FetchArgs),
     /// Print the completion script of a shell.
     Completions(completions::CompletionsArgs),
     /// Print the manual page, or write those of all commands into a folder.
@@ -52,6 +55,7 @@ enum Command {
 impl Command {
     fn run(self, context: &Context) -> anyhow::Result<Outcome> {
         match self {
+            Command::Fetch(args) => fetch::run(args, context),
             Command::Completions(args) => completions::run(args, context),
             Command::Man(args) => man::run(args, context),
         }
