@@ -2,6 +2,9 @@
 //!
 //! To add a subcommand, write `src/cli/x.rs` and add three lines here: `mod x;`, a variant of [`Command`] with a one-line
 //! description, and an arm in [`Command::run`].
+//!
+//! Results go to standard output with `writeln!` and `?`, not `println!`: a pipe that its reader has closed then ends
+//! the program quietly. Progress and notes go to standard error, and not at all with `--quiet`.
 
 mod completions;
 mod exit;

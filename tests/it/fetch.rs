@@ -523,9 +523,8 @@ fn a_write_that_fails_names_the_file_and_keeps_what_has_come() {
 
 #[cfg(unix)]
 #[test]
-fn ctrl_c_stops_with_130_and_the_next_run_goes_on() {
+fn ctrl_c_stops_with_130_and_keeps_what_has_come() {
     let (body, out) = (archive(), tempfile::tempdir().unwrap());
-    // After some bytes it says nothing more, for a while.
     let server = Server::start({
         let body = body.clone();
         move |_, request| cut(from(&body, request.start), 2000)
