@@ -105,7 +105,8 @@ impl<'a> Part<'a> {
     }
 
     fn remove_if_empty(&self) -> Result<(), FetchError> {
-        if self.bytes == 0 { std::fs::remove_file(self.path).map_err(FetchError::io(self.path)) } else { Ok(()) }
+        let length = self.file.metadata().map_err(FetchError::io(self.path))?.len();
+        if length == 0 { std::fs::remove_file(self.path).map_err(FetchError::io(self.path)) } else { Ok(()) }
     }
 
     fn append(&mut self, bytes: &[u8]) -> Result<(), FetchError> {
@@ -190,6 +191,7 @@ fn receive(agent: &ureq::Agent, remote: &Remote, part: &mut Part, watch: &mut Wa
             Err(error) => return Err(Broken::ForNow(error.to_string())),
         };
         if part.bytes + read as u64 > most {
+            part.restart()?;
             return Err(wrong_size(remote, most, "more").into());
         }
         part.append(&buffer[..read])?;
