@@ -75,7 +75,7 @@ pub fn run(args: SplitArgs, context: &Context) -> anyhow::Result<Outcome> {
         .tempdir_in(parent)
         .with_context(|| parent.display().to_string())?;
     for (name, part) in [("Train", &train), ("Test", &test)] {
-        place(part, &args.dir, &folder.path().join(name))?;
+        place(part, &folder.path().join(name))?;
     }
     fs::set_permissions(folder.path(), fs::metadata(parent)?.permissions())?;
     if args.out.exists() {
@@ -102,12 +102,12 @@ fn refuse_full(out: &Path) -> anyhow::Result<()> {
 }
 
 /// Puts each image under its class, as a hard link where the file system can, else as a copy.
-fn place(samples: &[Sample], root: &Path, part: &Path) -> Result<(), DatasetError> {
+fn place(samples: &[Sample], part: &Path) -> Result<(), DatasetError> {
     for sample in samples {
         let folder = part.join(sample.class.name());
         let error = |source| DatasetError::Io { path: sample.path.display().to_string(), source };
         fs::create_dir_all(&folder).map_err(error)?;
-        let to = folder.join(flat_name(&sample.path, root));
+        let to = free_name(&folder, &sample.path);
         if fs::hard_link(&sample.path, &to).is_err() {
             fs::copy(&sample.path, &to).map_err(error)?;
         }
@@ -115,13 +115,18 @@ fn place(samples: &[Sample], root: &Path, part: &Path) -> Result<(), DatasetErro
     Ok(())
 }
 
-/// The file's name; with the folders below its class folder before it, where it lies deeper, so that two files of one
-/// name do not meet.
-fn flat_name(path: &Path, root: &Path) -> std::ffi::OsString {
-    let below = path.strip_prefix(root).unwrap_or(path);
-    let parts: Vec<_> = below.components().skip(1).map(|part| part.as_os_str()).collect();
-    match parts.len() {
-        0 | 1 => path.file_name().unwrap_or_default().to_owned(),
-        _ => parts.join(std::ffi::OsStr::new("_")),
-    }
+/// The file's name in the folder; with a number where another file of that name, from another folder, lies there.
+fn free_name(folder: &Path, path: &Path) -> PathBuf {
+    let name = path.file_name().unwrap_or_default();
+    let (stem, extension) = (path.file_stem().unwrap_or_default(), path.extension());
+    let numbered = (2..).map(|n| {
+        let mut name = stem.to_owned();
+        name.push(format!("-{n}"));
+        extension.iter().for_each(|extension| {
+            name.push(".");
+            name.push(extension);
+        });
+        folder.join(name)
+    });
+    std::iter::once(folder.join(name)).chain(numbered).find(|path| !path.exists()).unwrap_or_else(|| folder.join(name))
 }

@@ -52,7 +52,7 @@ fn write_table(out: &mut dyn Write, statistics: &Statistics) -> io::Result<()> {
         writeln!(out, "{name:name_width$}  {images:>7}  {}  {}", range(height), range(width))?;
     }
     let modes: Vec<String> =
-        statistics.colour_modes.iter().map(|(mode, n)| format!("{mode} {n}")).collect();
+        statistics.colour_modes.iter().map(|(mode, n)| format!("{} {n}", mode.name())).collect();
     writeln!(out, "\npatients: {}", statistics.patients)?;
     if statistics.without_patient > 0 {
         writeln!(out, "images whose name tells no patient: {}", statistics.without_patient)?;
