@@ -153,10 +153,8 @@ fn step(mut network: Network, layers: &[LayerSpec], batch: usize, seconds: f64, 
     let (inputs, samples) = (pixels(batch * input.len()), (0..batch as u64).collect::<Vec<_>>());
     let targets: Vec<f32> = (0..batch).map(|i| (i % 2) as f32).collect();
     let settings = StepSettings { learning_rate: 1e-3, weight_decay: 0.0, label_smoothing: 0.0, seed: 0, epoch: 0 };
-    let ms = rayon::scope(|_| {
-        median_ms(seconds, || {
-            black_box(network.train_step(&inputs, &targets, &samples, &settings));
-        })
+    let ms = median_ms(seconds, || {
+        black_box(network.train_step(&inputs, &targets, &samples, &settings));
     });
     let limit_ms = (operations(input, layers)?.step * batch as u64) as f64 / peak / 1e6;
     Ok(Step { batch, ms, share_of_limit: limit_ms / ms })
