@@ -7,3 +7,4 @@
 mod cli;
 #[cfg(feature = "cli")]
 mod fetch;
+mod network_golden;
