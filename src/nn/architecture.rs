@@ -75,3 +75,51 @@ pub enum LayerSpec {
         activation: Activation,
     },
 }
+
+/// The shape that each layer gives.
+pub fn shapes(input: Shape, layers: &[LayerSpec]) -> Result<Vec<Shape>, super::network::ArchitectureError> {
+    let mut shape = input;
+    let mut all = Vec::new();
+    for (i, layer) in layers.iter().enumerate() {
+        shape = match layer {
+            LayerSpec::Conv2d { filters, .. } => Shape { channels: *filters, ..shape },
+            LayerSpec::MaxPooling2d {} => {
+                Shape { height: shape.height / 2, width: shape.width / 2, channels: shape.channels }
+            }
+            LayerSpec::GlobalAveragePooling2d {} => Shape { height: 1, width: 1, channels: shape.channels },
+            LayerSpec::Dropout { .. } => shape,
+            LayerSpec::Flatten {} => Shape { height: 1, width: 1, channels: shape.len() },
+            LayerSpec::Dense { units, .. } => {
+                if shape.height * shape.width != 1 {
+                    return Err(super::network::ArchitectureError::Layer {
+                        index: i + 1,
+                        kind: "dense".into(),
+                        expected: "a row of values".into(),
+                        found: format!("{shape:?}"),
+                    });
+                }
+                Shape { channels: *units, ..shape }
+            }
+        };
+        all.push(shape);
+    }
+    Ok(all)
+}
+
+/// Parameters in all, trainable or not.
+pub fn parameters(input: Shape, layers: &[LayerSpec]) -> Result<usize, super::network::ArchitectureError> {
+    let shapes = shapes(input, layers)?;
+    let mut before = input;
+    let mut sum = 0usize;
+    for (layer, &after) in layers.iter().zip(&shapes) {
+        sum += match layer {
+            LayerSpec::Conv2d { filters, kernel, batch_norm, .. } => {
+                kernel * kernel * before.channels * filters + if *batch_norm { 4 * filters } else { *filters }
+            }
+            LayerSpec::Dense { units, .. } => before.len() * units + units,
+            _ => 0,
+        };
+        before = after;
+    }
+    Ok(sum)
+}
