@@ -1,4 +1,5 @@
-//! The command line program.
+//! The command line program; everything it does is in [`cli`].
+
 mod cli;
 
 fn main() -> std::process::ExitCode {

@@ -1,6 +1,123 @@
-//! One file a subcommand.
+//! The command line: one file a subcommand, each with its arguments (`XArgs`) and a `run`.
+//!
+//! To add a subcommand, write `src/cli/x.rs` and add three lines here: `mod x;`, a variant of [`Command`] with a one-line
+//! description, and an arm in [`Command::run`].
+
+mod completions;
+mod exit;
+mod interrupt;
+mod man;
+
+#[allow(unused_imports)]
+pub use interrupt::interrupted;
+
+use clap::{Parser, Subcommand};
+use std::io::IsTerminal;
+use std::process::ExitCode;
+
+const EXAMPLES: &str = "\
+Examples:
+  giemsa completions bash > ~/.local/share/bash-completion/completions/giemsa
+  giemsa man --out ~/.local/share/man/man1
+
+Exit codes: 0 done, 1 failed, 2 usage, 3 the data is at fault, 4 the model file is at fault,
+5 done but some inputs were skipped (they are listed), 130 interrupted.
+
+For research use only, not for diagnosis.";
+
+/// Trains, judges and runs small neural networks that tell malaria-parasitized red blood cells from healthy ones.
+#[derive(Parser)]
+#[command(name = "giemsa", version, after_help = EXAMPLES, max_term_width = 100, arg_required_else_help = true)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+
+    /// Say nothing but results and errors.
+    #[arg(long, short, global = true, display_order = 1000)]
+    quiet: bool,
+
+    /// Compute with N threads instead of one a core; results do not depend on it.
+    #[arg(long, global = true, value_name = "N", display_order = 1001, value_parser = clap::value_parser!(u16).range(1..))]
+    threads: Option<u16>,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Print the completion script of a shell.
+    Completions(completions::CompletionsArgs),
+    /// Print the manual page, or write those of all commands into a folder.
+    Man(man::ManArgs),
+}
+
+impl Command {
+    fn run(self, context: &Context) -> anyhow::Result<Outcome> {
+        match self {
+            Command::Completions(args) => completions::run(args, context),
+            Command::Man(args) => man::run(args, context),
+        }
+    }
+}
+
+/// What holds for every subcommand.
+#[allow(dead_code)]
+pub struct Context {
+    /// Say nothing but results and errors: no progress, no notes.
+    pub quiet: bool,
+    /// Whether text on standard output may carry colour: it is a terminal, and `NO_COLOR` is not set.
+    pub colour: bool,
+}
+
+/// How a subcommand that did not fail ended.
+#[allow(dead_code)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// All of it is done.
+    Done,
+    /// Done, but inputs that could not be used were skipped; the subcommand has listed them.
+    SomeSkipped,
+    /// Stopped by the user; what was done until then is saved.
+    Interrupted,
+}
 
 /// Parses the command line, runs it, prints the error chain, and gives the exit code.
-pub fn run() -> std::process::ExitCode {
-    std::process::ExitCode::SUCCESS
+pub fn run() -> ExitCode {
+    let cli = Cli::parse();
+    let context = Context { quiet: cli.quiet, colour: colour_wanted() && std::io::stdout().is_terminal() };
+    let result = set_threads(cli.threads).and_then(|()| cli.command.run(&context));
+    exit::code_after(result)
+}
+
+/// False where the user has set `NO_COLOR` to anything but nothing (<https://no-color.org>).
+fn colour_wanted() -> bool {
+    std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
+}
+
+/// Sizes rayon's global pool; without a wish rayon starts it itself, and only when it is needed.
+fn set_threads(threads: Option<u16>) -> anyhow::Result<()> {
+    if let Some(threads) = threads {
+        rayon::ThreadPoolBuilder::new().num_threads(threads.into()).build_global()?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_contradicts_itself_nowhere() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn every_command_has_an_example_and_a_description_of_one_line() {
+        for command in Cli::command().get_subcommands() {
+            let name = command.get_name();
+            let help = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+            assert!(help.contains("Examples:") && help.contains(&format!("giemsa {name}")), "{name}: {help}");
+            let about = command.get_about().map(ToString::to_string).unwrap_or_default();
+            assert!(!about.is_empty() && about.len() < 100 && !about.contains('\n'), "{name}: {about}");
+        }
+    }
 }
