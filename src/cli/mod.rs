@@ -7,6 +7,8 @@ mod completions;
 mod exit;
 mod interrupt;
 mod man;
+mod predict;
+mod summary;
 
 #[allow(unused_imports)]
 pub use interrupt::interrupted;
@@ -47,6 +49,10 @@ enum Command {
     Completions(completions::CompletionsArgs),
     /// Print the manual page, or write those of all commands into a folder.
     Man(man::ManArgs),
+    /// Name the class of images.
+    Predict(predict::PredictArgs),
+    /// Print the layers of a recipe or a model, as Keras prints them.
+    Summary(summary::SummaryArgs),
 }
 
 impl Command {
@@ -54,6 +60,8 @@ impl Command {
         match self {
             Command::Completions(args) => completions::run(args, context),
             Command::Man(args) => man::run(args, context),
+            Command::Predict(args) => predict::run(args, context),
+            Command::Summary(args) => summary::run(args, context),
         }
     }
 }

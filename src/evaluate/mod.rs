@@ -1,3 +1,4 @@
 //! Evaluation.
 
 pub mod counts;
+pub mod loss;

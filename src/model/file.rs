@@ -50,8 +50,10 @@ pub enum ModelError {
 /// The metadata's `format` of every model file.
 const FORMAT: &str = "giemsa-model-1";
 
-/// Arrays with these prefixes are a checkpoint's own: the state of the optimizer, and averaged weights.
-pub(crate) const CHECKPOINT_PREFIXES: [&str; 2] = ["adam.", "ema."];
+/// What the names of the optimizer's arrays in a checkpoint begin with.
+pub(crate) const OPTIMIZER_PREFIX: &str = "adam.";
+/// What the names of averaged weights in a checkpoint begin with.
+pub(crate) const AVERAGE_PREFIX: &str = "ema.";
 
 impl Model {
     /// A model that is not calibrated.
@@ -91,7 +93,7 @@ impl Model {
             .map_err(|e| wrong(path, "a recipe in the metadata", &e.to_string()))?;
         let weights: Vec<Tensor> = tensors
             .into_iter()
-            .filter(|tensor| !CHECKPOINT_PREFIXES.iter().any(|prefix| tensor.name.starts_with(prefix)))
+            .filter(|tensor| ![OPTIMIZER_PREFIX, AVERAGE_PREFIX].iter().any(|own| tensor.name.starts_with(own)))
             .collect();
         let network = network_with(&recipe, &weights, path)?;
         let number = |name: &str| -> Result<f32, ModelError> {

@@ -1,6 +1,6 @@
 //! Recipes (architecture and training settings, as data), the model file, the embedded weights.
 
-mod container;
+pub(crate) mod container;
 pub mod file;
 mod ranges;
 pub mod recipe;
