@@ -5,6 +5,8 @@
 pub mod classes;
 pub mod dataset;
 pub mod evaluate;
+#[cfg(feature = "cli")]
+pub mod fetch;
 pub mod files;
 pub mod image;
 pub mod model;

@@ -2,15 +2,18 @@
 //!
 //! To add a subcommand, write `src/cli/x.rs` and add three lines here: `mod x;`, a variant of [`Command`] with a one-line
 //! description, and an arm in [`Command::run`].
+//!
+//! Results go to standard output with `writeln!` and `?`, not `println!`: a pipe that its reader has closed then ends
+//! the program quietly. Progress and notes go to standard error, and not at all with `--quiet`.
 
 mod completions;
 mod exit;
+mod fetch;
 mod interrupt;
 mod man;
 mod predict;
 mod summary;
 
-#[allow(unused_imports)]
 pub use interrupt::interrupted;
 
 use clap::{Parser, Subcommand};
@@ -19,6 +22,7 @@ use std::process::ExitCode;
 
 const EXAMPLES: &str = "\
 Examples:
+  giemsa fetch
   giemsa completions bash > ~/.local/share/bash-completion/completions/giemsa
   giemsa man --out ~/.local/share/man/man1
 
@@ -45,6 +49,8 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
+    /// Download the official cell images, verify and unpack them.
+    Fetch(fetch::FetchArgs),
     /// Print the completion script of a shell.
     Completions(completions::CompletionsArgs),
     /// Print the manual page, or write those of all commands into a folder.
@@ -58,6 +64,7 @@ enum Command {
 impl Command {
     fn run(self, context: &Context) -> anyhow::Result<Outcome> {
         match self {
+            Command::Fetch(args) => fetch::run(args, context),
             Command::Completions(args) => completions::run(args, context),
             Command::Man(args) => man::run(args, context),
             Command::Predict(args) => predict::run(args, context),
