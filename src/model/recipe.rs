@@ -152,7 +152,7 @@ pub enum RecipeError {
         /// Where in it the layer is, if that is known.
         place: Place,
         /// Which layer, and why.
-        source: ArchitectureError,
+        source: Box<ArchitectureError>,
     },
 }
 
@@ -261,7 +261,7 @@ impl Recipe {
                 }
                 _ => Place(None),
             };
-            RecipeError::Layers { path: path.to_owned(), place, source }
+            RecipeError::Layers { path: path.to_owned(), place, source: source.into() }
         })
     }
 

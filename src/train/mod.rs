@@ -8,6 +8,7 @@ pub mod checkpoint;
 pub mod folder;
 pub mod history;
 mod schedule;
+pub mod shared;
 
 pub use checkpoint::State;
 pub use folder::RunFolder;
