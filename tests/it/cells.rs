@@ -60,3 +60,28 @@ pub fn names_in(folder: &Path) -> Vec<String> {
     names.sort();
     names
 }
+
+/// Saves a model whose logit is -5 for a black image, 5 for a white one, and linear in between; so its probabilities of
+/// Parasitized are 1 / (1 + exp(logit)).
+pub fn save_brightness_model(path: &Path) {
+    let text = "
+        name = 'brightness'
+        layers = [{ kind = 'flatten' }, { kind = 'dense', units = 1, activation = 'sigmoid' }]
+        input = { side_px = 4, resize = 'stretch_nearest' }
+        training = { epochs = 1, batch_size = 1, learning_rate = 0.1 }";
+    let recipe = giemsa::model::Recipe::parse(text, "brightness").unwrap();
+    let mut network = giemsa::nn::Network::new(recipe.input_shape(), &recipe.layers, 0).unwrap();
+    let mut weights = network.weights();
+    for tensor in &mut weights {
+        let value = if tensor.name == "dense.bias" { -5.0 } else { 10.0 / 48.0 };
+        tensor.values.fill(value);
+    }
+    network.set_weights(&weights).unwrap();
+    giemsa::model::Model::new(recipe, network).save(path).unwrap();
+}
+
+/// Saves an image of one grey; the brightness model's logit is 10 * grey / 255 - 5.
+pub fn save_grey(path: &Path, grey: u8) {
+    std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+    RgbImage::from_pixel(6, 5, Rgb([grey; 3])).save(path).unwrap();
+}

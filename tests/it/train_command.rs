@@ -187,9 +187,9 @@ fn options_and_recipes_that_make_no_sense_are_refused() {
         train(folder.path(), Path::new("data"), options).code(2).stderr(contains(options[0]));
     }
     fs::write(folder.path().join("quick.toml"), QUICK_RECIPE.replace("units = 1", "units = 0")).unwrap();
-    train(folder.path(), Path::new("data"), &[])
-        .failure()
-        .stderr(contains("quick.toml, line 3, ").and(contains("layer 2 (dense): expected 1 to 16384 `units`, found 0")));
+    train(folder.path(), Path::new("data"), &[]).failure().stderr(
+        contains("quick.toml, line 3, ").and(contains("layer 2 (dense): expected 1 to 16384 `units`, found 0")),
+    );
     fs::write(folder.path().join("quick.toml"), QUICK_RECIPE.replace("epochs", "epoch")).unwrap();
     train(folder.path(), Path::new("data"), &[]).failure().stderr(contains("quick.toml, line 5, "));
     giemsa().args(["train", "data", "--recipe", "sead"]).assert().failure().stderr(contains("expected one of seed"));
