@@ -209,6 +209,35 @@ pub fn summary(input: Shape, layers: &[LayerSpec]) -> Result<Vec<LayerSummary>, 
     Ok(rows)
 }
 
+/// Floating-point operations (two a multiply-add) that one sample costs where nothing is skipped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Operations {
+    /// Of a prediction.
+    pub forward: u64,
+    /// Of a training step: forward, and the gradients at weights and inputs (but not at the network's own input).
+    pub step: u64,
+}
+
+/// Counts the operations of convolutions and dense layers; the rest is small beside them.
+///
+/// # Errors
+/// As [`shapes`].
+pub fn operations(input: Shape, layers: &[LayerSpec]) -> Result<Operations, ArchitectureError> {
+    let (mut operations, mut before) = (Operations { forward: 0, step: 0 }, input);
+    for (layer, shape) in layers.iter().zip(shapes(input, layers)?) {
+        let forward = match *layer {
+            LayerSpec::Conv2d { kernel, .. } => 2 * kernel * kernel * before.channels * shape.len(),
+            LayerSpec::Dense { .. } => 2 * before.len() * shape.len(),
+            _ => 0,
+        } as u64;
+        let passes = if operations.forward == 0 { 2 } else { 3 };
+        operations.forward += forward;
+        operations.step += passes * forward;
+        before = shape;
+    }
+    Ok(operations)
+}
+
 /// Adds a row, numbered among those of its kind as Keras does: the first has no number.
 fn push_row(rows: &mut Vec<LayerSummary>, kind: &str, stem: &str, output: Vec<usize>, parameters: (usize, usize)) {
     let name = match rows.iter().filter(|row| row.kind == kind).count() {
@@ -275,6 +304,19 @@ mod tests {
             let message = shapes(INPUT, &layers).unwrap_err().to_string();
             assert!(message.contains(expected), "{message} does not say {expected}");
         }
+    }
+
+    #[test]
+    fn operations_of_the_seed_network_are_those_counted_by_hand() {
+        let conv = |filters| LayerSpec::Conv2d { filters, kernel: 2, batch_norm: false, activation: Activation::Relu };
+        let pool = LayerSpec::MaxPooling2d {};
+        let mut layers = vec![conv(16), pool.clone(), conv(32), pool.clone(), conv(64), pool, LayerSpec::Flatten {}];
+        layers.extend([dense(500, Activation::Relu), dense(1, Activation::Sigmoid)]);
+        let found = operations(Shape { height: 50, width: 50, channels: 3 }, &layers).unwrap();
+        // 2500*12*16 + 625*64*32 + 144*128*64 + 2304*500 + 500 multiply-adds; the first is not needed for its input.
+        let multiply_adds = 480_000 + 1_280_000 + 1_179_648 + 1_152_000 + 500;
+        assert_eq!(found.forward, 2 * multiply_adds);
+        assert_eq!(found.step, 6 * multiply_adds - 2 * 480_000);
     }
 
     #[test]

@@ -184,7 +184,8 @@ impl Network {
         settings: &StepSettings,
     ) -> StepResult {
         let step = AdamStep::new(self.step + 1, settings.learning_rate, settings.weight_decay);
-        let result = self.run_step(inputs, targets, samples, settings, Update::Adam(step));
+        // The whole step runs on a thread of the pool: its many short parallel passes then start without waking one.
+        let result = rayon::scope(|_| self.run_step(inputs, targets, samples, settings, Update::Adam(step)));
         self.step += u64::from(result.loss.is_finite());
         result
     }

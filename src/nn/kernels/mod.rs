@@ -15,7 +15,7 @@ pub(crate) mod conv_backward;
 pub(crate) mod conv_pool;
 pub(crate) mod conv_pool_backward;
 pub(crate) mod dense;
-pub(crate) mod peak;
+pub mod peak;
 mod simd;
 
 use serde::Serialize;

@@ -1,10 +1,10 @@
-//! What the machine can do at the most: multiply-adds in registers, and bytes from memory.
+//! What a processor can do at the most: multiply-adds in registers.
 
 use super::simd::{Kernel, Simd};
 use super::{InstructionSet, run};
 
 /// Runs `rounds` rounds of independent multiply-adds in registers; gives the floating-point operations done.
-pub(crate) fn multiply_adds(set: InstructionSet, rounds: u64) -> u64 {
+pub fn multiply_adds(set: InstructionSet, rounds: u64) -> u64 {
     run(set, MultiplyAdds { rounds })
 }
 
