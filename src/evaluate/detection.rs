@@ -124,7 +124,7 @@ impl Reading {
         let variance = self.between_patients.powi(2).min(0.999 * most);
         let precision = most / variance - 1.0;
         // With a thousand million cells' worth of agreement between patients, the two distributions are one.
-        (variance > 0.0 && precision < 1e9).then(|| (self.mean * precision, (1.0 - self.mean) * precision))
+        (variance > 0.0 && precision < 1e9).then_some((self.mean * precision, (1.0 - self.mean) * precision))
     }
 
     fn ln_probability_of_none(self, cells: u64) -> f64 {
