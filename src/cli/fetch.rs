@@ -13,8 +13,9 @@ Examples:
   giemsa fetch ~/malaria
   giemsa fetch --url https://mirror.example.org/Malaria/cell_images.zip
 
-It brings 27,558 images (353 MB, unpacked about as much again), courtesy of the U.S. National Library of Medicine
-(Rajaraman et al. 2018, PeerJ 6:e4568). A download that was cut off goes on where it stopped.";
+It brings 27,558 images (353 MB, unpacked about as much again), courtesy of the U.S.
+National Library of Medicine (Rajaraman et al. 2018, PeerJ 6:e4568).
+A download that was cut off goes on where it stopped.";
 
 /// Arguments of `giemsa fetch`.
 #[derive(clap::Args)]

@@ -2,8 +2,8 @@
 
 use super::{Context, Outcome};
 use giemsa::model::{Model, Recipe};
+use giemsa::nn::LayerSummary;
 use giemsa::nn::Network;
-use giemsa::nn::network::LayerSummary;
 use std::io::Write;
 use std::path::PathBuf;
 

@@ -1,1 +1,257 @@
-//! scan
+//! Looks through folders of class folders. What an image's class is, its folder says; what it is of, its content says
+//! later: scanning opens no file.
+
+use super::patients::PatientSource;
+use super::{DatasetError, Sample};
+use crate::classes::Class;
+use std::path::{Path, PathBuf};
+
+/// A class folder of any name.
+#[derive(Clone, Debug)]
+pub struct ClassFolder {
+    /// The folder's name.
+    pub name: String,
+    /// Its files, sorted.
+    pub files: Vec<PathBuf>,
+}
+
+/// What a data folder holds.
+#[derive(Clone, Debug)]
+pub enum Layout {
+    /// `DIR/{class}/…`.
+    Classes(Vec<Sample>),
+    /// `DIR/{Train,Test}/{class}/…`, the names in any case; `Validation` or `Val` is as good as `Test`.
+    Parts {
+        /// To learn from.
+        train: Vec<Sample>,
+        /// To measure on.
+        test: Vec<Sample>,
+    },
+}
+
+/// Names that archives and desktops leave behind.
+fn is_ignored(name: &str) -> bool {
+    name.starts_with('.') || ["__MACOSX", "Thumbs.db", "desktop.ini"].iter().any(|n| n.eq_ignore_ascii_case(name))
+}
+
+/// The entries of a folder that are worth a look, sorted: folders, then files.
+fn entries(folder: &Path) -> Result<(Vec<PathBuf>, Vec<PathBuf>), DatasetError> {
+    let io = |source| DatasetError::Io { path: folder.display().to_string(), source };
+    if folder.is_file() {
+        let found = "a file".to_owned();
+        return Err(DatasetError::Content {
+            path: folder.display().to_string(),
+            expected: "a folder".to_owned(),
+            found,
+        });
+    }
+    let (mut folders, mut files) = (Vec::new(), Vec::new());
+    for entry in std::fs::read_dir(folder).map_err(io)? {
+        let path = entry.map_err(io)?.path();
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        match (is_ignored(&name), path.is_dir()) {
+            (true, _) => {}
+            (false, true) => folders.push(path),
+            (false, false) => files.push(path),
+        }
+    }
+    folders.sort();
+    files.sort();
+    Ok((folders, files))
+}
+
+fn name_of(path: &Path) -> String {
+    path.file_name().unwrap_or_default().to_string_lossy().into_owned()
+}
+
+/// All files of a folder and the folders in it, sorted; hidden ones and what desktops leave behind are passed over.
+///
+/// # Errors
+/// When a folder cannot be read.
+pub fn files_in(folder: &Path) -> Result<Vec<PathBuf>, DatasetError> {
+    let (folders, mut files) = entries(folder)?;
+    for folder in folders {
+        files.extend(files_in(&folder)?);
+    }
+    Ok(files)
+}
+
+/// The folders below `folder`, or below the one folder in it, as archives unpack (`cell_images/cell_images/…`).
+fn class_folders(folder: &Path) -> Result<Vec<PathBuf>, DatasetError> {
+    let (folders, _) = entries(folder)?;
+    match &folders[..] {
+        [only] if Class::from_folder_name(&name_of(only)).is_none() => {
+            let (inner, _) = entries(only)?;
+            Ok(if inner.is_empty() { folders } else { inner })
+        }
+        _ => Ok(folders),
+    }
+}
+
+/// The class folders of any names, with their files.
+///
+/// # Errors
+/// When there is no such folder, it holds no folders, or these hold no files.
+pub fn scan_any_classes(folder: &Path) -> Result<Vec<ClassFolder>, DatasetError> {
+    let refuse = |found: &str| DatasetError::Content {
+        path: folder.display().to_string(),
+        expected: "a folder of class folders, such as Parasitized/ and Uninfected/".to_owned(),
+        found: found.to_owned(),
+    };
+    let folders = class_folders(folder)?;
+    if folders.is_empty() {
+        return Err(refuse("no folders in it"));
+    }
+    let mut classes = Vec::new();
+    for path in folders {
+        classes.push(ClassFolder { name: name_of(&path), files: files_in(&path)? });
+    }
+    if classes.iter().all(|class| class.files.is_empty()) {
+        return Err(refuse("no files in them"));
+    }
+    Ok(classes)
+}
+
+/// The labelled images of `DIR/{Parasitized,Uninfected}/…`, the names in any case: class by class, sorted.
+///
+/// # Errors
+/// When there is no such folder, a class is missing or empty, or there are folders of other names.
+pub fn scan_classes(folder: &Path, patients: &PatientSource) -> Result<Vec<Sample>, DatasetError> {
+    let refuse = |found: String| DatasetError::Content {
+        path: folder.display().to_string(),
+        expected: "the two class folders Parasitized and Uninfected with images in them".to_owned(),
+        found,
+    };
+    let folders = class_folders(folder)?;
+    let names = || folders.iter().map(|path| name_of(path)).collect::<Vec<_>>().join(", ");
+    if folders.is_empty() {
+        return Err(refuse("no folders in it".to_owned()));
+    }
+    if folders.iter().any(|path| Class::from_folder_name(&name_of(path)).is_none()) {
+        return Err(refuse(names()));
+    }
+    let mut samples = Vec::new();
+    for class in Class::ALL {
+        let Some(path) = folders.iter().find(|path| Class::from_folder_name(&name_of(path)) == Some(class)) else {
+            return Err(refuse(format!("only {}", names())));
+        };
+        let files = files_in(path)?;
+        if files.is_empty() {
+            return Err(refuse(format!("{} without images", path.display())));
+        }
+        let sample = |path: PathBuf| Sample { patient: patients.patient_of(&path), path, class };
+        samples.extend(files.into_iter().map(sample));
+    }
+    Ok(samples)
+}
+
+/// The labelled images of either layout.
+///
+/// # Errors
+/// As [`scan_classes`]; and when one part is there without the other.
+pub fn scan_layout(folder: &Path, patients: &PatientSource) -> Result<Layout, DatasetError> {
+    let folders = class_folders(folder)?;
+    let named = |names: &[&str]| {
+        let is_one = |path: &&PathBuf| names.iter().any(|name| name.eq_ignore_ascii_case(&name_of(path)));
+        folders.iter().find(is_one)
+    };
+    match (named(&["train", "training"]), named(&["test", "validation", "val", "valid"])) {
+        (None, None) => Ok(Layout::Classes(scan_classes(folder, patients)?)),
+        (Some(train), Some(test)) => {
+            Ok(Layout::Parts { train: scan_classes(train, patients)?, test: scan_classes(test, patients)? })
+        }
+        (train, _) => Err(DatasetError::Content {
+            path: folder.display().to_string(),
+            expected: "Train and Test (or Validation) side by side".to_owned(),
+            found: format!("only {}", if train.is_some() { "Train" } else { "Test" }),
+        }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn folder_with(files: &[&str]) -> tempfile::TempDir {
+        let folder = tempfile::tempdir().unwrap();
+        for file in files {
+            let path = folder.path().join(file);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, "x").unwrap();
+        }
+        folder
+    }
+
+    fn names(samples: &[Sample]) -> Vec<String> {
+        samples.iter().map(|sample| name_of(&sample.path)).collect()
+    }
+
+    #[test]
+    fn both_layouts_are_read_in_any_case_and_what_desktops_leave_is_passed_over() {
+        let flat = folder_with(&[
+            "uninfected/C2_b.png",
+            "PARASITIZED/C1_a.png",
+            "PARASITIZED/Thumbs.db",
+            "PARASITIZED/.DS_Store",
+            "__MACOSX/x.png",
+            ".git/y",
+        ]);
+        let Layout::Classes(samples) = scan_layout(flat.path(), &PatientSource::FileName).unwrap() else { panic!() };
+        assert_eq!(names(&samples), ["C1_a.png", "C2_b.png"]);
+        assert_eq!(samples[0].patient.as_deref(), Some("C1"));
+        assert_eq!(samples[0].class, Class::Parasitized);
+
+        let parts = folder_with(&[
+            "TRAIN/Parasitized/a.png",
+            "TRAIN/Uninfected/b.png",
+            "validation/Parasitized/c.png",
+            "validation/Uninfected/d.png",
+        ]);
+        let Layout::Parts { train, test } = scan_layout(parts.path(), &PatientSource::FileName).unwrap() else {
+            panic!()
+        };
+        assert_eq!(
+            (names(&train), names(&test)),
+            (vec!["a.png".into(), "b.png".into()], vec!["c.png".into(), "d.png".into()])
+        );
+    }
+
+    #[test]
+    fn a_folder_in_a_folder_is_looked_into() {
+        let folder = folder_with(&["cell_images/Parasitized/a.png", "cell_images/Uninfected/b.png"]);
+        assert_eq!(scan_classes(folder.path(), &PatientSource::FileName).unwrap().len(), 2);
+        assert_eq!(scan_any_classes(folder.path()).unwrap().len(), 2);
+    }
+
+    #[test]
+    fn what_is_wrong_with_a_folder_is_said() {
+        let cases: [(&[&str], &str); 6] = [
+            (&["a.png"], "found no folders in it"),
+            (&["Parasitized/a.png"], "found only Parasitized"),
+            (&["Parasitized/a.png", "Uninfected/.hidden"], "Uninfected without images"),
+            (&["cats/a.png", "dogs/b.png"], "found cats, dogs"),
+            (&["Parasitized/a.png", "Uninfected/b.png", "Other/c.png"], "Other, Parasitized, Uninfected"),
+            (&["Train/Parasitized/a.png", "more/b.png"], "found only Train"),
+        ];
+        for (files, expected) in cases {
+            let folder = folder_with(files);
+            let message = scan_layout(folder.path(), &PatientSource::FileName).unwrap_err().to_string();
+            assert!(message.contains(expected), "{message} does not say {expected}");
+            assert!(message.contains(&folder.path().display().to_string()), "{message}");
+        }
+        let message = scan_layout(Path::new("/no/such"), &PatientSource::FileName).unwrap_err().to_string();
+        assert!(message.contains("/no/such") && message.contains("No such file"), "{message}");
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn names_that_are_not_utf_8_are_kept() {
+        use std::os::unix::ffi::OsStrExt;
+        let folder = folder_with(&["Parasitized/a.png", "Uninfected/b.png"]);
+        let odd = folder.path().join("Uninfected").join(std::ffi::OsStr::from_bytes(b"C5\xff.png"));
+        std::fs::write(&odd, "x").unwrap();
+        let samples = scan_classes(folder.path(), &PatientSource::FileName).unwrap();
+        let found = samples.iter().find(|sample| sample.path == odd).unwrap();
+        assert_eq!(found.patient.as_deref(), Some("C5"));
+    }
+}

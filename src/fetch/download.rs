@@ -20,7 +20,10 @@ pub fn download(order: &Order, remote: &Remote, part: &Path, watch: &mut Watcher
     let mut part = Part::open(part)?;
     let mut resumed = part.bytes > 0;
     loop {
-        receive_with_patience(&agent, order, remote, &mut part, watch)?;
+        if let Err(error) = receive_with_patience(&agent, order, remote, &mut part, watch) {
+            part.remove_if_empty()?;
+            return Err(error);
+        }
         let found = hex(&part.sha256.clone().finalize());
         if found.eq_ignore_ascii_case(&remote.sha256) {
             return Ok(part.file);
@@ -101,6 +104,11 @@ impl<'a> Part<'a> {
         Ok(())
     }
 
+    fn remove_if_empty(&self) -> Result<(), FetchError> {
+        let length = self.file.metadata().map_err(FetchError::io(self.path))?.len();
+        if length == 0 { std::fs::remove_file(self.path).map_err(FetchError::io(self.path)) } else { Ok(()) }
+    }
+
     fn append(&mut self, bytes: &[u8]) -> Result<(), FetchError> {
         self.file.write_all(bytes).map_err(FetchError::io(self.path))?;
         self.bytes += bytes.len() as u64;
@@ -167,6 +175,7 @@ fn receive(agent: &ureq::Agent, remote: &Remote, part: &mut Part, watch: &mut Wa
             let source = io::Error::new(io::ErrorKind::InvalidInput, error.to_string());
             Broken::ForGood(FetchError::Io { path: remote.url.clone(), source })
         }
+        ureq::Error::Io(error) => Broken::ForNow(error.to_string()),
         error => Broken::ForNow(error.to_string()),
     })?;
     accept(remote, part, &response)?;
@@ -182,6 +191,7 @@ fn receive(agent: &ureq::Agent, remote: &Remote, part: &mut Part, watch: &mut Wa
             Err(error) => return Err(Broken::ForNow(error.to_string())),
         };
         if part.bytes + read as u64 > most {
+            part.restart()?;
             return Err(wrong_size(remote, most, "more").into());
         }
         part.append(&buffer[..read])?;

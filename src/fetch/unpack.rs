@@ -70,27 +70,38 @@ fn names(archive: &zip::ZipArchive<impl Read + Seek>, limits: &Limits) -> Result
     for index in 0..archive.len() {
         let entry = archive.by_index_data(index).map_err(refuse)?;
         let name = safe_name(&entry)?;
-        check(&entry, &name, limits)?;
+        check_kind(&entry, &name)?;
+        if !entry.is_file() || is_stray(&name) {
+            names.push(None);
+            continue;
+        }
+        check_size(&entry, &name, limits)?;
         total_bytes += entry.size();
         if total_bytes > limits.total_bytes {
             return Err(FetchError::Archive(format!("it would unpack to more than {} bytes", limits.total_bytes)));
         }
-        names.push(Some(name).filter(|name| entry.is_file() && !is_stray(name)));
+        names.push(Some(name));
     }
     Ok(names)
 }
 
-/// Checks what an entry says of itself.
-fn check(entry: &ZipFileEntry, name: &Path, limits: &Limits) -> Result<(), FetchError> {
+fn check_kind(entry: &ZipFileEntry, name: &Path) -> Result<(), FetchError> {
     const KIND: u32 = 0o170000;
     const FILE: u32 = 0o100000;
     const FOLDER: u32 = 0o040000;
 
-    let refused = |why: String| Err(FetchError::Archive(format!("{}: {why}", name.display())));
+    // Archives made elsewhere than on Unix do not say.
     let kind = entry.unix_mode().unwrap_or(0) & KIND;
-    if ![0, FILE, FOLDER].contains(&kind) {
-        return refused("is neither a file nor a folder".to_owned());
+    if [0, FILE, FOLDER].contains(&kind) {
+        Ok(())
+    } else {
+        Err(FetchError::Archive(format!("{}: is neither a file nor a folder", name.display())))
     }
+}
+
+/// Checks the sizes that an entry announces.
+fn check_size(entry: &ZipFileEntry, name: &Path, limits: &Limits) -> Result<(), FetchError> {
+    let refused = |why: String| Err(FetchError::Archive(format!("{}: {why}", name.display())));
     let (bytes, packed_bytes) = (entry.size(), entry.compressed_size());
     if bytes > limits.file_bytes {
         return refused(format!("expected at most {} bytes, found {bytes}", limits.file_bytes));
@@ -176,7 +187,7 @@ mod tests {
     fn unpacks_files_and_skips_what_desktops_leave_behind() {
         let archive = zip_of(&[
             ("cell_images/Parasitized/a.png", b"a"),
-            ("cell_images/Parasitized/Thumbs.db", b"t"),
+            ("cell_images/Parasitized/Thumbs.db", &[0; 5 << 20]),
             ("cell_images/.DS_Store", b"d"),
             ("__MACOSX/cell_images/._a.png", b"m"),
         ]);

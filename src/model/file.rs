@@ -5,7 +5,7 @@
 use super::Recipe;
 use super::container::{self, Texts, wrong};
 use crate::classes::Class;
-use crate::nn::{Network, Tensor};
+use crate::nn::{ArchitectureError, Network, Tensor, architecture};
 use std::path::Path;
 
 /// A trained network with what it takes to use it.
@@ -158,8 +158,9 @@ fn class_names() -> String {
 /// The recipe's network with these weights; the arrays are counted before the network is built, so that a small file
 /// cannot ask for a large one.
 fn network_with(recipe: &Recipe, weights: &[Tensor], path: &Path) -> Result<Network, ModelError> {
-    let misfit = |e: crate::nn::network::ArchitectureError| wrong(path, "weights that fit its recipe", &e.to_string());
-    let expected = crate::nn::architecture::parameters(recipe.input_shape(), &recipe.layers).map_err(misfit)?;
+    let misfit = |e: ArchitectureError| wrong(path, "weights that fit its recipe", &e.to_string());
+    let summary = architecture::summary(recipe.input_shape(), &recipe.layers).map_err(misfit)?;
+    let expected: usize = summary.iter().map(|row| row.trainable + row.non_trainable).sum();
     let found: usize = weights.iter().map(|tensor| tensor.values.len()).sum();
     if found != expected {
         return Err(wrong(path, &format!("{expected} weights, as its recipe has"), &found.to_string()));

@@ -1,11 +1,10 @@
-//! The range of every number of a recipe.
+//! The range of every number of a recipe, but those of its layers, which the engine checks.
 
 use super::recipe::Recipe;
-use crate::nn::LayerSpec;
 
 /// A number that is out of its range.
 pub(super) struct OutOfRange {
-    /// The way to it in the recipe, such as `layers.6.rate` (counted from 0).
+    /// The way to it in the recipe, such as `training.epochs`.
     pub key: String,
     pub expected: String,
     pub found: String,
@@ -13,10 +12,6 @@ pub(super) struct OutOfRange {
 
 /// The largest side of the input, in pixels: a batch of images must fit in memory.
 const MAX_SIDE_PX: u64 = 1024;
-/// The largest number of filters or units of a layer.
-const MAX_WIDTH: u64 = 1 << 16;
-/// The largest side of a kernel, in pixels.
-const MAX_KERNEL_PX: u64 = 63;
 /// The largest number of layers.
 const MAX_LAYERS: u64 = 1000;
 
@@ -26,23 +21,9 @@ pub(super) fn first_out_of_range(recipe: &Recipe) -> Option<OutOfRange> {
         whole("input.side_px", recipe.input.side_px as u64, 1, MAX_SIDE_PX),
         whole("layers", recipe.layers.len() as u64, 1, MAX_LAYERS),
     ];
-    checks.extend(recipe.layers.iter().enumerate().flat_map(|(index, layer)| layer_checks(index, layer)));
     checks.extend(training_checks(recipe));
     checks.extend(augmentation_checks(recipe));
     checks.into_iter().flatten().next()
-}
-
-fn layer_checks(index: usize, layer: &LayerSpec) -> Vec<Option<OutOfRange>> {
-    let key = |name: &str| format!("layers.{index}.{name}");
-    match layer {
-        LayerSpec::Conv2d { filters, kernel, .. } => vec![
-            whole(&key("filters"), *filters as u64, 1, MAX_WIDTH),
-            whole(&key("kernel"), *kernel as u64, 1, MAX_KERNEL_PX),
-        ],
-        LayerSpec::Dropout { rate } => vec![real(&key("rate"), *rate, 0.0..1.0)],
-        LayerSpec::Dense { units, .. } => vec![whole(&key("units"), *units as u64, 1, MAX_WIDTH)],
-        _ => Vec::new(),
-    }
 }
 
 fn training_checks(recipe: &Recipe) -> [Option<OutOfRange>; 6] {

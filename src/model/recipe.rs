@@ -1,8 +1,7 @@
 //! A recipe: preprocessing, layers, training settings and augmentation, read from a TOML file.
 
 use super::ranges;
-use crate::nn::network::ArchitectureError;
-use crate::nn::{LayerSpec, Shape, architecture};
+use crate::nn::{ArchitectureError, LayerSpec, Shape, architecture};
 use crate::preprocess::Preprocessing;
 use serde::{Deserialize, Serialize};
 use std::io::{self, Read};
@@ -152,7 +151,7 @@ pub enum RecipeError {
         /// Where in it the layer is, if that is known.
         place: Place,
         /// Which layer, and why.
-        source: ArchitectureError,
+        source: Box<ArchitectureError>,
     },
 }
 
@@ -261,7 +260,7 @@ impl Recipe {
                 }
                 _ => Place(None),
             };
-            RecipeError::Layers { path: path.to_owned(), place, source }
+            RecipeError::Layers { path: path.to_owned(), place, source: source.into() }
         })
     }
 
@@ -322,7 +321,7 @@ mod tests {
             ("side_px = 50", "side_px = fifty", "my.toml, line 5, column 11: "),
             ("side_px = 50", "side = 50", "my.toml, line 5, column 1: unknown field `side`"),
             ("epochs = 10", "epochs = 0", "my.toml, line 57, column 10: `training.epochs`: expected at least 1"),
-            ("rate = 0.2", "rate = 1.0", "my.toml, line 37, column 8: `layers.6.rate`: expected"),
+            ("rate = 0.2", "rate = 1.0", "my.toml, line 35, column 1: layer 7 (dropout): expected a `rate`"),
             ("learning_rate = 0.001", "learning_rate = nan", "my.toml, line 59, column 17: `training.learning_rate`"),
             ("learning_rate = 0.001", "learning_rate = inf", "`training.learning_rate`: expected"),
             ("side_px = 50", "side_px = 100000", "`input.side_px`: expected at most 1024, found 100000"),

@@ -1,9 +1,16 @@
 //! The engine: layers, loss, optimizer, and the sequential network that joins them.
 
 pub mod architecture;
-pub mod init;
+mod conv;
+mod dense;
+mod dropout;
 pub mod kernels;
+mod layer;
+mod loss;
 pub mod network;
+mod normalisation;
+mod parameter;
+mod pooling;
 
-pub use architecture::{Activation, LayerSpec, Shape};
-pub use network::{Network, StepSettings, Tensor};
+pub use architecture::{Activation, ArchitectureError, LayerSpec, LayerSummary, Shape};
+pub use network::{Network, StepResult, StepSettings, Tensor};

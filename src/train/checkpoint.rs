@@ -8,7 +8,7 @@ use super::{Settings, TrainError};
 use crate::model::container::{self, Texts, wrong};
 use crate::model::file::{AVERAGE_PREFIX, OPTIMIZER_PREFIX};
 use crate::model::{Model, ModelError, Recipe};
-use crate::nn::network::ArchitectureError;
+use crate::nn::ArchitectureError;
 use crate::nn::{Network, Tensor};
 use serde::{Deserialize, Serialize};
 use std::path::Path;

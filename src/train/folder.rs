@@ -46,14 +46,22 @@ impl RunFolder {
     /// # Errors
     /// When there is something in it already, or it cannot be made.
     pub fn create(path: &Path) -> Result<RunFolder, TrainError> {
-        let fail = |source| TrainError::Write { path: path.display().to_string(), source };
-        std::fs::create_dir_all(path).map_err(fail)?;
-        if std::fs::read_dir(path).map_err(fail)?.next().is_some() {
-            let found =
-                io::Error::new(io::ErrorKind::AlreadyExists, "expected a new or empty folder, found files in it");
-            return Err(fail(found));
-        }
+        RunFolder::check_free(path)?;
+        named(path, |path| std::fs::create_dir_all(path))?;
         Ok(RunFolder { path: path.to_owned() })
+    }
+
+    /// Whether a run could have its folder here.
+    ///
+    /// # Errors
+    /// When there is something there that is no empty folder.
+    pub fn check_free(path: &Path) -> Result<(), TrainError> {
+        named(path, |path| match std::fs::read_dir(path).map(Iterator::count) {
+            Ok(0) => Ok(()),
+            Ok(_) => Err(io::Error::other("expected a new or empty folder, found files in it")),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+            Err(error) => Err(error),
+        })
     }
 
     /// The folder of a run that was begun.

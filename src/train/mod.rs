@@ -8,6 +8,7 @@ pub mod checkpoint;
 pub mod folder;
 pub mod history;
 mod schedule;
+pub mod shared;
 
 pub use checkpoint::State;
 pub use folder::RunFolder;
@@ -15,8 +16,9 @@ pub use history::EpochRow;
 
 use crate::evaluate::loss::{Judged, judge};
 use crate::model::{Model, ModelError, Recipe};
+use crate::nn::ArchitectureError;
 use crate::nn::StepSettings;
-use crate::nn::network::{ArchitectureError, StepResult};
+use crate::nn::network::StepResult;
 use crate::predict::{Images, logits};
 use batches::{Batch, Batches};
 use schedule::Plan;

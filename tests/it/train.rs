@@ -73,6 +73,22 @@ const AVERAGED: &str = "
     training = { epochs = 3, batch_size = 10, learning_rate = 0.01, schedule = 'warmup_cosine', weight_decay = 0.01, label_smoothing = 0.1, ema_decay = 0.9 }
 ";
 
+const DEEP: &str = "
+    name = 'deep'
+    layers = [
+        { kind = 'conv2d', filters = 5, kernel = 2, activation = 'relu' },
+        { kind = 'max_pooling2d' },
+        { kind = 'conv2d', filters = 7, kernel = 3, batch_norm = true, activation = 'relu' },
+        { kind = 'global_average_pooling2d' },
+        { kind = 'dropout', rate = 0.3 },
+        { kind = 'dense', units = 6, activation = 'relu' },
+        { kind = 'dense', units = 1, activation = 'sigmoid' },
+    ]
+    input = { side_px = 8, resize = 'stretch_nearest' }
+    training = { epochs = 3, batch_size = 10, learning_rate = 0.01, ema_decay = 0.5 }
+    augmentation = { horizontal_flip = true, quarter_turns = true }
+";
+
 /// 5 steps an epoch, the last one of 5 images.
 const IMAGES: Drawn = Drawn(45);
 const VALIDATION: Drawn = Drawn(30);
@@ -94,7 +110,7 @@ fn assert_same(a: &State, b: &State, what: &str) {
 
 #[test]
 fn a_run_stopped_anywhere_and_resumed_ends_with_the_same_weights() {
-    for (name, recipe) in [("plain", PLAIN), ("averaged", AVERAGED)] {
+    for (name, recipe) in [("plain", PLAIN), ("averaged", AVERAGED), ("deep", DEEP)] {
         let mut settings = settings(recipe);
         for steps_per_epoch in [None, Some(3), Some(7)] {
             settings.steps_per_epoch = steps_per_epoch;
@@ -139,12 +155,16 @@ fn a_run_that_was_stopped_leaves_the_same_files_as_one_that_was_not() {
 
 #[test]
 fn the_number_of_threads_does_not_change_the_weights() {
-    let settings = settings(PLAIN);
-    let with_threads =
-        |n| rayon::ThreadPoolBuilder::new().num_threads(n).build().unwrap().install(|| whole_run(&settings));
-    let one = with_threads(1);
-    for threads in [2, 3] {
-        assert_same(&one, &with_threads(threads), &format!("{threads} threads"));
+    for recipe in [PLAIN, DEEP] {
+        let settings = settings(recipe);
+        let with_threads = |threads| {
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+            pool.install(|| whole_run(&settings))
+        };
+        let one = with_threads(1);
+        for threads in [2, 3, 5] {
+            assert_same(&one, &with_threads(threads), &format!("{}, {threads} threads", settings.recipe.name));
+        }
     }
 }
 

@@ -1,5 +1,6 @@
 //! What a user sees of a run: a live bar a step and a line an epoch; without a terminal the lines alone.
 
+use crate::cli::data::say;
 use crate::cli::{Context, interrupted};
 use giemsa::train::{EpochRow, Observer, RunFolder, StepReport};
 use indicatif::{ProgressBar, ProgressStyle};
@@ -11,7 +12,7 @@ use std::time::Instant;
 pub struct Progress<'a> {
     folder: &'a RunFolder,
     epochs: u64,
-    quiet: bool,
+    context: &'a Context,
     bar: ProgressBar,
     began: Instant,
     /// The step of this process at which the current epoch's bar began, and when.
@@ -22,12 +23,11 @@ pub struct Progress<'a> {
 
 impl<'a> Progress<'a> {
     /// Begins to watch; the bar is drawn only on a terminal.
-    pub fn new(folder: &'a RunFolder, epochs: u64, context: &Context) -> anyhow::Result<Progress<'a>> {
+    pub fn new(folder: &'a RunFolder, epochs: u64, context: &'a Context) -> anyhow::Result<Progress<'a>> {
         let shown = !context.quiet && std::io::stderr().is_terminal();
         let bar = if shown { ProgressBar::new(1) } else { ProgressBar::hidden() };
         bar.set_style(ProgressStyle::with_template("{prefix} {bar:30} {pos}/{len} {msg}, {eta} left")?);
-        let (began, quiet) = (Instant::now(), context.quiet);
-        Ok(Progress { folder, epochs, quiet, bar, began, epoch_began: None, failure: None })
+        Ok(Progress { folder, epochs, context, bar, began: Instant::now(), epoch_began: None, failure: None })
     }
 
     fn draw_curves(&mut self, history: &[EpochRow]) {
@@ -55,8 +55,8 @@ impl Observer for Progress<'_> {
 
     fn epoch(&mut self, history: &[EpochRow]) -> ControlFlow<()> {
         self.epoch_began = None;
-        if let (Some(row), false) = (history.last(), self.quiet) {
-            self.bar.suspend(|| println!("{}", epoch_line(row, self.epochs)));
+        if let Some(row) = history.last() {
+            self.bar.suspend(|| say(self.context, &epoch_line(row, self.epochs)));
         }
         self.draw_curves(history);
         if self.failure.is_some() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }

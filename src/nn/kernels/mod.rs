@@ -1,1 +1,178 @@
-//! The inner loops, one file an operation.
+//! The inner loops, one file an operation, and the choice of the instruction set they run on.
+//!
+//! The functions of the operation files are safe: they check lengths, then call `run`. All `unsafe` of the crate is in
+//! this folder. Images are NHWC, convolution weights HWIO.
+#![allow(unsafe_code)]
+
+pub(crate) mod adam;
+#[cfg(target_arch = "x86_64")]
+mod avx2;
+#[cfg(target_arch = "x86_64")]
+mod avx512;
+pub(crate) mod batch_norm;
+pub(crate) mod conv;
+pub(crate) mod conv_backward;
+pub(crate) mod conv_pool;
+pub(crate) mod conv_pool_backward;
+pub(crate) mod dense;
+pub mod peak;
+mod simd;
+
+use serde::Serialize;
+use simd::{Kernel, Plain};
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU8, Ordering};
+
+/// The vector instructions that the kernels use.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "lowercase")]
+#[repr(u8)]
+pub enum InstructionSet {
+    /// None in particular: plain Rust, on any processor.
+    Plain = 1,
+    /// AVX2 and FMA: 8 floats at a time.
+    Avx2 = 2,
+    /// AVX-512 F, VL, BW and DQ: 16 floats at a time.
+    Avx512 = 3,
+}
+
+impl InstructionSet {
+    /// All, least first.
+    pub const ALL: [InstructionSet; 3] = [InstructionSet::Plain, InstructionSet::Avx2, InstructionSet::Avx512];
+
+    /// The name that `--instruction-set` takes.
+    pub fn name(self) -> &'static str {
+        match self {
+            InstructionSet::Plain => "plain",
+            InstructionSet::Avx2 => "avx2",
+            InstructionSet::Avx512 => "avx512",
+        }
+    }
+
+    /// Whether this processor has it.
+    pub fn is_available(self) -> bool {
+        #[cfg(target_arch = "x86_64")]
+        return match self {
+            InstructionSet::Plain => true,
+            InstructionSet::Avx2 => is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma"),
+            InstructionSet::Avx512 => {
+                InstructionSet::Avx2.is_available()
+                    && is_x86_feature_detected!("avx512f")
+                    && is_x86_feature_detected!("avx512vl")
+                    && is_x86_feature_detected!("avx512bw")
+                    && is_x86_feature_detected!("avx512dq")
+            }
+        };
+        #[cfg(not(target_arch = "x86_64"))]
+        return self == InstructionSet::Plain;
+    }
+}
+
+/// 0 unless forced, then the number of the [`InstructionSet`].
+static CHOSEN: AtomicU8 = AtomicU8::new(0);
+
+/// The best set that this processor has.
+fn best_set() -> InstructionSet {
+    static BEST: OnceLock<InstructionSet> = OnceLock::new();
+    let find = || InstructionSet::ALL.into_iter().rev().find(|set| set.is_available()).unwrap_or(InstructionSet::Plain);
+    *BEST.get_or_init(find)
+}
+
+/// The instruction set in use: the best that the processor has, unless [`force`]d.
+pub fn instruction_set() -> InstructionSet {
+    match CHOSEN.load(Ordering::Relaxed) {
+        1 => InstructionSet::Plain,
+        2 => InstructionSet::Avx2,
+        3 => InstructionSet::Avx512,
+        _ => best_set(),
+    }
+}
+
+/// Makes all kernels use this instruction set from now on; gives whether the processor has it (nothing changes if not).
+///
+/// Different sets round differently, so weights are the same byte for byte only within one set.
+pub fn force(set: InstructionSet) -> bool {
+    let available = set.is_available();
+    if available {
+        CHOSEN.store(set as u8, Ordering::Relaxed);
+    }
+    available
+}
+
+/// Runs a kernel on an instruction set.
+///
+/// # Panics
+/// When the processor does not have it.
+#[inline]
+fn run<K: Kernel>(set: InstructionSet, kernel: K) -> K::Output {
+    assert!(set <= best_set(), "this processor has no {}", set.name());
+    // SAFETY: the processor has the set, which was just checked (whoever has one set has all smaller ones).
+    unsafe {
+        match set {
+            #[cfg(target_arch = "x86_64")]
+            InstructionSet::Avx512 => run_avx512(kernel),
+            #[cfg(target_arch = "x86_64")]
+            InstructionSet::Avx2 => run_avx2(kernel),
+            _ => kernel.run::<Plain>(),
+        }
+    }
+}
+
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx2,fma")]
+unsafe fn run_avx2<K: Kernel>(kernel: K) -> K::Output {
+    // SAFETY: the caller has checked that the processor has these features.
+    unsafe { kernel.run::<avx2::Avx2>() }
+}
+
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx512f,avx512vl,avx512bw,avx512dq,avx2,fma")]
+unsafe fn run_avx512<K: Kernel>(kernel: K) -> K::Output {
+    // SAFETY: the caller has checked that the processor has these features.
+    unsafe { kernel.run::<avx512::Avx512>() }
+}
+
+/// Splits `total` into the fewest parts of at most `most`, as even as can be: so that no tile is left nearly empty.
+fn even_tiles(total: usize, most: usize) -> impl Iterator<Item = (usize, usize)> {
+    let parts = total.div_ceil(most);
+    (0..parts).map(move |i| (i * total / parts, (i + 1) * total / parts - i * total / parts))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The sets that this machine can run: what every kernel's test goes through.
+    pub(crate) fn available_sets() -> impl Iterator<Item = InstructionSet> {
+        InstructionSet::ALL.into_iter().filter(|set| set.is_available())
+    }
+
+    /// Numbers in -1..1 that differ by position and key.
+    pub(crate) fn numbers(key: u64, n: usize) -> Vec<f32> {
+        let mut random = crate::random::Random::keyed(&[key]);
+        (0..n).map(|_| random.range(-1.0, 1.0)).collect()
+    }
+
+    pub(crate) fn assert_close(found: &[f32], expected: &[f32], tolerance: f32, what: &str) {
+        assert_eq!(found.len(), expected.len(), "{what}");
+        for (i, (f, e)) in found.iter().zip(expected).enumerate() {
+            assert!((f - e).abs() <= tolerance * (1.0 + e.abs()), "{what}: at {i} found {f}, expected {e}");
+        }
+    }
+
+    #[test]
+    fn plain_is_always_available_and_can_be_run() {
+        assert!(InstructionSet::Plain.is_available());
+        assert!(instruction_set().is_available());
+    }
+
+    #[test]
+    fn even_tiles_cover_everything_once() {
+        for total in 0..40 {
+            let tiles: Vec<_> = even_tiles(total, 6).collect();
+            assert_eq!(tiles.iter().map(|t| t.1).sum::<usize>(), total);
+            assert!(tiles.windows(2).all(|w| w[0].0 + w[0].1 == w[1].0));
+            assert!(tiles.iter().all(|t| t.1 <= 6 && t.1 > 0));
+        }
+    }
+}

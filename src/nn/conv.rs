@@ -1,0 +1,395 @@
+//! Convolution with bias or batch normalisation, ReLU, and the 2x2 max pooling that may follow it: one layer, because
+//! together they read and write memory once.
+
+use super::Shape;
+use super::kernels::batch_norm;
+use super::kernels::conv::{self, ConvShape, Epilogue};
+use super::kernels::conv_pool::{self, NO_WINNER};
+use super::kernels::{conv_backward, conv_pool_backward, instruction_set};
+use super::layer::{Batch, Layer, chunks, chunks_mut, close_relu};
+use super::normalisation::Normalisation;
+use super::parameter::{Layout, Parameter, Update};
+use crate::random::Random;
+use rayon::prelude::*;
+use std::cell::RefCell;
+use std::sync::OnceLock;
+
+/// The layer.
+#[derive(Clone)]
+pub(crate) struct Conv {
+    shape: ConvShape,
+    relu: bool,
+    pool: bool,
+    kernel: Parameter,
+    bias: Option<Parameter>,
+    normalisation: Option<Normalisation>,
+    /// Kernel and bias with the normalisation in them, for prediction; made when first needed after a change.
+    folded: OnceLock<(Vec<f32>, Vec<f32>)>,
+    kept: Kept,
+    scratch: Vec<Scratch>,
+}
+
+/// What the forward pass keeps for the backward pass.
+#[derive(Clone, Default)]
+struct Kept {
+    /// The position of each pooling window's largest value.
+    winners: Vec<u8>,
+    /// The convolution's output before normalisation.
+    sums: Vec<f32>,
+}
+
+/// What the work on one chunk needs, and its share of the gradients.
+#[derive(Clone, Default)]
+struct Scratch {
+    bordered: Vec<f32>,
+    tables: Vec<f32>,
+    full: Vec<f32>,
+    kernel: Vec<f32>,
+    bias: Vec<f32>,
+}
+
+impl Scratch {
+    fn clear_gradients(&mut self, kernel: usize, bias: usize) {
+        self.kernel.clear();
+        self.kernel.resize(kernel, 0.0);
+        self.bias.clear();
+        self.bias.resize(bias, 0.0);
+    }
+}
+
+/// What may follow the sums of a convolution.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Then {
+    pub batch_norm: bool,
+    pub relu: bool,
+    pub pool: bool,
+}
+
+impl Conv {
+    /// A layer with first weights.
+    pub fn new(input: Shape, filters: usize, kernel: usize, then: Then, random: &mut Random) -> Conv {
+        let shape = ConvShape { height: input.height, width: input.width, cin: input.channels, cout: filters, kernel };
+        let area = kernel * kernel;
+        let dimensions = [kernel, kernel, input.channels, filters];
+        let fans = (area * input.channels, area * filters);
+        Conv {
+            shape,
+            relu: then.relu,
+            pool: then.pool,
+            kernel: Parameter::glorot(&dimensions, Layout::RowMajor, fans, random),
+            bias: (!then.batch_norm).then(|| Parameter::filled("bias", &[filters], 0.0)),
+            normalisation: then.batch_norm.then(|| Normalisation::new(filters)),
+            folded: OnceLock::new(),
+            kept: Kept::default(),
+            scratch: vec![Scratch::default(); super::layer::CHUNKS],
+        }
+    }
+
+    /// Kernel and bias as prediction uses them.
+    fn folded(&self) -> (&[f32], &[f32]) {
+        match (&self.normalisation, &self.bias) {
+            (Some(normalisation), _) => {
+                let (kernel, bias) = self.folded.get_or_init(|| normalisation.fold(&self.kernel.values));
+                (kernel, bias)
+            }
+            (None, Some(bias)) => (&self.kernel.values, &bias.values),
+            (None, None) => (&self.kernel.values, &[]),
+        }
+    }
+
+    /// The training pass without normalisation: everything in one.
+    fn forward_plain(&mut self, input: &[f32], n: usize, output: &mut [f32]) {
+        let (s, set) = (self.shape, instruction_set());
+        let epilogue = Epilogue { bias: self.bias.as_ref().map(|bias| &bias.values[..]), relu: self.relu };
+        let (kernel, pool, sample) = (&self.kernel.values, self.pool, output.len() / n);
+        self.kept.winners.resize(if pool { output.len() } else { 0 }, 0);
+        self.scratch
+            .par_iter_mut()
+            .zip(chunks(input, n))
+            .zip(chunks_mut(output, n))
+            .zip(chunks_mut(&mut self.kept.winners, n))
+            .for_each(|(((scratch, input), output), winners)| {
+                let samples = input.chunks_exact(s.input_len()).zip(output.chunks_exact_mut(sample));
+                for (i, (image, output)) in samples.enumerate() {
+                    conv::border(&s, image, &mut scratch.bordered);
+                    if pool {
+                        let winners = &mut winners[i * sample..][..sample];
+                        conv_pool::forward(set, &s, &scratch.bordered, kernel, epilogue, output, Some(winners));
+                    } else {
+                        conv::forward(set, &s, &scratch.bordered, kernel, epilogue, output);
+                    }
+                }
+            });
+    }
+
+    /// The training pass with normalisation: sums and their statistics, then the rest.
+    fn forward_normalised(&mut self, input: &[f32], n: usize, output: &mut [f32]) {
+        let (s, set, pool, relu) = (self.shape, instruction_set(), self.pool, self.relu);
+        let Some(normalisation) = &mut self.normalisation else { return };
+        let (sample, kernel) = (output.len() / n, &self.kernel.values);
+        self.kept.sums.resize(n * s.output_len(), 0.0);
+        self.kept.winners.resize(if pool { output.len() } else { 0 }, 0);
+        let pivot = normalisation.pivot();
+        self.scratch.par_iter_mut().zip(chunks(input, n)).zip(chunks_mut(&mut self.kept.sums, n)).for_each(
+            |((scratch, input), sums)| {
+                scratch.clear_gradients(s.cout, s.cout);
+                for (image, sums) in input.chunks_exact(s.input_len()).zip(sums.chunks_exact_mut(s.output_len())) {
+                    conv::border(&s, image, &mut scratch.bordered);
+                    let none = Epilogue { bias: None, relu: false };
+                    conv::forward(set, &s, &scratch.bordered, kernel, none, sums);
+                    batch_norm::add_statistics(set, sums, pivot, &mut scratch.kernel, &mut scratch.bias);
+                }
+            },
+        );
+        let statistics = self.scratch.iter().map(|scratch| (&scratch.kernel[..], &scratch.bias[..]));
+        normalisation.take_statistics(statistics, n * s.height * s.width);
+        let affine = normalisation.affine(relu);
+        chunks(&self.kept.sums, n)
+            .into_par_iter()
+            .zip(chunks_mut(output, n))
+            .zip(chunks_mut(&mut self.kept.winners, n))
+            .for_each(|((sums, output), winners)| {
+                let samples = sums.chunks_exact(s.output_len()).zip(output.chunks_exact_mut(sample));
+                for (i, (sums, output)) in samples.enumerate() {
+                    if pool {
+                        let winners = &mut winners[i * sample..][..sample];
+                        batch_norm::activate_and_pool(set, affine, s.width, sums, output, winners);
+                    } else {
+                        batch_norm::activate(set, affine, sums, output);
+                    }
+                }
+            });
+    }
+
+    /// Backward without normalisation, after pooling: through the winners alone.
+    fn backward_pooled(&mut self, input: &[f32], gradient: &mut [f32], input_gradient: Option<&mut [f32]>, n: usize) {
+        let (s, set) = (self.shape, instruction_set());
+        let (pooled, kernel) = (gradient.len() / n, &self.kernel.values);
+        let mut by_output = Vec::new();
+        let wanted = input_gradient.is_some();
+        if wanted {
+            conv_pool_backward::weights_by_output(&s, kernel, &mut by_output);
+        }
+        let input_gradient = input_gradient.unwrap_or_default();
+        self.scratch
+            .par_iter_mut()
+            .zip(chunks(input, n))
+            .zip(chunks_mut(gradient, n))
+            .zip(chunks(&self.kept.winners, n))
+            .zip(chunks_mut(input_gradient, n))
+            .for_each(|((((scratch, input), gradient), winners), input_gradient)| {
+                scratch.clear_gradients(s.weights_len(), s.cout);
+                for (i, image) in input.chunks_exact(s.input_len()).enumerate() {
+                    let (gradient, winners) = (&mut gradient[i * pooled..][..pooled], &winners[i * pooled..][..pooled]);
+                    for (gradient, &winner) in gradient.iter_mut().zip(winners) {
+                        *gradient = if winner == NO_WINNER { 0.0 } else { *gradient };
+                    }
+                    conv::border(&s, image, &mut scratch.bordered);
+                    conv_backward::add_pixels(gradient, &mut scratch.bias);
+                    let Scratch { bordered, tables, kernel, .. } = scratch;
+                    conv_pool_backward::add_weight_gradient(set, &s, bordered, gradient, winners, tables, kernel);
+                    if wanted {
+                        bordered.fill(0.0);
+                        conv_pool_backward::add_input_gradient(set, &s, &by_output, gradient, winners, bordered);
+                        let to = &mut input_gradient[i * s.input_len()..][..s.input_len()];
+                        conv_pool_backward::without_border(&s, bordered, to);
+                    }
+                }
+            });
+    }
+
+    /// Backward where every output has a gradient: without pooling, or through the normalisation.
+    fn backward_dense(
+        &mut self,
+        input: &[f32],
+        output: &[f32],
+        gradient: &mut [f32],
+        input_gradient: Option<&mut [f32]>,
+        n: usize,
+    ) {
+        let (s, set, relu, pool) = (self.shape, instruction_set(), self.relu, self.pool);
+        let through = self.normalisation.as_ref().map(Normalisation::gradient_factors);
+        let affine = self.normalisation.as_ref().map(|normalisation| normalisation.affine(relu));
+        let (reversed, mut turned) = (s.reversed(), Vec::new());
+        let wanted = input_gradient.is_some();
+        if wanted {
+            conv::reversed_weights(&s, &self.kernel.values, &mut turned);
+        }
+        let input_gradient = input_gradient.unwrap_or_default();
+        self.scratch
+            .par_iter_mut()
+            .zip(chunks(input, n))
+            .zip(chunks(output, n))
+            .zip(chunks_mut(gradient, n))
+            .zip(chunks(&self.kept.sums, n))
+            .zip(chunks(&self.kept.winners, n))
+            .zip(chunks_mut(input_gradient, n))
+            .for_each(|((((((scratch, input), output), gradient), sums), winners), input_gradient)| {
+                scratch.clear_gradients(s.weights_len(), s.cout);
+                let Scratch { bordered, full, kernel, bias, .. } = scratch;
+                full.resize(s.output_len(), 0.0);
+                for (i, image) in input.chunks_exact(s.input_len()).enumerate() {
+                    let gradient = sample_mut(gradient, input, i, &s);
+                    let gradient: &mut [f32] = match (affine, &through) {
+                        (Some(affine), Some((slope, offset))) => {
+                            let sums = &sums[i * s.output_len()..][..s.output_len()];
+                            let full = whole_gradient(&s, pool, gradient, sample(winners, input, i, &s), full);
+                            batch_norm::gradient_through(set, affine, slope, offset, sums, full);
+                            full
+                        }
+                        _ => {
+                            if relu {
+                                close_relu(gradient, sample(output, input, i, &s));
+                            }
+                            gradient
+                        }
+                    };
+                    conv::border(&s, image, bordered);
+                    conv_backward::add_weight_gradient(set, &s, bordered, gradient, kernel, Some(bias));
+                    if wanted {
+                        conv::border_reversed(&reversed, gradient, bordered);
+                        let to = &mut input_gradient[i * s.input_len()..][..s.input_len()];
+                        conv::forward(set, &reversed, bordered, &turned, Epilogue { bias: None, relu: false }, to);
+                    }
+                }
+            });
+    }
+
+    /// The normalisation's own gradients, which its gradient at the sums needs as well.
+    fn backward_normalisation(&mut self, gradient: &[f32], n: usize) {
+        let (s, set, pool, relu) = (self.shape, instruction_set(), self.pool, self.relu);
+        let Some(normalisation) = &mut self.normalisation else { return };
+        let (affine, mean) = (normalisation.affine(relu), normalisation.mean());
+        let pooled = gradient.len() / n;
+        self.scratch
+            .par_iter_mut()
+            .zip(chunks(gradient, n))
+            .zip(chunks(&self.kept.sums, n))
+            .zip(chunks(&self.kept.winners, n))
+            .for_each(|(((scratch, gradient), sums), winners)| {
+                scratch.clear_gradients(s.cout, s.cout);
+                let Scratch { full, kernel: products, bias: totals, .. } = scratch;
+                full.resize(if pool { s.output_len() } else { 0 }, 0.0);
+                for (i, sums) in sums.chunks_exact(s.output_len()).enumerate() {
+                    let mut gradient = &gradient[i * pooled..][..pooled];
+                    if pool {
+                        let winners = &winners[i * pooled..][..pooled];
+                        batch_norm::unpool(s.height, s.width, s.cout, gradient, winners, full);
+                        gradient = full;
+                    }
+                    batch_norm::add_gradient_sums(set, affine, mean, sums, gradient, totals, products);
+                }
+            });
+        let parts = self.scratch.iter().map(|scratch| (&scratch.bias[..], &scratch.kernel[..]));
+        normalisation.take_gradients(parts, n * s.height * s.width);
+    }
+}
+
+/// The values of sample `i` among those of a chunk (which may hold none, where the layer does not keep them).
+fn sample<'a, T>(values: &'a [T], input: &[f32], i: usize, s: &ConvShape) -> &'a [T] {
+    let each = values.len() / (input.len() / s.input_len());
+    &values[i * each..][..each]
+}
+
+/// The same, to be written.
+fn sample_mut<'a, T>(values: &'a mut [T], input: &[f32], i: usize, s: &ConvShape) -> &'a mut [T] {
+    let each = values.len() / (input.len() / s.input_len());
+    &mut values[i * each..][..each]
+}
+
+/// The gradient at every normalised value, in `full`.
+fn whole_gradient<'a>(
+    s: &ConvShape,
+    pool: bool,
+    gradient: &[f32],
+    winners: &[u8],
+    full: &'a mut [f32],
+) -> &'a mut [f32] {
+    if pool {
+        batch_norm::unpool(s.height, s.width, s.cout, gradient, winners, full);
+    } else {
+        full.copy_from_slice(gradient);
+    }
+    full
+}
+
+impl Layer for Conv {
+    fn output(&self) -> Shape {
+        let part = if self.pool { 2 } else { 1 };
+        Shape { height: self.shape.height / part, width: self.shape.width / part, channels: self.shape.cout }
+    }
+
+    fn infer(&self, input: &[f32], output: &mut [f32]) {
+        thread_local! {
+            static BORDERED: RefCell<Vec<f32>> = const { RefCell::new(Vec::new()) };
+        }
+        let (s, set) = (self.shape, instruction_set());
+        let (kernel, bias) = self.folded();
+        let epilogue = Epilogue { bias: Some(bias), relu: self.relu };
+        BORDERED.with_borrow_mut(|bordered| {
+            for (image, output) in input.chunks_exact(s.input_len()).zip(output.chunks_exact_mut(self.output().len())) {
+                conv::border(&s, image, bordered);
+                if self.pool {
+                    conv_pool::forward(set, &s, bordered, kernel, epilogue, output, None);
+                } else {
+                    conv::forward(set, &s, bordered, kernel, epilogue, output);
+                }
+            }
+        });
+    }
+
+    fn forward(&mut self, input: &[f32], batch: &Batch, output: &mut [f32]) {
+        self.folded = OnceLock::new();
+        if self.normalisation.is_some() {
+            self.forward_normalised(input, batch.len(), output);
+        } else {
+            self.forward_plain(input, batch.len(), output);
+        }
+    }
+
+    fn backward(
+        &mut self,
+        input: &[f32],
+        output: &[f32],
+        gradient: &mut [f32],
+        input_gradient: Option<&mut [f32]>,
+        update: Update,
+    ) {
+        let n = input.len() / self.shape.input_len();
+        if self.normalisation.is_some() {
+            self.backward_normalisation(gradient, n);
+        }
+        if self.pool && self.normalisation.is_none() {
+            self.backward_pooled(input, gradient, input_gradient, n);
+        } else {
+            self.backward_dense(input, output, gradient, input_gradient, n);
+        }
+        let (first, others) = self.scratch.split_at_mut(1);
+        for other in others {
+            first[0].kernel.iter_mut().zip(&other.kernel).for_each(|(sum, part)| *sum += part);
+            first[0].bias.iter_mut().zip(&other.bias).for_each(|(sum, part)| *sum += part);
+        }
+        self.kernel.apply(update, &first[0].kernel);
+        if let Some(bias) = &mut self.bias {
+            bias.apply(update, &first[0].bias);
+        }
+        if let Some(normalisation) = &mut self.normalisation {
+            normalisation.apply(update);
+        }
+    }
+
+    fn parameters(&self) -> Vec<&Parameter> {
+        let normalisation = self.normalisation.iter().flat_map(Normalisation::parameters);
+        std::iter::once(&self.kernel).chain(&self.bias).chain(normalisation).collect()
+    }
+
+    fn parameters_mut(&mut self) -> Vec<&mut Parameter> {
+        self.folded = OnceLock::new();
+        let normalisation = self.normalisation.iter_mut().flat_map(Normalisation::parameters_mut);
+        std::iter::once(&mut self.kernel).chain(&mut self.bias).chain(normalisation).collect()
+    }
+
+    fn boxed_clone(&self) -> Box<dyn Layer> {
+        Box::new(self.clone())
+    }
+}

@@ -1,0 +1,175 @@
+//! A fully connected layer with bias and, where asked for, ReLU.
+
+use super::Shape;
+use super::kernels::dense::{self as kernels, PANEL};
+use super::kernels::instruction_set;
+use super::layer::{Batch, Layer};
+use super::parameter::{self, Layout, Parameter, Update};
+use crate::random::Random;
+use rayon::prelude::*;
+use std::cell::RefCell;
+
+/// Panels that one task of a parallel pass works on.
+const PANELS_A_TASK: usize = 2;
+/// Rows that one task works on, where rows are shared out.
+const ROWS_A_TASK: usize = 12;
+
+/// The layer.
+#[derive(Clone)]
+pub(crate) struct Dense {
+    inputs: usize,
+    units: usize,
+    relu: bool,
+    kernel: Parameter,
+    /// Padded to whole panels, as the kernel is.
+    bias: Parameter,
+    /// Outputs or their gradients in panels.
+    panels: Vec<f32>,
+}
+
+impl Dense {
+    /// A layer with first weights.
+    pub fn new(inputs: usize, units: usize, relu: bool, random: &mut Random) -> Dense {
+        let layout = Layout::Panels { inputs, units };
+        let kernel = Parameter::glorot(&[inputs, units], layout, (inputs, units), random);
+        let padded = units.div_ceil(PANEL) * PANEL;
+        let bias = Parameter { shape: vec![units], ..Parameter::filled("bias", &[padded], 0.0) };
+        Dense { inputs, units, relu, kernel, bias, panels: Vec::new() }
+    }
+
+    /// Panels in all.
+    fn panel_count(&self) -> usize {
+        self.units.div_ceil(PANEL)
+    }
+}
+
+/// `[panels][rows][16]` to `[rows][units]`.
+fn from_panels(panels: &[f32], units: usize, output: &mut [f32]) {
+    let rows = output.len() / units;
+    for (row, output) in output.chunks_exact_mut(units).enumerate() {
+        for (panel, output) in output.chunks_mut(PANEL).enumerate() {
+            let n = output.len();
+            output.copy_from_slice(&panels[(panel * rows + row) * PANEL..][..n]);
+        }
+    }
+}
+
+/// `[rows][units]` to `[panels][rows][16]`, zeros after the last unit; with ReLU's gate where `output` is given.
+fn to_panels(gradient: &[f32], output: Option<&[f32]>, units: usize, panels: &mut Vec<f32>) {
+    let rows = gradient.len() / units;
+    panels.clear();
+    panels.resize(units.div_ceil(PANEL) * rows * PANEL, 0.0);
+    for row in 0..rows {
+        for unit in (0..units).step_by(PANEL) {
+            let n = PANEL.min(units - unit);
+            let from = row * units + unit;
+            let to = &mut panels[(unit / PANEL * rows + row) * PANEL..][..n];
+            to.copy_from_slice(&gradient[from..from + n]);
+            if let Some(output) = output {
+                super::layer::close_relu(to, &output[from..from + n]);
+            }
+        }
+    }
+}
+
+impl Layer for Dense {
+    fn output(&self) -> Shape {
+        Shape { height: 1, width: 1, channels: self.units }
+    }
+
+    fn infer(&self, input: &[f32], output: &mut [f32]) {
+        thread_local! {
+            static PANELS: RefCell<Vec<f32>> = const { RefCell::new(Vec::new()) };
+        }
+        let rows = input.len() / self.inputs;
+        PANELS.with_borrow_mut(|panels| {
+            panels.resize(self.panel_count() * rows * PANEL, 0.0);
+            let (kernel, bias) = (&self.kernel.values, &self.bias.values);
+            kernels::forward(instruction_set(), input, self.inputs, kernel, bias, self.relu, panels);
+            from_panels(panels, self.units, output);
+        });
+    }
+
+    fn forward(&mut self, input: &[f32], batch: &Batch, output: &mut [f32]) {
+        let (rows, inputs, relu, set) = (batch.len(), self.inputs, self.relu, instruction_set());
+        self.panels.resize(self.panel_count() * rows * PANEL, 0.0);
+        self.panels
+            .par_chunks_mut(PANELS_A_TASK * rows * PANEL)
+            .zip(self.kernel.values.par_chunks(PANELS_A_TASK * inputs * PANEL))
+            .zip(self.bias.values.par_chunks(PANELS_A_TASK * PANEL))
+            .for_each(|((output, kernel), bias)| kernels::forward(set, input, inputs, kernel, bias, relu, output));
+        from_panels(&self.panels, self.units, output);
+    }
+
+    fn backward(
+        &mut self,
+        input: &[f32],
+        output: &[f32],
+        gradient: &mut [f32],
+        input_gradient: Option<&mut [f32]>,
+        update: Update,
+    ) {
+        let (inputs, set) = (self.inputs, instruction_set());
+        let rows = input.len() / inputs;
+        to_panels(gradient, self.relu.then_some(output), self.units, &mut self.panels);
+        let panels = &self.panels;
+        if let Some(input_gradient) = input_gradient {
+            let kernel = &self.kernel.values;
+            input_gradient.par_chunks_mut(ROWS_A_TASK * inputs).enumerate().for_each(|(task, output)| {
+                kernels::input_gradient(set, kernel, inputs, panels, rows, task * ROWS_A_TASK, output);
+            });
+        }
+        let bias_gradient: Vec<f32> = panels
+            .chunks_exact(rows * PANEL)
+            .flat_map(|panel| {
+                let mut sums = [0.0; PANEL];
+                super::kernels::conv_backward::add_pixels(panel, &mut sums);
+                sums
+            })
+            .collect();
+        self.bias.apply(update, &bias_gradient);
+        let Parameter { values, first, second, decays, .. } = &mut self.kernel;
+        // A panel's gradient is used up while it is in the cache.
+        values
+            .par_chunks_mut(inputs * PANEL)
+            .zip(first.par_chunks_mut(inputs * PANEL))
+            .zip(second.par_chunks_mut(inputs * PANEL))
+            .zip(panels.par_chunks(rows * PANEL))
+            .for_each_init(
+                || vec![0.0; inputs * PANEL],
+                |kernel_gradient, (((values, first), second), gradient)| {
+                    kernels::weight_gradient(set, input, inputs, gradient, kernel_gradient);
+                    parameter::apply(update, *decays, values, first, second, kernel_gradient);
+                },
+            );
+    }
+
+    fn parameters(&self) -> Vec<&Parameter> {
+        vec![&self.kernel, &self.bias]
+    }
+
+    fn parameters_mut(&mut self) -> Vec<&mut Parameter> {
+        vec![&mut self.kernel, &mut self.bias]
+    }
+
+    fn boxed_clone(&self) -> Box<dyn Layer> {
+        Box::new(self.clone())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn panels_and_rows_turn_into_each_other() {
+        let (rows, units) = (3, 21);
+        let values: Vec<f32> = (0..rows * units).map(|i| i as f32 + 1.0).collect();
+        let (mut panels, mut back) = (Vec::new(), vec![0.0; values.len()]);
+        to_panels(&values, None, units, &mut panels);
+        assert_eq!(panels.len(), 2 * rows * PANEL);
+        assert_eq!(panels.iter().filter(|&&v| v == 0.0).count(), rows * 11, "the last panel is filled up with zeros");
+        from_panels(&panels, units, &mut back);
+        assert_eq!(back, values);
+    }
+}

@@ -1,0 +1,120 @@
+//! One step of Adam in one pass over weights, moments and gradient.
+
+use super::simd::{Kernel, Simd};
+use super::{InstructionSet, run};
+
+/// The decay of the first moment.
+const BETA1: f32 = 0.9;
+/// The decay of the second moment.
+const BETA2: f32 = 0.999;
+/// Added to the root of the second moment; Keras' default.
+const EPSILON: f32 = 1e-7;
+
+/// The factors of one step.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct AdamStep {
+    /// The learning rate, corrected for the moments' start at zero.
+    rate: f32,
+    /// What decoupled weight decay leaves of a weight.
+    keep: f32,
+}
+
+impl AdamStep {
+    /// The factors of step `step`, from 1 (Kingma and Ba 2015, section 2, the efficient order of computation; decoupled
+    /// decay: Loshchilov and Hutter 2019, algorithm 2).
+    pub(crate) fn new(step: u64, learning_rate: f32, weight_decay: f32) -> AdamStep {
+        let power = |beta: f32| f64::from(beta).powf(step as f64);
+        let correction = (1.0 - power(BETA2)).sqrt() / (1.0 - power(BETA1));
+        let rate = (f64::from(learning_rate) * correction) as f32;
+        AdamStep { rate, keep: 1.0 - learning_rate * weight_decay }
+    }
+}
+
+/// Moves the weights one step; `decay` says whether they decay.
+pub(crate) fn update(
+    set: InstructionSet,
+    step: AdamStep,
+    decay: bool,
+    weights: &mut [f32],
+    first: &mut [f32],
+    second: &mut [f32],
+    gradient: &[f32],
+) {
+    assert!(first.len() == weights.len() && second.len() == weights.len() && gradient.len() == weights.len());
+    let keep = if decay { step.keep } else { 1.0 };
+    run(set, Update { rate: step.rate, keep, weights, first, second, gradient });
+}
+
+struct Update<'a> {
+    rate: f32,
+    keep: f32,
+    weights: &'a mut [f32],
+    first: &'a mut [f32],
+    second: &'a mut [f32],
+    gradient: &'a [f32],
+}
+
+impl Kernel for Update<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    unsafe fn run<S: Simd>(mut self) {
+        let n = self.weights.len();
+        let mut i = 0;
+        // SAFETY: i + LANES <= n, and all four slices have n values.
+        unsafe {
+            while i + S::LANES <= n {
+                self.vector::<S>(i);
+                i += S::LANES;
+            }
+            while i < n {
+                self.vector::<f32>(i);
+                i += 1;
+            }
+        }
+    }
+}
+
+impl Update<'_> {
+    #[inline(always)]
+    unsafe fn vector<S: Simd>(&mut self, i: usize) {
+        // SAFETY: LANES values follow i in each slice by the caller's word.
+        unsafe {
+            let (w, m) = (self.weights.as_mut_ptr().add(i), self.first.as_mut_ptr().add(i));
+            let (v, g) = (self.second.as_mut_ptr().add(i), S::load(self.gradient.as_ptr().add(i)));
+            let first = S::fma(S::sub(g, S::load(m)), S::splat(1.0 - BETA1), S::load(m));
+            let second = S::fma(S::sub(S::mul(g, g), S::load(v)), S::splat(1.0 - BETA2), S::load(v));
+            let root = S::add(S::sqrt(second), S::splat(EPSILON));
+            let change = S::div(S::mul(first, S::splat(-self.rate)), root);
+            S::store(m, first);
+            S::store(v, second);
+            S::store(w, S::fma(S::load(w), S::splat(self.keep), change));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::{assert_close, available_sets, numbers};
+    use super::*;
+
+    #[test]
+    fn update_is_the_papers_algorithm_on_every_instruction_set() {
+        for (set, n) in available_sets().flat_map(|set| [1, 16, 37].map(|n| (set, n))) {
+            let (mut w, mut m, mut v) = (numbers(1, n), vec![0.0; n], vec![0.0; n]);
+            let (mut ew, mut em, mut ev) = (numbers(1, n), vec![0.0_f32; n], vec![0.0_f32; n]);
+            for t in 1..=5_i32 {
+                let g = numbers(10 + t as u64, n);
+                update(set, AdamStep::new(t as u64, 0.01, 0.1), true, &mut w, &mut m, &mut v, &g);
+                for i in 0..n {
+                    em[i] = BETA1 * em[i] + (1.0 - BETA1) * g[i];
+                    ev[i] = BETA2 * ev[i] + (1.0 - BETA2) * g[i] * g[i];
+                    let corrected = (ev[i] / (1.0 - BETA2.powi(t))).sqrt();
+                    ew[i] -= 0.01 * 0.1 * ew[i];
+                    ew[i] -= 0.01 * (em[i] / (1.0 - BETA1.powi(t))) / corrected;
+                }
+            }
+            assert_close(&w, &ew, 1e-4, &format!("{set:?} {n}"));
+        }
+    }
+}

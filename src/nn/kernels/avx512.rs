@@ -1,0 +1,103 @@
+//! [`Simd`] with AVX-512 (F, VL, BW, DQ): sixteen lanes.
+
+use super::simd::Simd;
+use std::arch::x86_64::*;
+
+/// Processors with AVX-512 F, VL, BW and DQ.
+#[derive(Clone, Copy)]
+pub(crate) struct Avx512;
+
+// SAFETY: only `kernels::run` uses this set, after it has checked that the processor has AVX-512 F, VL, BW and DQ;
+// pointers are the caller's to answer for, and only the unaligned loads and stores are used.
+#[allow(clippy::undocumented_unsafe_blocks)]
+unsafe impl Simd for Avx512 {
+    const LANES: usize = 16;
+    const ACCUMULATORS: usize = 24;
+    type V = __m512;
+    type I = __m512i;
+
+    #[inline(always)]
+    unsafe fn splat(value: f32) -> __m512 {
+        unsafe { _mm512_set1_ps(value) }
+    }
+    #[inline(always)]
+    unsafe fn load(from: *const f32) -> __m512 {
+        unsafe { _mm512_loadu_ps(from) }
+    }
+    #[inline(always)]
+    unsafe fn store(to: *mut f32, v: __m512) {
+        unsafe { _mm512_storeu_ps(to, v) }
+    }
+    #[inline(always)]
+    unsafe fn add(a: __m512, b: __m512) -> __m512 {
+        unsafe { _mm512_add_ps(a, b) }
+    }
+    #[inline(always)]
+    unsafe fn sub(a: __m512, b: __m512) -> __m512 {
+        unsafe { _mm512_sub_ps(a, b) }
+    }
+    #[inline(always)]
+    unsafe fn mul(a: __m512, b: __m512) -> __m512 {
+        unsafe { _mm512_mul_ps(a, b) }
+    }
+    #[inline(always)]
+    unsafe fn div(a: __m512, b: __m512) -> __m512 {
+        unsafe { _mm512_div_ps(a, b) }
+    }
+    #[inline(always)]
+    unsafe fn sqrt(a: __m512) -> __m512 {
+        unsafe { _mm512_sqrt_ps(a) }
+    }
+    #[inline(always)]
+    unsafe fn fma(a: __m512, b: __m512, c: __m512) -> __m512 {
+        unsafe { _mm512_fmadd_ps(a, b, c) }
+    }
+    #[inline(always)]
+    unsafe fn relu(a: __m512) -> __m512 {
+        // The second operand is the result where one is a NaN.
+        unsafe { _mm512_max_ps(_mm512_setzero_ps(), a) }
+    }
+    #[inline(always)]
+    unsafe fn where_positive(a: __m512, gate: __m512) -> __m512 {
+        unsafe { _mm512_maskz_mov_ps(_mm512_cmp_ps_mask::<_CMP_GT_OQ>(gate, _mm512_setzero_ps()), a) }
+    }
+    #[inline(always)]
+    unsafe fn sum(a: __m512) -> f32 {
+        unsafe { _mm512_reduce_add_ps(a) }
+    }
+    #[inline(always)]
+    unsafe fn splat_index(position: u8) -> __m512i {
+        unsafe { _mm512_set1_epi32(i32::from(position)) }
+    }
+    #[inline(always)]
+    unsafe fn argmax(best: &mut __m512, index: &mut __m512i, candidate: __m512, position: u8) {
+        unsafe {
+            let above = _mm512_cmp_ps_mask::<_CMP_GT_OQ>(candidate, *best);
+            *best = _mm512_mask_mov_ps(*best, above, candidate);
+            *index = _mm512_mask_mov_epi32(*index, above, Self::splat_index(position));
+        }
+    }
+    #[inline(always)]
+    unsafe fn index_unless_positive(index: __m512i, value: __m512, position: u8) -> __m512i {
+        unsafe {
+            let none = _mm512_cmp_ps_mask::<_CMP_NGT_UQ>(value, _mm512_setzero_ps());
+            _mm512_mask_mov_epi32(index, none, Self::splat_index(position))
+        }
+    }
+    #[inline(always)]
+    unsafe fn load_index(from: *const u8) -> __m512i {
+        unsafe { _mm512_cvtepu8_epi32(_mm_loadu_si128(from.cast())) }
+    }
+    #[inline(always)]
+    unsafe fn store_index(to: *mut u8, index: __m512i) {
+        unsafe { _mm_storeu_si128(to.cast(), _mm512_cvtepi32_epi8(index)) }
+    }
+    #[inline(always)]
+    unsafe fn lookup4(table: *const f32, index: __m512i) -> __m512 {
+        unsafe { _mm512_permutevar_ps(_mm512_broadcast_f32x4(_mm_loadu_ps(table)), index) }
+    }
+    #[inline(always)]
+    unsafe fn equal_mask32(from: *const u8, value: u8) -> u32 {
+        unsafe { _mm256_cmpeq_epi8_mask(_mm256_loadu_si256(from.cast()), _mm256_set1_epi8(value as i8)) }
+    }
+}

@@ -1,0 +1,398 @@
+//! Batch normalisation (Ioffe and Szegedy 2015) of one image, `[pixels][channels]`, with what follows it.
+//!
+//! Normalising is `scale * value + shift` a channel, so the normalised values are never stored: whoever needs them makes
+//! them again from the convolution's output. All functions walk a few vectors of channels over all pixels.
+
+use super::conv_pool::NO_WINNER;
+use super::simd::{Kernel, Simd};
+use super::{InstructionSet, run};
+
+/// A factor and a summand a channel, and whether ReLU follows.
+#[derive(Clone, Copy)]
+pub(crate) struct Affine<'a> {
+    pub scale: &'a [f32],
+    pub shift: &'a [f32],
+    pub relu: bool,
+}
+
+/// Something that is done to a vector of channels of every pixel.
+trait ChannelWise: Sized {
+    fn channels(&self) -> usize;
+    /// Does it for the `LANES` channels from `channel`.
+    unsafe fn vector<S: Simd>(&mut self, channel: usize);
+
+    /// Does it for all channels.
+    #[inline(always)]
+    unsafe fn all<S: Simd>(&mut self) {
+        let mut channel = 0;
+        // SAFETY: the vectors end at or before the last channel.
+        unsafe {
+            while channel + S::LANES <= self.channels() {
+                self.vector::<S>(channel);
+                channel += S::LANES;
+            }
+            while channel < self.channels() {
+                self.vector::<f32>(channel);
+                channel += 1;
+            }
+        }
+    }
+}
+
+/// Makes a [`Kernel`] of a [`ChannelWise`].
+struct Walk<'a, T>(&'a mut T);
+
+impl<T: ChannelWise> Kernel for Walk<'_, T> {
+    type Output = ();
+
+    #[inline(always)]
+    unsafe fn run<S: Simd>(self) {
+        // SAFETY: as the caller says.
+        unsafe { self.0.all::<S>() }
+    }
+}
+
+/// Adds up `value - pivot` and its square for each channel; a pivot near the mean keeps the variance exact.
+pub(crate) fn add_statistics(
+    set: InstructionSet,
+    pixels: &[f32],
+    pivot: &[f32],
+    sums: &mut [f32],
+    squares: &mut [f32],
+) {
+    assert!(sums.len() == pivot.len() && squares.len() == pivot.len() && pixels.len().is_multiple_of(pivot.len()));
+    run(set, Walk(&mut Statistics { pixels, pivot, sums, squares }));
+}
+
+struct Statistics<'a> {
+    pixels: &'a [f32],
+    pivot: &'a [f32],
+    sums: &'a mut [f32],
+    squares: &'a mut [f32],
+}
+
+impl ChannelWise for Statistics<'_> {
+    fn channels(&self) -> usize {
+        self.pivot.len()
+    }
+
+    #[inline(always)]
+    unsafe fn vector<S: Simd>(&mut self, channel: usize) {
+        let (n, c) = (self.pixels.len() / self.pivot.len(), self.pivot.len());
+        // SAFETY: channel + LANES <= channels, in each pixel and each array.
+        unsafe {
+            let pivot = S::load(self.pivot.as_ptr().add(channel));
+            let (sum_to, square_to) = (self.sums.as_mut_ptr().add(channel), self.squares.as_mut_ptr().add(channel));
+            // Two chains of sums hide the latency of an addition.
+            let (mut sum, mut square) = ([S::load(sum_to), S::splat(0.0)], [S::load(square_to), S::splat(0.0)]);
+            for pixel in 0..n {
+                let value = S::sub(S::load(self.pixels.as_ptr().add(pixel * c + channel)), pivot);
+                sum[pixel % 2] = S::add(sum[pixel % 2], value);
+                square[pixel % 2] = S::fma(value, value, square[pixel % 2]);
+            }
+            S::store(sum_to, S::add(sum[0], sum[1]));
+            S::store(square_to, S::add(square[0], square[1]));
+        }
+    }
+}
+
+/// Normalises every pixel into `output`.
+pub(crate) fn activate(set: InstructionSet, affine: Affine, pixels: &[f32], output: &mut [f32]) {
+    assert_eq!(pixels.len(), output.len());
+    assert!(affine.scale.len() == affine.shift.len() && pixels.len().is_multiple_of(affine.scale.len()));
+    run(set, Walk(&mut Activate { affine, pixels, output }));
+}
+
+struct Activate<'a> {
+    affine: Affine<'a>,
+    pixels: &'a [f32],
+    output: &'a mut [f32],
+}
+
+impl ChannelWise for Activate<'_> {
+    fn channels(&self) -> usize {
+        self.affine.scale.len()
+    }
+
+    #[inline(always)]
+    unsafe fn vector<S: Simd>(&mut self, channel: usize) {
+        let c = self.channels();
+        // SAFETY: channel + LANES <= channels, in each pixel and each array.
+        unsafe {
+            let scale = S::load(self.affine.scale.as_ptr().add(channel));
+            let shift = S::load(self.affine.shift.as_ptr().add(channel));
+            for pixel in 0..self.pixels.len() / c {
+                let at = pixel * c + channel;
+                let mut value = S::fma(S::load(self.pixels.as_ptr().add(at)), scale, shift);
+                if self.affine.relu {
+                    value = S::relu(value);
+                }
+                S::store(self.output.as_mut_ptr().add(at), value);
+            }
+        }
+    }
+}
+
+/// Normalises and pools an image of `width` columns; winners as in `conv_pool`.
+pub(crate) fn activate_and_pool(
+    set: InstructionSet,
+    affine: Affine,
+    width: usize,
+    pixels: &[f32],
+    output: &mut [f32],
+    winners: &mut [u8],
+) {
+    let channels = affine.scale.len();
+    let height = pixels.len() / (width * channels);
+    assert!(affine.shift.len() == channels && pixels.len() == height * width * channels);
+    assert_eq!(output.len(), (height / 2) * (width / 2) * channels);
+    assert_eq!(winners.len(), output.len());
+    run(set, Walk(&mut Pool { affine, height, width, pixels, output, winners }));
+}
+
+struct Pool<'a> {
+    affine: Affine<'a>,
+    height: usize,
+    width: usize,
+    pixels: &'a [f32],
+    output: &'a mut [f32],
+    winners: &'a mut [u8],
+}
+
+impl ChannelWise for Pool<'_> {
+    fn channels(&self) -> usize {
+        self.affine.scale.len()
+    }
+
+    #[inline(always)]
+    unsafe fn vector<S: Simd>(&mut self, channel: usize) {
+        let (c, columns) = (self.channels(), self.width / 2);
+        // SAFETY: channel + LANES <= channels; all four pixels of every window lie in the image.
+        unsafe {
+            let scale = S::load(self.affine.scale.as_ptr().add(channel));
+            let shift = S::load(self.affine.shift.as_ptr().add(channel));
+            for window in 0..(self.height / 2) * columns {
+                let (y, x) = (window / columns, window % columns);
+                let upper = self.pixels.as_ptr().add((2 * y * self.width + 2 * x) * c + channel);
+                let lower = upper.add(self.width * c);
+                let mut winner = S::splat_index(0);
+                let mut best = S::fma(S::load(upper), scale, shift);
+                S::argmax(&mut best, &mut winner, S::fma(S::load(upper.add(c)), scale, shift), 1);
+                S::argmax(&mut best, &mut winner, S::fma(S::load(lower), scale, shift), 2);
+                S::argmax(&mut best, &mut winner, S::fma(S::load(lower.add(c)), scale, shift), 3);
+                if self.affine.relu {
+                    winner = S::index_unless_positive(winner, best, NO_WINNER);
+                    best = S::relu(best);
+                }
+                S::store(self.output.as_mut_ptr().add(window * c + channel), best);
+                S::store_index(self.winners.as_mut_ptr().add(window * c + channel), winner);
+            }
+        }
+    }
+}
+
+/// The pooled gradient of each window at its winner's place in an image of `height` x `width`, zeros elsewhere.
+pub(crate) fn unpool(
+    height: usize,
+    width: usize,
+    channels: usize,
+    gradient: &[f32],
+    winners: &[u8],
+    image: &mut [f32],
+) {
+    assert_eq!(image.len(), height * width * channels);
+    let columns = width / 2;
+    image.fill(0.0);
+    for (window, (gradient, winners)) in gradient.chunks_exact(channels).zip(winners.chunks_exact(channels)).enumerate()
+    {
+        let corner = (2 * (window / columns) * width + 2 * (window % columns)) * channels;
+        let places = [corner, corner + channels, corner + width * channels, corner + (width + 1) * channels];
+        for (o, (&g, &winner)) in gradient.iter().zip(winners).enumerate() {
+            if let Some(place) = places.get(usize::from(winner)) {
+                image[place + o] = g;
+            }
+        }
+    }
+}
+
+/// Adds up, for each channel, the gradient at the normalised value and its product with `value - mean`.
+pub(crate) fn add_gradient_sums(
+    set: InstructionSet,
+    affine: Affine,
+    mean: &[f32],
+    pixels: &[f32],
+    gradient: &[f32],
+    sums: &mut [f32],
+    products: &mut [f32],
+) {
+    let c = mean.len();
+    assert!(affine.scale.len() == c && affine.shift.len() == c && sums.len() == c && products.len() == c);
+    assert!(pixels.len() == gradient.len() && pixels.len().is_multiple_of(c));
+    run(set, Walk(&mut GradientSums { affine, mean, pixels, gradient, sums, products }));
+}
+
+struct GradientSums<'a> {
+    affine: Affine<'a>,
+    mean: &'a [f32],
+    pixels: &'a [f32],
+    gradient: &'a [f32],
+    sums: &'a mut [f32],
+    products: &'a mut [f32],
+}
+
+impl ChannelWise for GradientSums<'_> {
+    fn channels(&self) -> usize {
+        self.mean.len()
+    }
+
+    #[inline(always)]
+    unsafe fn vector<S: Simd>(&mut self, channel: usize) {
+        let c = self.channels();
+        // SAFETY: channel + LANES <= channels, in each pixel and each array.
+        unsafe {
+            let scale = S::load(self.affine.scale.as_ptr().add(channel));
+            let shift = S::load(self.affine.shift.as_ptr().add(channel));
+            let mean = S::load(self.mean.as_ptr().add(channel));
+            let (sum_to, product_to) = (self.sums.as_mut_ptr().add(channel), self.products.as_mut_ptr().add(channel));
+            let (mut sum, mut product) = ([S::load(sum_to), S::splat(0.0)], [S::load(product_to), S::splat(0.0)]);
+            for pixel in 0..self.pixels.len() / c {
+                let at = pixel * c + channel;
+                let value = S::load(self.pixels.as_ptr().add(at));
+                let mut g = S::load(self.gradient.as_ptr().add(at));
+                if self.affine.relu {
+                    g = S::where_positive(g, S::fma(value, scale, shift));
+                }
+                sum[pixel % 2] = S::add(sum[pixel % 2], g);
+                product[pixel % 2] = S::fma(g, S::sub(value, mean), product[pixel % 2]);
+            }
+            S::store(sum_to, S::add(sum[0], sum[1]));
+            S::store(product_to, S::add(product[0], product[1]));
+        }
+    }
+}
+
+/// The gradient at the convolution's output: `scale * gradient + slope * value + offset`, with ReLU's gate; written
+/// over `gradient`.
+pub(crate) fn gradient_through(
+    set: InstructionSet,
+    affine: Affine,
+    slope: &[f32],
+    offset: &[f32],
+    pixels: &[f32],
+    gradient: &mut [f32],
+) {
+    let c = slope.len();
+    assert!(affine.scale.len() == c && affine.shift.len() == c && offset.len() == c);
+    assert!(pixels.len() == gradient.len() && pixels.len().is_multiple_of(c));
+    run(set, Walk(&mut GradientThrough { affine, slope, offset, pixels, gradient }));
+}
+
+struct GradientThrough<'a> {
+    affine: Affine<'a>,
+    slope: &'a [f32],
+    offset: &'a [f32],
+    pixels: &'a [f32],
+    gradient: &'a mut [f32],
+}
+
+impl ChannelWise for GradientThrough<'_> {
+    fn channels(&self) -> usize {
+        self.slope.len()
+    }
+
+    #[inline(always)]
+    unsafe fn vector<S: Simd>(&mut self, channel: usize) {
+        let c = self.channels();
+        // SAFETY: channel + LANES <= channels, in each pixel and each array.
+        unsafe {
+            let scale = S::load(self.affine.scale.as_ptr().add(channel));
+            let shift = S::load(self.affine.shift.as_ptr().add(channel));
+            let slope = S::load(self.slope.as_ptr().add(channel));
+            let offset = S::load(self.offset.as_ptr().add(channel));
+            for pixel in 0..self.pixels.len() / c {
+                let at = pixel * c + channel;
+                let value = S::load(self.pixels.as_ptr().add(at));
+                let to = self.gradient.as_mut_ptr().add(at);
+                let mut g = S::load(to);
+                if self.affine.relu {
+                    g = S::where_positive(g, S::fma(value, scale, shift));
+                }
+                S::store(to, S::fma(g, scale, S::fma(value, slope, offset)));
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::conv::ConvShape;
+    use super::super::conv_pool::tests::pool_reference;
+    use super::super::tests::{assert_close, available_sets, numbers};
+    use super::*;
+
+    /// Height, width, channels.
+    const SHAPES: [(usize, usize, usize); 4] = [(5, 7, 16), (4, 6, 20), (3, 2, 1), (6, 5, 96)];
+
+    #[test]
+    fn statistics_are_sums_about_the_pivot() {
+        for (set, (h, w, c)) in available_sets().flat_map(|set| SHAPES.map(|shape| (set, shape))) {
+            let (pixels, pivot) = (numbers(1, h * w * c), numbers(2, c));
+            let (mut sums, mut squares) = (vec![0.0; c], vec![0.0; c]);
+            add_statistics(set, &pixels, &pivot, &mut sums, &mut squares);
+            for o in 0..c {
+                let values = || pixels.iter().skip(o).step_by(c).map(|v| v - pivot[o]);
+                assert_close(&[sums[o]], &[values().sum()], 1e-4, "sum");
+                assert_close(&[squares[o]], &[values().map(|v| v * v).sum()], 1e-4, "square");
+            }
+        }
+    }
+
+    #[test]
+    fn activation_and_pooling_are_their_definitions() {
+        for (set, (h, w, c)) in available_sets().flat_map(|set| SHAPES.map(|shape| (set, shape))) {
+            let (pixels, scale, shift) = (numbers(1, h * w * c), numbers(2, c), numbers(3, c));
+            let affine = Affine { scale: &scale, shift: &shift, relu: true };
+            let linear: Vec<f32> = pixels.iter().enumerate().map(|(i, v)| v * scale[i % c] + shift[i % c]).collect();
+            let mut output = vec![f32::NAN; pixels.len()];
+            activate(set, affine, &pixels, &mut output);
+            let expected: Vec<f32> = linear.iter().map(|v| v.max(0.0)).collect();
+            assert_close(&output, &expected, 1e-5, "activate");
+
+            let s = ConvShape { height: h, width: w, cin: 1, cout: c, kernel: 1 };
+            let (pooled, expected_winners) = pool_reference(&s, &linear, true);
+            let (mut output, mut winners) = (vec![f32::NAN; pooled.len()], vec![9; pooled.len()]);
+            activate_and_pool(set, affine, w, &pixels, &mut output, &mut winners);
+            assert_close(&output, &pooled, 1e-5, "pool");
+            assert_eq!(winners, expected_winners);
+
+            let mut full = vec![f32::NAN; pixels.len()];
+            unpool(h, w, c, &pooled, &winners, &mut full);
+            let (again, _) = pool_reference(&s, &full, true);
+            assert_eq!(again, pooled);
+        }
+    }
+
+    #[test]
+    fn gradient_sums_and_gradient_are_their_definitions() {
+        for (set, (h, w, c)) in available_sets().flat_map(|set| SHAPES.map(|shape| (set, shape))) {
+            let (pixels, mut gradient) = (numbers(1, h * w * c), numbers(2, h * w * c));
+            let [scale, shift, mean, slope, offset] = [3, 4, 5, 6, 7].map(|key| numbers(key, c));
+            let affine = Affine { scale: &scale, shift: &shift, relu: true };
+            let (mut sums, mut products) = (vec![0.0; c], vec![0.0; c]);
+            add_gradient_sums(set, affine, &mean, &pixels, &gradient, &mut sums, &mut products);
+            let (mut expected_sums, mut expected_products) = (vec![0.0; c], vec![0.0; c]);
+            let mut expected = Vec::new();
+            for (i, (&value, &g)) in pixels.iter().zip(&gradient).enumerate() {
+                let o = i % c;
+                let g = if value * scale[o] + shift[o] > 0.0 { g } else { 0.0 };
+                expected_sums[o] += g;
+                expected_products[o] += g * (value - mean[o]);
+                expected.push(scale[o] * g + slope[o] * value + offset[o]);
+            }
+            assert_close(&sums, &expected_sums, 1e-4, "sums");
+            assert_close(&products, &expected_products, 1e-4, "products");
+            gradient_through(set, affine, &slope, &offset, &pixels, &mut gradient);
+            assert_close(&gradient, &expected, 1e-5, "gradient");
+        }
+    }
+}

@@ -1,0 +1,323 @@
+//! Convolution of stride 1 with `same` padding over one image, and the zero border that it reads.
+//!
+//! Image: `[height][width][cin]`; bordered image: `[height + kernel - 1][width + kernel - 1][cin]`, zeros around;
+//! weights: `[kernel][kernel][cin][cout]`; output: `[height][width][cout]`.
+//!
+//! Output channels lie in vectors, input values are broadcast. For one row of the kernel, the values under a pixel
+//! (`kernel * cin` of them) lie in a row both in the bordered image and, a row of `cout` each, in the weights: so the
+//! whole sum is two loops. A tile of pixels shares each weight that is loaded.
+
+use super::simd::{Kernel, Simd};
+use super::{InstructionSet, even_tiles, run};
+
+/// The sizes of a convolution.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct ConvShape {
+    pub height: usize,
+    pub width: usize,
+    pub cin: usize,
+    pub cout: usize,
+    pub kernel: usize,
+}
+
+impl ConvShape {
+    pub fn input_len(&self) -> usize {
+        self.height * self.width * self.cin
+    }
+    pub fn output_len(&self) -> usize {
+        self.height * self.width * self.cout
+    }
+    pub fn weights_len(&self) -> usize {
+        self.kernel * self.kernel * self.cin * self.cout
+    }
+    /// Floats in a row of the bordered image.
+    pub fn bordered_row(&self) -> usize {
+        (self.width + self.kernel - 1) * self.cin
+    }
+    pub fn bordered_len(&self) -> usize {
+        (self.height + self.kernel - 1) * self.bordered_row()
+    }
+    /// Values under one row of the kernel.
+    pub fn run_len(&self) -> usize {
+        self.kernel * self.cin
+    }
+    /// Rows above and columns to the left: Keras' `same` puts the odd one below and right.
+    fn border_before(&self) -> usize {
+        (self.kernel - 1) / 2
+    }
+    /// The convolution that carries a gradient from the output of this one back to its input.
+    pub fn reversed(&self) -> ConvShape {
+        ConvShape { cin: self.cout, cout: self.cin, ..*self }
+    }
+}
+
+/// Writes the image into the middle of a bordered one, row by row; `write_row` may change values on the way.
+pub(crate) fn border_with(
+    shape: &ConvShape,
+    before: usize,
+    bordered: &mut Vec<f32>,
+    mut write_row: impl FnMut(usize, &mut [f32]),
+) {
+    let row = shape.bordered_row();
+    if bordered.len() != shape.bordered_len() {
+        bordered.clear();
+        bordered.resize(shape.bordered_len(), 0.0);
+    }
+    let (left, inner) = (before * shape.cin, shape.width * shape.cin);
+    bordered[..before * row].fill(0.0);
+    bordered[(before + shape.height) * row..].fill(0.0);
+    for (y, line) in bordered[before * row..].chunks_exact_mut(row).take(shape.height).enumerate() {
+        line[..left].fill(0.0);
+        write_row(y, &mut line[left..left + inner]);
+        line[left + inner..].fill(0.0);
+    }
+}
+
+/// The image with the zero border that [`forward`] reads.
+pub(crate) fn border(shape: &ConvShape, image: &[f32], bordered: &mut Vec<f32>) {
+    let inner = shape.width * shape.cin;
+    border_with(shape, shape.border_before(), bordered, |y, line| line.copy_from_slice(&image[y * inner..][..inner]));
+}
+
+/// The gradient at the output with the border that a [`forward`] of the [`reversed`](ConvShape::reversed) shape reads.
+pub(crate) fn border_reversed(reversed: &ConvShape, gradient: &[f32], bordered: &mut Vec<f32>) {
+    let inner = reversed.width * reversed.cin;
+    let before = reversed.kernel - 1 - reversed.border_before();
+    border_with(reversed, before, bordered, |y, line| line.copy_from_slice(&gradient[y * inner..][..inner]));
+}
+
+/// The weights of the reversed convolution: turned by half a turn, input and output channels changed over.
+pub(crate) fn reversed_weights(shape: &ConvShape, weights: &[f32], reversed: &mut Vec<f32>) {
+    let (taps, cin, cout) = (shape.kernel * shape.kernel, shape.cin, shape.cout);
+    reversed.resize(shape.weights_len(), 0.0);
+    for tap in 0..taps {
+        let from = &weights[(taps - 1 - tap) * cin * cout..][..cin * cout];
+        let to = &mut reversed[tap * cin * cout..][..cin * cout];
+        for i in 0..cin {
+            for o in 0..cout {
+                to[o * cin + i] = from[i * cout + o];
+            }
+        }
+    }
+}
+
+/// What is added to the sum and done to it.
+#[derive(Clone, Copy)]
+pub(crate) struct Epilogue<'a> {
+    pub bias: Option<&'a [f32]>,
+    pub relu: bool,
+}
+
+/// Convolves one bordered image.
+pub(crate) fn forward(
+    set: InstructionSet,
+    shape: &ConvShape,
+    bordered: &[f32],
+    weights: &[f32],
+    epilogue: Epilogue,
+    output: &mut [f32],
+) {
+    assert_eq!(bordered.len(), shape.bordered_len());
+    assert_eq!(weights.len(), shape.weights_len());
+    assert_eq!(output.len(), shape.output_len());
+    assert!(epilogue.bias.is_none_or(|bias| bias.len() == shape.cout));
+    run(set, Forward { shape, bordered, weights, epilogue, output });
+}
+
+struct Forward<'a> {
+    shape: &'a ConvShape,
+    bordered: &'a [f32],
+    weights: &'a [f32],
+    epilogue: Epilogue<'a>,
+    output: &'a mut [f32],
+}
+
+impl Kernel for Forward<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    unsafe fn run<S: Simd>(mut self) {
+        let cout = self.shape.cout;
+        let mut channel = 0;
+        // SAFETY: the channels of each block end at or before `cout`.
+        unsafe {
+            while channel + 2 * S::LANES <= cout {
+                self.channels::<S, 2>(channel);
+                channel += 2 * S::LANES;
+            }
+            while channel + S::LANES <= cout {
+                self.channels::<S, 1>(channel);
+                channel += S::LANES;
+            }
+            while channel < cout {
+                self.channels::<f32, 1>(channel);
+                channel += 1;
+            }
+        }
+    }
+}
+
+impl Forward<'_> {
+    /// All pixels, for `CV` vectors of output channels from `channel`.
+    #[inline(always)]
+    unsafe fn channels<S: Simd, const CV: usize>(&mut self, channel: usize) {
+        let s = self.shape;
+        let widest = (S::ACCUMULATORS / CV).min(12);
+        for y in 0..s.height {
+            for (x, pixels) in even_tiles(s.width, widest) {
+                // SAFETY: the tile lies in the image, and the channels do by the caller's word.
+                unsafe {
+                    match pixels {
+                        1 => self.tile::<S, CV, 1>(y, x, channel),
+                        2 => self.tile::<S, CV, 2>(y, x, channel),
+                        3 => self.tile::<S, CV, 3>(y, x, channel),
+                        4 => self.tile::<S, CV, 4>(y, x, channel),
+                        5 => self.tile::<S, CV, 5>(y, x, channel),
+                        6 => self.tile::<S, CV, 6>(y, x, channel),
+                        7 => self.tile::<S, CV, 7>(y, x, channel),
+                        8 => self.tile::<S, CV, 8>(y, x, channel),
+                        9 => self.tile::<S, CV, 9>(y, x, channel),
+                        10 => self.tile::<S, CV, 10>(y, x, channel),
+                        11 => self.tile::<S, CV, 11>(y, x, channel),
+                        _ => self.tile::<S, CV, 12>(y, x, channel),
+                    }
+                }
+            }
+        }
+    }
+
+    /// `PX` pixels of row `y` from column `x`.
+    #[inline(always)]
+    unsafe fn tile<S: Simd, const CV: usize, const PX: usize>(&mut self, y: usize, x: usize, channel: usize) {
+        let s = self.shape;
+        let (row, run, cout) = (s.bordered_row(), s.run_len(), s.cout);
+        // SAFETY: row y + ky of the bordered image has kernel - 1 columns more than the output, so column
+        // x + PX - 1 + kernel - 1 is in it; channel + CV * LANES <= cout bounds weights, bias and output.
+        unsafe {
+            let mut sums = [[S::splat(0.0); CV]; PX];
+            for ky in 0..s.kernel {
+                let input = self.bordered.as_ptr().add((y + ky) * row + x * s.cin);
+                let weights = self.weights.as_ptr().add(ky * run * cout + channel);
+                for t in 0..run {
+                    let mut w = [S::splat(0.0); CV];
+                    for (v, w) in w.iter_mut().enumerate() {
+                        *w = S::load(weights.add(t * cout + v * S::LANES));
+                    }
+                    for (p, sums) in sums.iter_mut().enumerate() {
+                        let value = S::splat(*input.add(p * s.cin + t));
+                        for (sum, w) in sums.iter_mut().zip(w) {
+                            *sum = S::fma(value, w, *sum);
+                        }
+                    }
+                }
+            }
+            for (p, sums) in sums.into_iter().enumerate() {
+                for (v, mut sum) in sums.into_iter().enumerate() {
+                    let at = channel + v * S::LANES;
+                    if let Some(bias) = self.epilogue.bias {
+                        sum = S::add(sum, S::load(bias.as_ptr().add(at)));
+                    }
+                    if self.epilogue.relu {
+                        sum = S::relu(sum);
+                    }
+                    S::store(self.output.as_mut_ptr().add((y * s.width + x + p) * cout + at), sum);
+                }
+            }
+        }
+    }
+}
+
+/// The convolution as its definition says, for tests.
+#[cfg(test)]
+pub(crate) fn reference(shape: &ConvShape, image: &[f32], weights: &[f32], bias: &[f32]) -> Vec<f32> {
+    let s = shape;
+    let mut output = Vec::new();
+    for y in 0..s.height {
+        for x in 0..s.width {
+            for o in 0..s.cout {
+                let mut sum = f64::from(bias[o]);
+                for_each_tap(s, y, x, |tap, pixel| {
+                    for i in 0..s.cin {
+                        sum += f64::from(image[pixel * s.cin + i]) * f64::from(weights[(tap * s.cin + i) * s.cout + o]);
+                    }
+                });
+                output.push(sum as f32);
+            }
+        }
+    }
+    output
+}
+
+/// Calls back with each (tap, input pixel) under output pixel (y, x) that lies in the image.
+#[cfg(test)]
+pub(crate) fn for_each_tap(s: &ConvShape, y: usize, x: usize, mut call: impl FnMut(usize, usize)) {
+    for tap in 0..s.kernel * s.kernel {
+        let (iy, ix) = (y + tap / s.kernel, x + tap % s.kernel);
+        let before = s.border_before();
+        if (before..before + s.height).contains(&iy) && (before..before + s.width).contains(&ix) {
+            call(tap, (iy - before) * s.width + ix - before);
+        }
+    }
+}
+
+/// Odd, even, square and oblong shapes, with channels that fill vectors and that do not.
+#[cfg(test)]
+pub(crate) fn test_shapes() -> Vec<ConvShape> {
+    let shape = |height, width, cin, cout, kernel| ConvShape { height, width, cin, cout, kernel };
+    vec![
+        shape(5, 7, 3, 16, 2),
+        shape(6, 4, 16, 32, 2),
+        shape(7, 13, 3, 20, 3),
+        shape(4, 25, 5, 64, 3),
+        shape(9, 2, 16, 7, 3),
+        shape(3, 3, 1, 1, 1),
+        shape(8, 8, 33, 48, 2),
+        shape(2, 2, 2, 96, 5),
+    ]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::{assert_close, available_sets, numbers};
+    use super::*;
+
+    #[test]
+    fn forward_is_the_definition_on_every_instruction_set() {
+        for s in test_shapes() {
+            let (image, weights) = (numbers(1, s.input_len()), numbers(2, s.weights_len()));
+            let bias = numbers(3, s.cout);
+            let expected: Vec<f32> = reference(&s, &image, &weights, &bias).iter().map(|v| v.max(0.0)).collect();
+            for set in available_sets() {
+                let (mut bordered, mut output) = (vec![f32::NAN; 3], vec![f32::NAN; s.output_len()]);
+                border(&s, &image, &mut bordered);
+                let epilogue = Epilogue { bias: Some(&bias), relu: true };
+                forward(set, &s, &bordered, &weights, epilogue, &mut output);
+                assert_close(&output, &expected, 1e-5, &format!("{s:?} {set:?}"));
+            }
+        }
+    }
+
+    #[test]
+    fn unaligned_slices_give_the_same() {
+        let s = ConvShape { height: 4, width: 9, cin: 3, cout: 32, kernel: 3 };
+        let (image, weights) = (numbers(1, s.input_len()), numbers(2, s.weights_len() + 1));
+        let mut bordered = Vec::new();
+        border(&s, &image, &mut bordered);
+        bordered.insert(0, 0.0);
+        for set in available_sets() {
+            let mut output = vec![0.0; s.output_len() + 1];
+            let none = Epilogue { bias: None, relu: false };
+            forward(set, &s, &bordered[1..], &weights[1..], none, &mut output[1..]);
+            let expected = reference(&s, &image, &weights[1..], &vec![0.0; s.cout]);
+            assert_close(&output[1..], &expected, 1e-5, &format!("{set:?}"));
+        }
+    }
+
+    #[test]
+    fn a_reused_border_is_zero_again() {
+        let s = ConvShape { height: 2, width: 3, cin: 1, cout: 1, kernel: 2 };
+        let mut bordered = vec![9.0; s.bordered_len()];
+        border(&s, &[1., 2., 3., 4., 5., 6.], &mut bordered);
+        assert_eq!(bordered, [1., 2., 3., 0., 4., 5., 6., 0., 0., 0., 0., 0.]);
+    }
+}

@@ -1,0 +1,201 @@
+//! The gradient of a convolution's weights and bias, from one image.
+//!
+//! Bordered image and weights as in `conv`; gradient at the output: `[height][width][cout]`. (The gradient at the input
+//! is a convolution itself: `conv::forward` of the reversed shape.)
+//!
+//! For one row of the kernel and one tile of the values under it, the sums of all pixels of a few rows of the image
+//! stay in registers; the rows are few enough for their values to stay in the first cache while all tiles pass.
+
+use super::conv::ConvShape;
+use super::simd::{Kernel, Simd};
+use super::{InstructionSet, even_tiles, run};
+
+/// Pixels that pass while a tile's sums are in registers: enough to pay for their loading and storing.
+const PIXELS_A_BLOCK: usize = 64;
+
+/// Adds one image's share to the gradients of the weights and, where there is one, the bias.
+pub(crate) fn add_weight_gradient(
+    set: InstructionSet,
+    shape: &ConvShape,
+    bordered: &[f32],
+    gradient: &[f32],
+    weights: &mut [f32],
+    bias: Option<&mut [f32]>,
+) {
+    assert_eq!(bordered.len(), shape.bordered_len());
+    assert_eq!(gradient.len(), shape.output_len());
+    assert_eq!(weights.len(), shape.weights_len());
+    if let Some(bias) = bias {
+        add_pixels(gradient, bias);
+    }
+    run(set, WeightGradient { shape, bordered, gradient, weights });
+}
+
+/// Adds each pixel of `[pixels][channels]` to `sums`, a value a channel.
+pub(crate) fn add_pixels(pixels: &[f32], sums: &mut [f32]) {
+    for pixel in pixels.chunks_exact(sums.len()) {
+        for (sum, value) in sums.iter_mut().zip(pixel) {
+            *sum += value;
+        }
+    }
+}
+
+struct WeightGradient<'a> {
+    shape: &'a ConvShape,
+    bordered: &'a [f32],
+    gradient: &'a [f32],
+    weights: &'a mut [f32],
+}
+
+impl Kernel for WeightGradient<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    unsafe fn run<S: Simd>(mut self) {
+        let cout = self.shape.cout;
+        let rows_a_block = PIXELS_A_BLOCK.div_ceil(self.shape.width);
+        let mut y = 0;
+        while y < self.shape.height {
+            let rows = rows_a_block.min(self.shape.height - y);
+            let mut channel = 0;
+            // SAFETY: the channels of each block end at or before `cout`, the rows at or before the height.
+            unsafe {
+                while channel + 2 * S::LANES <= cout {
+                    self.channels::<S, 2>(y, rows, channel);
+                    channel += 2 * S::LANES;
+                }
+                while channel + S::LANES <= cout {
+                    self.channels::<S, 1>(y, rows, channel);
+                    channel += S::LANES;
+                }
+                while channel < cout {
+                    self.channels::<f32, 1>(y, rows, channel);
+                    channel += 1;
+                }
+            }
+            y += rows;
+        }
+    }
+}
+
+impl WeightGradient<'_> {
+    #[inline(always)]
+    unsafe fn channels<S: Simd, const CV: usize>(&mut self, y: usize, rows: usize, channel: usize) {
+        let widest = (S::ACCUMULATORS / CV).min(12);
+        for ky in 0..self.shape.kernel {
+            for (t, values) in even_tiles(self.shape.run_len(), widest) {
+                // SAFETY: the tile lies under the kernel's row, and the rest is so by the caller's word.
+                unsafe {
+                    match values {
+                        1 => self.tile::<S, CV, 1>(y, rows, ky, t, channel),
+                        2 => self.tile::<S, CV, 2>(y, rows, ky, t, channel),
+                        3 => self.tile::<S, CV, 3>(y, rows, ky, t, channel),
+                        4 => self.tile::<S, CV, 4>(y, rows, ky, t, channel),
+                        5 => self.tile::<S, CV, 5>(y, rows, ky, t, channel),
+                        6 => self.tile::<S, CV, 6>(y, rows, ky, t, channel),
+                        7 => self.tile::<S, CV, 7>(y, rows, ky, t, channel),
+                        8 => self.tile::<S, CV, 8>(y, rows, ky, t, channel),
+                        9 => self.tile::<S, CV, 9>(y, rows, ky, t, channel),
+                        10 => self.tile::<S, CV, 10>(y, rows, ky, t, channel),
+                        11 => self.tile::<S, CV, 11>(y, rows, ky, t, channel),
+                        _ => self.tile::<S, CV, 12>(y, rows, ky, t, channel),
+                    }
+                }
+            }
+        }
+    }
+
+    /// `T` values from `t` under row `ky` of the kernel, over all pixels of `rows` rows from `y`.
+    #[inline(always)]
+    unsafe fn tile<S: Simd, const CV: usize, const T: usize>(
+        &mut self,
+        y: usize,
+        rows: usize,
+        ky: usize,
+        t: usize,
+        channel: usize,
+    ) {
+        let s = self.shape;
+        let (row, cout) = (s.bordered_row(), s.cout);
+        // SAFETY: value t + T - 1 of pixel (y, x) lies at column x + kernel - 1 at most, inside the bordered row;
+        // channel + CV * LANES <= cout bounds gradient and weights.
+        unsafe {
+            let mut sums = [[S::splat(0.0); CV]; T];
+            for line in y..y + rows {
+                let input = self.bordered.as_ptr().add((line + ky) * row + t);
+                let gradient = self.gradient.as_ptr().add(line * s.width * cout + channel);
+                for x in 0..s.width {
+                    let mut g = [S::splat(0.0); CV];
+                    for (v, g) in g.iter_mut().enumerate() {
+                        *g = S::load(gradient.add(x * cout + v * S::LANES));
+                    }
+                    for (i, sums) in sums.iter_mut().enumerate() {
+                        let value = S::splat(*input.add(x * s.cin + i));
+                        for (sum, g) in sums.iter_mut().zip(g) {
+                            *sum = S::fma(value, g, *sum);
+                        }
+                    }
+                }
+            }
+            let weights = self.weights.as_mut_ptr().add((ky * s.run_len() + t) * cout + channel);
+            for (i, sums) in sums.into_iter().enumerate() {
+                for (v, sum) in sums.into_iter().enumerate() {
+                    let to = weights.add(i * cout + v * S::LANES);
+                    S::store(to, S::add(S::load(to), sum));
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::super::conv::{Epilogue, border, border_reversed, for_each_tap, forward, reversed_weights, test_shapes};
+    use super::super::tests::{assert_close, available_sets, numbers};
+    use super::*;
+
+    /// Gradients at weights, bias and input, by the chain rule as it is written.
+    pub(crate) fn reference(s: &ConvShape, image: &[f32], weights: &[f32], gradient: &[f32]) -> [Vec<f32>; 3] {
+        let mut dw = vec![0.0; s.weights_len()];
+        let (mut db, mut dx) = (vec![0.0; s.cout], vec![0.0; s.input_len()]);
+        for (y, x) in (0..s.height).flat_map(|y| (0..s.width).map(move |x| (y, x))) {
+            for o in 0..s.cout {
+                let g = gradient[(y * s.width + x) * s.cout + o];
+                db[o] += g;
+                for_each_tap(s, y, x, |tap, pixel| {
+                    for i in 0..s.cin {
+                        dw[(tap * s.cin + i) * s.cout + o] += g * image[pixel * s.cin + i];
+                        dx[pixel * s.cin + i] += g * weights[(tap * s.cin + i) * s.cout + o];
+                    }
+                });
+            }
+        }
+        [dw, db, dx]
+    }
+
+    #[test]
+    fn gradients_are_the_chain_rules_on_every_instruction_set() {
+        for s in test_shapes() {
+            let (image, weights) = (numbers(1, s.input_len()), numbers(2, s.weights_len()));
+            let gradient = numbers(3, s.output_len());
+            let [dw, db, dx] = reference(&s, &image, &weights, &gradient);
+            for set in available_sets() {
+                let what = format!("{s:?} {set:?}");
+                let (mut bordered, mut found_db) = (Vec::new(), vec![0.0; s.cout]);
+                let mut found_dw = vec![0.0; s.weights_len()];
+                border(&s, &image, &mut bordered);
+                add_weight_gradient(set, &s, &bordered, &gradient, &mut found_dw, Some(&mut found_db));
+                assert_close(&found_dw, &dw, 1e-4, &what);
+                assert_close(&found_db, &db, 1e-4, &what);
+
+                let (reversed, mut turned) = (s.reversed(), Vec::new());
+                reversed_weights(&s, &weights, &mut turned);
+                border_reversed(&reversed, &gradient, &mut bordered);
+                let mut found_dx = vec![f32::NAN; s.input_len()];
+                let plain = Epilogue { bias: None, relu: false };
+                forward(set, &reversed, &bordered, &turned, plain, &mut found_dx);
+                assert_close(&found_dx, &dx, 1e-4, &what);
+            }
+        }
+    }
+}

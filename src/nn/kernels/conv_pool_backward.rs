@@ -1,0 +1,375 @@
+//! The gradients of a convolution that is followed by 2x2 max pooling, from one image.
+//!
+//! Shapes as in `conv_pool`. The gradient at the pooled output must be zero where the winner is `NO_WINNER`.
+//!
+//! Only the winner of each window passes a gradient on: a quarter of the dense arithmetic is left.
+//!
+//! - Weights: in a vector of output channels each lane has its own winner. The four values that a weight meets in a
+//!   window are laid side by side, so that one in-register lookup by the winners gives every lane its own.
+//! - Input: for each window and position, the channels that won there are bits of a mask; each adds its weights, times
+//!   its gradient, to the values under the position, which stay in registers meanwhile.
+
+use super::conv::ConvShape;
+use super::simd::{Kernel, Simd};
+use super::{InstructionSet, even_tiles, run};
+
+/// Windows that pass while a tile's sums are in registers.
+const WINDOWS_A_BLOCK: usize = 20;
+
+/// Adds one image's share to the gradients of the weights; `tables` is scratch.
+pub(crate) fn add_weight_gradient(
+    set: InstructionSet,
+    shape: &ConvShape,
+    bordered: &[f32],
+    gradient: &[f32],
+    winners: &[u8],
+    tables: &mut Vec<f32>,
+    weights: &mut [f32],
+) {
+    let (rows, columns) = (shape.height / 2, shape.width / 2);
+    assert_eq!(bordered.len(), shape.bordered_len());
+    assert_eq!(gradient.len(), rows * columns * shape.cout);
+    assert_eq!(winners.len(), gradient.len());
+    assert_eq!(weights.len(), shape.weights_len());
+    if columns == 0 {
+        return;
+    }
+    let rows_a_block = WINDOWS_A_BLOCK.div_ceil(columns);
+    let mut y = 0;
+    while y < rows {
+        let block = rows_a_block.min(rows - y);
+        lay_tables(shape, bordered, y, block, tables);
+        let from = y * columns * shape.cout;
+        let to = (y + block) * columns * shape.cout;
+        let (gradient, winners) = (&gradient[from..to], &winners[from..to]);
+        run(set, WeightGradient { shape, tables, gradient, winners, weights });
+        y += block;
+    }
+}
+
+/// For each window of `rows` pooled rows from `y`, each row of the kernel and each value under it: the four values of
+/// the window's positions, as `[window][kernel][kernel * cin][4]`.
+fn lay_tables(shape: &ConvShape, bordered: &[f32], y: usize, rows: usize, tables: &mut Vec<f32>) {
+    let (row, run, columns) = (shape.bordered_row(), shape.run_len(), shape.width / 2);
+    tables.resize(rows * columns * shape.kernel * run * 4, 0.0);
+    let mut tables = tables.chunks_exact_mut(run * 4);
+    for window in 0..rows * columns {
+        let (py, px) = (y + window / columns, window % columns);
+        for ky in 0..shape.kernel {
+            let upper = &bordered[(2 * py + ky) * row + 2 * px * shape.cin..][..run + shape.cin];
+            let lower = &bordered[(2 * py + ky + 1) * row + 2 * px * shape.cin..][..run + shape.cin];
+            let (upper_left, upper_right) = (&upper[..run], &upper[shape.cin..]);
+            let (lower_left, lower_right) = (&lower[..run], &lower[shape.cin..]);
+            let Some(table) = tables.next() else { return };
+            for (t, four) in table.chunks_exact_mut(4).enumerate() {
+                four[0] = upper_left[t];
+                four[1] = upper_right[t];
+                four[2] = lower_left[t];
+                four[3] = lower_right[t];
+            }
+        }
+    }
+}
+
+struct WeightGradient<'a> {
+    shape: &'a ConvShape,
+    tables: &'a [f32],
+    gradient: &'a [f32],
+    winners: &'a [u8],
+    weights: &'a mut [f32],
+}
+
+impl Kernel for WeightGradient<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    unsafe fn run<S: Simd>(mut self) {
+        let cout = self.shape.cout;
+        let mut channel = 0;
+        // SAFETY: the channels of each block end at or before `cout`.
+        unsafe {
+            while channel + 2 * S::LANES <= cout {
+                self.channels::<S, 2>(channel);
+                channel += 2 * S::LANES;
+            }
+            while channel + S::LANES <= cout {
+                self.channels::<S, 1>(channel);
+                channel += S::LANES;
+            }
+            while channel < cout {
+                self.channels::<f32, 1>(channel);
+                channel += 1;
+            }
+        }
+    }
+}
+
+impl WeightGradient<'_> {
+    #[inline(always)]
+    unsafe fn channels<S: Simd, const CV: usize>(&mut self, channel: usize) {
+        // Gradients, winners and looked-up values need registers besides the sums.
+        let widest = (S::ACCUMULATORS * 2 / 3 / CV).clamp(1, 8);
+        for (t, values) in even_tiles(self.shape.kernel * self.shape.run_len(), widest) {
+            // SAFETY: the tile lies in the kernel, and the channels do by the caller's word.
+            unsafe {
+                match values {
+                    1 => self.tile::<S, CV, 1>(t, channel),
+                    2 => self.tile::<S, CV, 2>(t, channel),
+                    3 => self.tile::<S, CV, 3>(t, channel),
+                    4 => self.tile::<S, CV, 4>(t, channel),
+                    5 => self.tile::<S, CV, 5>(t, channel),
+                    6 => self.tile::<S, CV, 6>(t, channel),
+                    7 => self.tile::<S, CV, 7>(t, channel),
+                    _ => self.tile::<S, CV, 8>(t, channel),
+                }
+            }
+        }
+    }
+
+    /// `T` of the kernel's `kernel * kernel * cin` values from `t`, over all windows of the block.
+    #[inline(always)]
+    unsafe fn tile<S: Simd, const CV: usize, const T: usize>(&mut self, t: usize, channel: usize) {
+        let cout = self.shape.cout;
+        let values = self.shape.kernel * self.shape.run_len();
+        let windows = self.gradient.len() / cout;
+        // SAFETY: there are `windows` tables of 4 * values floats, and as many rows of cout gradients and winners.
+        unsafe {
+            let mut sums = [[S::splat(0.0); CV]; T];
+            for window in 0..windows {
+                let table = self.tables.as_ptr().add((window * values + t) * 4);
+                let at = window * cout + channel;
+                let (mut g, mut winner) = ([S::splat(0.0); CV], [S::splat_index(0); CV]);
+                for v in 0..CV {
+                    g[v] = S::load(self.gradient.as_ptr().add(at + v * S::LANES));
+                    winner[v] = S::load_index(self.winners.as_ptr().add(at + v * S::LANES));
+                }
+                for (i, sums) in sums.iter_mut().enumerate() {
+                    for (v, sum) in sums.iter_mut().enumerate() {
+                        *sum = S::fma(S::lookup4(table.add(i * 4), winner[v]), g[v], *sum);
+                    }
+                }
+            }
+            for (i, sums) in sums.into_iter().enumerate() {
+                for (v, sum) in sums.into_iter().enumerate() {
+                    let to = self.weights.as_mut_ptr().add((t + i) * cout + channel + v * S::LANES);
+                    S::store(to, S::add(S::load(to), sum));
+                }
+            }
+        }
+    }
+}
+
+/// The weights as [`add_input_gradient`] reads them: `[kernel][cout][kernel * cin]`.
+pub(crate) fn weights_by_output(shape: &ConvShape, weights: &[f32], by_output: &mut Vec<f32>) {
+    let (run, cout) = (shape.run_len(), shape.cout);
+    by_output.resize(shape.weights_len(), 0.0);
+    for (from, to) in weights.chunks_exact(run * cout).zip(by_output.chunks_exact_mut(run * cout)) {
+        for (o, to) in to.chunks_exact_mut(run).enumerate() {
+            for (t, to) in to.iter_mut().enumerate() {
+                *to = from[t * cout + o];
+            }
+        }
+    }
+}
+
+/// Adds one image's gradient at the input to `bordered`, an image with border.
+pub(crate) fn add_input_gradient(
+    set: InstructionSet,
+    shape: &ConvShape,
+    by_output: &[f32],
+    gradient: &[f32],
+    winners: &[u8],
+    bordered: &mut [f32],
+) {
+    assert_eq!(bordered.len(), shape.bordered_len());
+    assert_eq!(gradient.len(), (shape.height / 2) * (shape.width / 2) * shape.cout);
+    assert_eq!(winners.len(), gradient.len());
+    assert_eq!(by_output.len(), shape.weights_len());
+    run(set, InputGradient { shape, by_output, gradient, winners, bordered });
+}
+
+/// The middle of a bordered image, without its border.
+pub(crate) fn without_border(shape: &ConvShape, bordered: &[f32], image: &mut [f32]) {
+    let before = (shape.kernel - 1) / 2;
+    let inner = shape.width * shape.cin;
+    for (y, line) in image.chunks_exact_mut(inner).enumerate() {
+        line.copy_from_slice(&bordered[(y + before) * shape.bordered_row() + before * shape.cin..][..inner]);
+    }
+}
+
+struct InputGradient<'a> {
+    shape: &'a ConvShape,
+    by_output: &'a [f32],
+    gradient: &'a [f32],
+    winners: &'a [u8],
+    bordered: &'a mut [f32],
+}
+
+impl Kernel for InputGradient<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    unsafe fn run<S: Simd>(mut self) {
+        let run = self.shape.run_len();
+        // All rows of a 2x2 kernel at once where their sums fit the registers: longer independent work for each bit.
+        let both = self.shape.kernel == 2 && 2 * run <= 8 * S::LANES;
+        for y in 0..self.shape.height / 2 {
+            let mut ky = 0;
+            while ky < self.shape.kernel {
+                let mut t = 0;
+                // SAFETY: the values of each block end at or before `run`.
+                unsafe {
+                    while t + 4 * S::LANES <= run {
+                        match (both, t + 8 * S::LANES <= run) {
+                            (true, _) => self.windows::<S, 2, 4>(y, ky, t),
+                            (false, true) => self.windows::<S, 1, 8>(y, ky, t),
+                            (false, false) => self.windows::<S, 1, 4>(y, ky, t),
+                        }
+                        t += if !both && t + 8 * S::LANES <= run { 8 * S::LANES } else { 4 * S::LANES };
+                    }
+                    while t + S::LANES <= run {
+                        if both {
+                            self.windows::<S, 2, 1>(y, ky, t)
+                        } else {
+                            self.windows::<S, 1, 1>(y, ky, t)
+                        }
+                        t += S::LANES;
+                    }
+                    while t < run {
+                        if both {
+                            self.windows::<f32, 2, 1>(y, ky, t)
+                        } else {
+                            self.windows::<f32, 1, 1>(y, ky, t)
+                        }
+                        t += 1;
+                    }
+                }
+                ky += if both { 2 } else { 1 };
+            }
+        }
+    }
+}
+
+impl InputGradient<'_> {
+    /// All windows of pooled row `y`: `NV` vectors of the values from `t` under `KY` rows of the kernel from `ky`.
+    #[inline(always)]
+    unsafe fn windows<S: Simd, const KY: usize, const NV: usize>(&mut self, y: usize, ky: usize, t: usize) {
+        let s = self.shape;
+        let columns = s.width / 2;
+        for x in 0..columns {
+            let from = (y * columns + x) * s.cout;
+            for position in 0..4 {
+                // SAFETY: the window lies in the image, and the values do by the caller's word.
+                unsafe {
+                    let under = (2 * y + position / 2 + ky) * s.bordered_row() + (2 * x + position % 2) * s.cin + t;
+                    self.window::<S, KY, NV>(from, position as u8, ky, t, under);
+                }
+            }
+        }
+    }
+
+    /// One window and position: `from` is its first gradient, `under` its first value in the bordered image.
+    #[inline(always)]
+    unsafe fn window<S: Simd, const KY: usize, const NV: usize>(
+        &mut self,
+        from: usize,
+        position: u8,
+        ky: usize,
+        t: usize,
+        under: usize,
+    ) {
+        let s = self.shape;
+        let (run, row) = (s.run_len(), s.bordered_row());
+        // SAFETY: t + NV * LANES <= run and ky + KY <= kernel bound the weights; the same values lie in the bordered
+        // image under the position; `winners_won` only gives channels below cout.
+        unsafe {
+            let weights = self.by_output.as_ptr().add(ky * s.cout * run + t);
+            let mut sums = [[S::splat(0.0); NV]; KY];
+            let mut channel = 0;
+            while channel < s.cout {
+                let mut won = self.winners_won::<S>(from, channel, position);
+                while won != 0 {
+                    let o = channel + won.trailing_zeros() as usize;
+                    won &= won - 1;
+                    let g = S::splat(*self.gradient.as_ptr().add(from + o));
+                    for (k, sums) in sums.iter_mut().enumerate() {
+                        let weights = weights.add((k * s.cout + o) * run);
+                        for (v, sum) in sums.iter_mut().enumerate() {
+                            *sum = S::fma(g, S::load(weights.add(v * S::LANES)), *sum);
+                        }
+                    }
+                }
+                channel += 32;
+            }
+            for (k, sums) in sums.into_iter().enumerate() {
+                let to = self.bordered.as_mut_ptr().add(under + k * row);
+                for (v, sum) in sums.into_iter().enumerate() {
+                    S::store(to.add(v * S::LANES), S::add(S::load(to.add(v * S::LANES)), sum));
+                }
+            }
+        }
+    }
+
+    /// A bit for each of up to 32 channels from `channel` whose winner is `position`.
+    #[inline(always)]
+    unsafe fn winners_won<S: Simd>(&self, from: usize, channel: usize, position: u8) -> u32 {
+        let left = self.shape.cout - channel;
+        if left >= 32 {
+            // SAFETY: 32 winners follow.
+            return unsafe { S::equal_mask32(self.winners.as_ptr().add(from + channel), position) };
+        }
+        let winners = &self.winners[from + channel..][..left];
+        winners.iter().enumerate().fold(0, |mask, (i, &winner)| mask | (u32::from(winner == position) << i))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::conv::{self, border, test_shapes};
+    use super::super::conv_backward::tests::reference;
+    use super::super::conv_pool::tests::pool_reference;
+    use super::super::tests::{assert_close, available_sets, numbers};
+    use super::*;
+
+    /// The pooled gradient at each winner's place in the full output.
+    fn unpool(s: &ConvShape, gradient: &[f32], winners: &[u8]) -> Vec<f32> {
+        let mut full = vec![0.0; s.output_len()];
+        for (i, (&g, &winner)) in gradient.iter().zip(winners).enumerate() {
+            let (window, o) = (i / s.cout, i % s.cout);
+            let (y, x) = (window / (s.width / 2), window % (s.width / 2));
+            if winner < 4 {
+                let (dy, dx) = (usize::from(winner) / 2, usize::from(winner) % 2);
+                full[((2 * y + dy) * s.width + 2 * x + dx) * s.cout + o] = g;
+            }
+        }
+        full
+    }
+
+    #[test]
+    fn gradients_are_those_of_the_dense_convolution_on_every_instruction_set() {
+        for s in test_shapes() {
+            let (image, weights) = (numbers(1, s.input_len()), numbers(2, s.weights_len()));
+            let full = conv::reference(&s, &image, &weights, &numbers(3, s.cout));
+            let (output, winners) = pool_reference(&s, &full, true);
+            let mut gradient = numbers(4, output.len());
+            gradient.iter_mut().zip(&output).for_each(|(g, &o)| *g = if o > 0.0 { *g } else { 0.0 });
+            let [dw, _, dx] = reference(&s, &image, &weights, &unpool(&s, &gradient, &winners));
+            for set in available_sets() {
+                let what = format!("{s:?} {set:?}");
+                let (mut bordered, mut tables) = (Vec::new(), Vec::new());
+                let mut found_dw = vec![0.0; s.weights_len()];
+                border(&s, &image, &mut bordered);
+                add_weight_gradient(set, &s, &bordered, &gradient, &winners, &mut tables, &mut found_dw);
+                assert_close(&found_dw, &dw, 1e-4, &what);
+
+                let mut by_output = Vec::new();
+                weights_by_output(&s, &weights, &mut by_output);
+                bordered.fill(0.0);
+                add_input_gradient(set, &s, &by_output, &gradient, &winners, &mut bordered);
+                let mut found_dx = vec![f32::NAN; s.input_len()];
+                without_border(&s, &bordered, &mut found_dx);
+                assert_close(&found_dx, &dx, 1e-4, &what);
+            }
+        }
+    }
+}

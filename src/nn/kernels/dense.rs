@@ -1,0 +1,396 @@
+//! The three products of a fully connected layer.
+//!
+//! Weights lie in panels of 16 outputs, `[units / 16][inputs][16]`, the last panel filled up with zeros: so every
+//! product reads them in the order they lie in, on every instruction set. Inputs are `[rows][inputs]`; outputs and their
+//! gradients lie in panels as well, `[units / 16][rows][16]`.
+
+use super::simd::{Kernel, Simd};
+use super::{InstructionSet, even_tiles, run};
+
+/// Outputs in a panel.
+pub(crate) const PANEL: usize = 16;
+
+/// `input * weights + bias`, then ReLU where asked for, of some whole panels.
+pub(crate) fn forward(
+    set: InstructionSet,
+    input: &[f32],
+    inputs: usize,
+    panels: &[f32],
+    bias: &[f32],
+    relu: bool,
+    output: &mut [f32],
+) {
+    let (rows, count) = (input.len() / inputs, bias.len() / PANEL);
+    assert_eq!(input.len(), rows * inputs);
+    assert_eq!(panels.len(), count * inputs * PANEL);
+    assert_eq!(bias.len(), count * PANEL);
+    assert_eq!(output.len(), count * rows * PANEL);
+    run(set, Forward { input, rows, inputs, panels, bias, relu, output });
+}
+
+struct Forward<'a> {
+    input: &'a [f32],
+    rows: usize,
+    inputs: usize,
+    panels: &'a [f32],
+    bias: &'a [f32],
+    relu: bool,
+    output: &'a mut [f32],
+}
+
+impl Kernel for Forward<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    unsafe fn run<S: Simd>(mut self) {
+        let panels = self.bias.len() / PANEL;
+        let vectors = PANEL / S::LANES;
+        // One row alone needs several panels for enough independent sums; many rows share each weight that is loaded.
+        let at_once = if self.rows < 4 { 4 } else { (2 / vectors).max(1) };
+        let mut panel = 0;
+        // SAFETY: the panels of each block end at or before the last.
+        unsafe {
+            while panel < panels {
+                match (at_once, panels - panel) {
+                    (4, 4..) => {
+                        self.panels::<S, 4>(panel);
+                        panel += 4;
+                    }
+                    (2.., 2..) => {
+                        self.panels::<S, 2>(panel);
+                        panel += 2;
+                    }
+                    _ => {
+                        self.panels::<S, 1>(panel);
+                        panel += 1;
+                    }
+                }
+            }
+        }
+    }
+}
+
+impl Forward<'_> {
+    #[inline(always)]
+    unsafe fn panels<S: Simd, const P: usize>(&mut self, panel: usize) {
+        // SAFETY: a panel holds whole vectors of every set, so `VECTORS` below is exact; rows are in bounds.
+        unsafe {
+            match PANEL / S::LANES {
+                1 => self.rows::<S, P, 1>(panel),
+                _ => self.rows::<S, P, 2>(panel),
+            }
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn rows<S: Simd, const P: usize, const VECTORS: usize>(&mut self, panel: usize) {
+        let widest = (S::ACCUMULATORS / (P * VECTORS)).clamp(1, 12);
+        for (row, rows) in even_tiles(self.rows, widest) {
+            // SAFETY: the rows lie in the input.
+            unsafe {
+                match rows {
+                    1 => self.tile::<S, P, VECTORS, 1>(panel, row),
+                    2 => self.tile::<S, P, VECTORS, 2>(panel, row),
+                    3 => self.tile::<S, P, VECTORS, 3>(panel, row),
+                    4 => self.tile::<S, P, VECTORS, 4>(panel, row),
+                    5 => self.tile::<S, P, VECTORS, 5>(panel, row),
+                    6 => self.tile::<S, P, VECTORS, 6>(panel, row),
+                    7 => self.tile::<S, P, VECTORS, 7>(panel, row),
+                    8 => self.tile::<S, P, VECTORS, 8>(panel, row),
+                    9 => self.tile::<S, P, VECTORS, 9>(panel, row),
+                    10 => self.tile::<S, P, VECTORS, 10>(panel, row),
+                    11 => self.tile::<S, P, VECTORS, 11>(panel, row),
+                    _ => self.tile::<S, P, VECTORS, 12>(panel, row),
+                }
+            }
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn tile<S: Simd, const P: usize, const VECTORS: usize, const R: usize>(&mut self, panel: usize, row: usize) {
+        let panel_len = self.inputs * PANEL;
+        // SAFETY: panel + P and row + R are in bounds by the caller's word.
+        unsafe {
+            let mut sums = [[[S::splat(0.0); VECTORS]; P]; R];
+            let weights = self.panels.as_ptr().add(panel * panel_len);
+            let input = self.input.as_ptr().add(row * self.inputs);
+            for i in 0..self.inputs {
+                let mut w = [[S::splat(0.0); VECTORS]; P];
+                for (p, w) in w.iter_mut().enumerate() {
+                    for (v, w) in w.iter_mut().enumerate() {
+                        *w = S::load(weights.add(p * panel_len + i * PANEL + v * S::LANES));
+                    }
+                }
+                for (r, sums) in sums.iter_mut().enumerate() {
+                    let value = S::splat(*input.add(r * self.inputs + i));
+                    for (sums, w) in sums.iter_mut().zip(w) {
+                        for (sum, w) in sums.iter_mut().zip(w) {
+                            *sum = S::fma(value, w, *sum);
+                        }
+                    }
+                }
+            }
+            for (r, sums) in sums.into_iter().enumerate() {
+                for (p, sums) in sums.into_iter().enumerate() {
+                    for (v, sum) in sums.into_iter().enumerate() {
+                        let bias = self.bias.as_ptr().add((panel + p) * PANEL + v * S::LANES);
+                        let mut sum = S::add(sum, S::load(bias));
+                        if self.relu {
+                            sum = S::relu(sum);
+                        }
+                        let to = ((panel + p) * self.rows + row + r) * PANEL + v * S::LANES;
+                        S::store(self.output.as_mut_ptr().add(to), sum);
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// The gradient at the weights of one panel, `[inputs][16]`, from the gradient at its outputs, `[rows][16]`.
+pub(crate) fn weight_gradient(
+    set: InstructionSet,
+    input: &[f32],
+    inputs: usize,
+    gradient: &[f32],
+    weights: &mut [f32],
+) {
+    let rows = gradient.len() / PANEL;
+    assert_eq!(gradient.len(), rows * PANEL);
+    assert_eq!(input.len(), rows * inputs);
+    assert_eq!(weights.len(), inputs * PANEL);
+    run(set, WeightGradient { input, rows, inputs, gradient, weights });
+}
+
+struct WeightGradient<'a> {
+    input: &'a [f32],
+    rows: usize,
+    inputs: usize,
+    gradient: &'a [f32],
+    weights: &'a mut [f32],
+}
+
+impl Kernel for WeightGradient<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    unsafe fn run<S: Simd>(mut self) {
+        // SAFETY: a panel holds whole vectors of every set.
+        unsafe {
+            match PANEL / S::LANES {
+                1 => self.tiles::<S, 1>(),
+                _ => self.tiles::<S, 2>(),
+            }
+        }
+    }
+}
+
+impl WeightGradient<'_> {
+    #[inline(always)]
+    unsafe fn tiles<S: Simd, const VECTORS: usize>(&mut self) {
+        for (i, values) in even_tiles(self.inputs, (S::ACCUMULATORS / VECTORS).min(8)) {
+            // SAFETY: the values lie in the input.
+            unsafe {
+                match values {
+                    1 => self.tile::<S, VECTORS, 1>(i),
+                    2 => self.tile::<S, VECTORS, 2>(i),
+                    3 => self.tile::<S, VECTORS, 3>(i),
+                    4 => self.tile::<S, VECTORS, 4>(i),
+                    5 => self.tile::<S, VECTORS, 5>(i),
+                    6 => self.tile::<S, VECTORS, 6>(i),
+                    7 => self.tile::<S, VECTORS, 7>(i),
+                    _ => self.tile::<S, VECTORS, 8>(i),
+                }
+            }
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn tile<S: Simd, const VECTORS: usize, const T: usize>(&mut self, i: usize) {
+        // SAFETY: i + T <= inputs bounds input and weights; a gradient has a whole panel for each row.
+        unsafe {
+            let mut sums = [[S::splat(0.0); VECTORS]; T];
+            for row in 0..self.rows {
+                let input = self.input.as_ptr().add(row * self.inputs + i);
+                let mut g = [S::splat(0.0); VECTORS];
+                for (v, g) in g.iter_mut().enumerate() {
+                    *g = S::load(self.gradient.as_ptr().add(row * PANEL + v * S::LANES));
+                }
+                for (t, sums) in sums.iter_mut().enumerate() {
+                    let value = S::splat(*input.add(t));
+                    for (sum, g) in sums.iter_mut().zip(g) {
+                        *sum = S::fma(value, g, *sum);
+                    }
+                }
+            }
+            for (t, sums) in sums.into_iter().enumerate() {
+                for (v, sum) in sums.into_iter().enumerate() {
+                    S::store(self.weights.as_mut_ptr().add((i + t) * PANEL + v * S::LANES), sum);
+                }
+            }
+        }
+    }
+}
+
+/// The gradient at the input of some rows, `[rows][inputs]`: `first_row` of the `all_rows` whose gradients at the output
+/// lie in panels.
+pub(crate) fn input_gradient(
+    set: InstructionSet,
+    panels: &[f32],
+    inputs: usize,
+    gradient: &[f32],
+    all_rows: usize,
+    first_row: usize,
+    output: &mut [f32],
+) {
+    let (rows, count) = (output.len() / inputs, panels.len() / (inputs * PANEL));
+    assert_eq!(output.len(), rows * inputs);
+    assert_eq!(panels.len(), count * inputs * PANEL);
+    assert_eq!(gradient.len(), count * all_rows * PANEL);
+    assert!(first_row + rows <= all_rows);
+    run(set, InputGradient { panels, inputs, count, gradient, all_rows, first_row, rows, output });
+}
+
+struct InputGradient<'a> {
+    panels: &'a [f32],
+    inputs: usize,
+    count: usize,
+    gradient: &'a [f32],
+    all_rows: usize,
+    first_row: usize,
+    rows: usize,
+    output: &'a mut [f32],
+}
+
+impl Kernel for InputGradient<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    unsafe fn run<S: Simd>(mut self) {
+        for (i, values) in even_tiles(self.inputs, 4) {
+            for (row, rows) in even_tiles(self.rows, S::ACCUMULATORS / 4) {
+                // SAFETY: values and rows are in bounds.
+                unsafe {
+                    match values {
+                        1 => self.rows::<S, 1>(i, row, rows),
+                        2 => self.rows::<S, 2>(i, row, rows),
+                        3 => self.rows::<S, 3>(i, row, rows),
+                        _ => self.rows::<S, 4>(i, row, rows),
+                    }
+                }
+            }
+        }
+    }
+}
+
+impl InputGradient<'_> {
+    #[inline(always)]
+    unsafe fn rows<S: Simd, const T: usize>(&mut self, i: usize, row: usize, rows: usize) {
+        // SAFETY: the rows are in bounds by the caller's word.
+        unsafe {
+            match rows {
+                1 => self.tile::<S, T, 1>(i, row),
+                2 => self.tile::<S, T, 2>(i, row),
+                3 => self.tile::<S, T, 3>(i, row),
+                4 => self.tile::<S, T, 4>(i, row),
+                5 => self.tile::<S, T, 5>(i, row),
+                _ => self.tile::<S, T, 6>(i, row),
+            }
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn tile<S: Simd, const T: usize, const R: usize>(&mut self, i: usize, row: usize) {
+        // SAFETY: i + T <= inputs, and first_row + row + R <= all_rows; a panel holds whole vectors of every set.
+        unsafe {
+            let mut sums = [[S::splat(0.0); T]; R];
+            for panel in 0..self.count {
+                let weights = self.panels.as_ptr().add((panel * self.inputs + i) * PANEL);
+                let gradient = self.gradient.as_ptr().add((panel * self.all_rows + self.first_row + row) * PANEL);
+                let mut lane = 0;
+                while lane < PANEL {
+                    let mut w = [S::splat(0.0); T];
+                    for (t, w) in w.iter_mut().enumerate() {
+                        *w = S::load(weights.add(t * PANEL + lane));
+                    }
+                    for (r, sums) in sums.iter_mut().enumerate() {
+                        let g = S::load(gradient.add(r * PANEL + lane));
+                        for (sum, w) in sums.iter_mut().zip(w) {
+                            *sum = S::fma(g, w, *sum);
+                        }
+                    }
+                    lane += S::LANES;
+                }
+            }
+            for (r, sums) in sums.into_iter().enumerate() {
+                for (t, sum) in sums.into_iter().enumerate() {
+                    *self.output.as_mut_ptr().add((row + r) * self.inputs + i + t) = S::sum(sum);
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::{assert_close, available_sets, numbers};
+    use super::*;
+
+    /// Rows, inputs, panels.
+    const SHAPES: [(usize, usize, usize); 6] = [(1, 5, 1), (2, 9, 5), (7, 3, 2), (13, 37, 3), (100, 20, 4), (25, 1, 1)];
+
+    #[test]
+    fn products_are_the_triple_loops_on_every_instruction_set() {
+        for (rows, inputs, panels) in SHAPES {
+            let (x, w) = (numbers(1, rows * inputs), numbers(2, panels * inputs * PANEL));
+            let (bias, g) = (numbers(3, panels * PANEL), numbers(4, panels * rows * PANEL));
+            let (mut y, mut dw, mut dx) = (vec![0.0; g.len()], vec![0.0; w.len()], vec![0.0; x.len()]);
+            for (p, r, o) in (0..panels).flat_map(|p| (0..rows).flat_map(move |r| (0..PANEL).map(move |o| (p, r, o)))) {
+                let at = (p * rows + r) * PANEL + o;
+                y[at] = bias[p * PANEL + o];
+                for i in 0..inputs {
+                    let weight = (p * inputs + i) * PANEL + o;
+                    y[at] += x[r * inputs + i] * w[weight];
+                    dw[weight] += x[r * inputs + i] * g[at];
+                    dx[r * inputs + i] += g[at] * w[weight];
+                }
+                y[at] = y[at].max(0.0);
+            }
+            for set in available_sets() {
+                let what = format!("{rows} {inputs} {panels} {set:?}");
+                let mut found = vec![f32::NAN; y.len()];
+                forward(set, &x, inputs, &w, &bias, true, &mut found);
+                assert_close(&found, &y, 1e-5, &what);
+                let mut found = vec![f32::NAN; dw.len()];
+                for (p, found) in found.chunks_exact_mut(inputs * PANEL).enumerate() {
+                    weight_gradient(set, &x, inputs, &g[p * rows * PANEL..][..rows * PANEL], found);
+                }
+                assert_close(&found, &dw, 1e-5, &what);
+                let mut found = vec![f32::NAN; dx.len()];
+                let first = rows / 2;
+                let (head, tail) = found.split_at_mut(first * inputs);
+                input_gradient(set, &w, inputs, &g, rows, 0, head);
+                input_gradient(set, &w, inputs, &g, rows, first, tail);
+                assert_close(&found, &dx, 1e-5, &what);
+            }
+        }
+    }
+
+    #[test]
+    fn a_row_gives_the_same_bits_alone_and_among_others() {
+        let (rows, inputs, panels) = (23, 40, 6);
+        let (x, w) = (numbers(1, rows * inputs), numbers(2, panels * inputs * PANEL));
+        let bias = numbers(3, panels * PANEL);
+        for set in available_sets() {
+            let mut all = vec![0.0; panels * rows * PANEL];
+            forward(set, &x, inputs, &w, &bias, false, &mut all);
+            for r in 0..rows {
+                let mut one = vec![0.0; panels * PANEL];
+                forward(set, &x[r * inputs..][..inputs], inputs, &w, &bias, false, &mut one);
+                for p in 0..panels {
+                    assert_eq!(one[p * PANEL..][..PANEL], all[(p * rows + r) * PANEL..][..PANEL], "{set:?}");
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,129 @@
+//! Pooling layers that stand alone: the mean over all pixels, and 2x2 max pooling where no convolution comes before it.
+
+use super::Shape;
+use super::kernels::batch_norm::{self, Affine};
+use super::kernels::instruction_set;
+use super::layer::{Batch, Layer};
+use super::parameter::Update;
+
+/// The mean of each channel over all pixels.
+#[derive(Clone)]
+pub(crate) struct GlobalAverage {
+    pub input: Shape,
+}
+
+impl Layer for GlobalAverage {
+    fn output(&self) -> Shape {
+        Shape { height: 1, width: 1, channels: self.input.channels }
+    }
+
+    fn infer(&self, input: &[f32], output: &mut [f32]) {
+        let channels = self.input.channels;
+        let share = 1.0 / (self.input.height * self.input.width) as f32;
+        for (image, mean) in input.chunks_exact(self.input.len()).zip(output.chunks_exact_mut(channels)) {
+            mean.fill(0.0);
+            super::kernels::conv_backward::add_pixels(image, mean);
+            mean.iter_mut().for_each(|sum| *sum *= share);
+        }
+    }
+
+    fn forward(&mut self, input: &[f32], _: &Batch, output: &mut [f32]) {
+        self.infer(input, output);
+    }
+
+    fn backward(&mut self, _: &[f32], _: &[f32], gradient: &mut [f32], input_gradient: Option<&mut [f32]>, _: Update) {
+        let Some(input_gradient) = input_gradient else { return };
+        let channels = self.input.channels;
+        let share = 1.0 / (self.input.height * self.input.width) as f32;
+        let images = input_gradient.chunks_exact_mut(self.input.len());
+        for (image, gradient) in images.zip(gradient.chunks_exact_mut(channels)) {
+            gradient.iter_mut().for_each(|g| *g *= share);
+            image.chunks_exact_mut(channels).for_each(|pixel| pixel.copy_from_slice(gradient));
+        }
+    }
+
+    fn boxed_clone(&self) -> Box<dyn Layer> {
+        Box::new(self.clone())
+    }
+}
+
+/// The largest of each window of 2x2 pixels.
+#[derive(Clone)]
+pub(crate) struct MaxPool {
+    input: Shape,
+    winners: Vec<u8>,
+}
+
+impl MaxPool {
+    /// A layer for this input.
+    pub fn new(input: Shape) -> MaxPool {
+        MaxPool { input, winners: Vec::new() }
+    }
+
+    fn pool(&self, input: &[f32], output: &mut [f32], winners: &mut [u8]) {
+        let pooled = self.output().len();
+        let (scale, shift) = (vec![1.0; self.input.channels], vec![0.0; self.input.channels]);
+        let same = Affine { scale: &scale, shift: &shift, relu: false };
+        let samples = input.chunks_exact(self.input.len()).zip(output.chunks_exact_mut(pooled));
+        for ((image, output), winners) in samples.zip(winners.chunks_exact_mut(pooled)) {
+            batch_norm::activate_and_pool(instruction_set(), same, self.input.width, image, output, winners);
+        }
+    }
+}
+
+impl Layer for MaxPool {
+    fn output(&self) -> Shape {
+        Shape { height: self.input.height / 2, width: self.input.width / 2, channels: self.input.channels }
+    }
+
+    fn infer(&self, input: &[f32], output: &mut [f32]) {
+        self.pool(input, output, &mut vec![0; output.len()]);
+    }
+
+    fn forward(&mut self, input: &[f32], _: &Batch, output: &mut [f32]) {
+        let mut winners = std::mem::take(&mut self.winners);
+        winners.resize(output.len(), 0);
+        self.pool(input, output, &mut winners);
+        self.winners = winners;
+    }
+
+    fn backward(&mut self, _: &[f32], _: &[f32], gradient: &mut [f32], input_gradient: Option<&mut [f32]>, _: Update) {
+        let Some(input_gradient) = input_gradient else { return };
+        let Shape { height, width, channels } = self.input;
+        let pooled = self.output().len();
+        let samples = gradient.chunks_exact(pooled).zip(self.winners.chunks_exact(pooled));
+        for ((gradient, winners), image) in samples.zip(input_gradient.chunks_exact_mut(self.input.len())) {
+            batch_norm::unpool(height, width, channels, gradient, winners, image);
+        }
+    }
+
+    fn boxed_clone(&self) -> Box<dyn Layer> {
+        Box::new(self.clone())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn global_average_and_its_gradient_are_means() {
+        let mut layer = GlobalAverage { input: Shape { height: 1, width: 2, channels: 2 } };
+        let (mut output, mut input_gradient) = ([0.0; 2], [0.0; 4]);
+        layer.infer(&[1.0, 2.0, 3.0, 6.0], &mut output);
+        assert_eq!(output, [2.0, 4.0]);
+        layer.backward(&[], &[], &mut [4.0, 8.0], Some(&mut input_gradient), Update::Record);
+        assert_eq!(input_gradient, [2.0, 4.0, 2.0, 4.0]);
+    }
+
+    #[test]
+    fn max_pool_passes_the_gradient_to_the_largest() {
+        let mut layer = MaxPool::new(Shape { height: 3, width: 2, channels: 1 });
+        let batch = Batch { samples: &[0], seed: 0, epoch: 0 };
+        let (mut output, mut input_gradient) = ([0.0; 1], [9.0; 6]);
+        layer.forward(&[-4.0, -3.0, -1.0, -2.0, 5.0, 5.0], &batch, &mut output);
+        assert_eq!(output, [-1.0], "the odd last row is dropped");
+        layer.backward(&[], &[], &mut [7.0], Some(&mut input_gradient), Update::Record);
+        assert_eq!(input_gradient, [0.0, 0.0, 7.0, 0.0, 0.0, 0.0]);
+    }
+}
