@@ -1,1 +1,4 @@
 //! Plots and pages people look at.
+
+pub mod evaluation;
+mod evaluation_plots;

@@ -9,6 +9,7 @@ mod cells;
 mod cli;
 #[cfg(feature = "cli")]
 mod evaluate;
+mod evaluation;
 #[cfg(feature = "cli")]
 mod fetch;
 mod model_file;
