@@ -3,8 +3,22 @@
 // Helpers of tests, too, fail by panicking.
 #![allow(clippy::unwrap_used)]
 
+mod augment;
+#[cfg(feature = "cli")]
+mod cells;
 #[cfg(feature = "cli")]
 mod cli;
 #[cfg(feature = "cli")]
+mod evaluate;
+mod evaluation;
+#[cfg(feature = "cli")]
 mod fetch;
+mod model_file;
 mod network_golden;
+#[cfg(feature = "cli")]
+mod predict;
+#[cfg(feature = "cli")]
+mod summary;
+mod train;
+#[cfg(feature = "cli")]
+mod train_command;
