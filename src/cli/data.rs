@@ -52,8 +52,8 @@ impl Images for LoadedSet {
     fn class(&self, index: usize) -> Class {
         self.cache.samples()[index].class
     }
-    fn read(&self, index: usize, bytes: &mut [u8]) {
-        self.cache.read(index, bytes);
+    fn read(&self, index: usize, bytes: &mut [u8]) -> Result<(), DatasetError> {
+        self.cache.read(index, bytes)
     }
 }
 
@@ -62,7 +62,7 @@ pub fn load(samples: Vec<Sample>, preprocessing: &Preprocessing, context: &Conte
     let shown = !context.quiet && std::io::stderr().is_terminal();
     let bar = if shown { ProgressBar::new(samples.len() as u64) } else { ProgressBar::hidden() };
     bar.set_style(ProgressStyle::with_template("Reading images {bar:30} {pos}/{len}, {eta} left")?);
-    let loaded = Cache::load(samples, preprocessing, None, &|| bar.inc(1));
+    let loaded = Cache::load(samples, preprocessing, None, &|| bar.inc(1))?;
     bar.finish_and_clear();
     for error in &loaded.unreadable {
         eprintln!("unreadable: {error}");

@@ -70,7 +70,7 @@ pub fn run(args: EvaluateArgs, context: &Context) -> anyhow::Result<Outcome> {
         let (path, expected) = (args.data.display().to_string(), "at least one readable image".to_owned());
         return Err(DatasetError::Content { path, expected, found: "none".to_owned() }.into());
     }
-    let figures = figures(&model, &set, set.unreadable.len());
+    let figures = figures(&model, &set, set.unreadable.len())?;
     let mut out = std::io::stdout().lock();
     if args.json {
         writeln!(out, "{}", serde_json::to_string_pretty(&figures)?)?;
@@ -80,12 +80,12 @@ pub fn run(args: EvaluateArgs, context: &Context) -> anyhow::Result<Outcome> {
     Ok(if set.unreadable.is_empty() { Outcome::Done } else { Outcome::SomeSkipped })
 }
 
-fn figures(model: &Model, images: &dyn Images, unreadable: usize) -> Figures {
-    let calibrated: Vec<f32> = logits(&model.network, images).iter().map(|z| z / model.temperature).collect();
+fn figures(model: &Model, images: &dyn Images, unreadable: usize) -> Result<Figures, DatasetError> {
+    let calibrated: Vec<f32> = logits(&model.network, images)?.iter().map(|z| z / model.temperature).collect();
     let called = |logit: f32| Class::decide(Class::probability_parasitized(logit), model.threshold);
     let counts = Counts::of(calibrated.iter().enumerate().map(|(i, &logit)| (images.class(i), called(logit))));
     let loss: f64 = calibrated.iter().enumerate().map(|(i, &logit)| cross_entropy(logit, images.class(i))).sum();
-    Figures {
+    Ok(Figures {
         images: counts.images(),
         unreadable,
         loss: loss / calibrated.len() as f64,
@@ -97,7 +97,7 @@ fn figures(model: &Model, images: &dyn Images, unreadable: usize) -> Figures {
         counts,
         threshold: model.threshold,
         research_only: RESEARCH_ONLY,
-    }
+    })
 }
 
 fn text(figures: &Figures, patients: usize) -> String {

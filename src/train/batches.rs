@@ -2,6 +2,7 @@
 
 use super::Settings;
 use super::schedule::Plan;
+use crate::dataset::DatasetError;
 use crate::dataset::augment::augment;
 use crate::model::recipe::Augmentation;
 use crate::predict::Images;
@@ -52,7 +53,7 @@ impl<'a> Batches<'a> {
     }
 
     /// The batch of a step, counted from 0 over the whole run.
-    pub fn prepare(&mut self, step: u64) -> Batch {
+    pub fn prepare(&mut self, step: u64) -> Result<Batch, DatasetError> {
         let (pass, index) = (step / self.per_pass, (step % self.per_pass) as usize);
         self.shuffle_for(pass);
         let first = index * self.batch_size;
@@ -62,13 +63,13 @@ impl<'a> Batches<'a> {
         inputs
             .par_chunks_exact_mut(values)
             .zip(chosen)
-            .for_each_init(|| vec![0; values], |bytes, (input, &sample)| self.varied(sample, pass, bytes, input));
-        Batch {
+            .try_for_each_init(|| vec![0; values], |bytes, (input, &sample)| self.varied(sample, pass, bytes, input))?;
+        Ok(Batch {
             inputs,
             targets: chosen.iter().map(|&sample| self.images.class(sample).target()).collect(),
             samples: chosen.iter().map(|&sample| sample as u64).collect(),
             pass,
-        }
+        })
     }
 
     fn shuffle_for(&mut self, pass: u64) {
@@ -80,10 +81,11 @@ impl<'a> Batches<'a> {
     }
 
     /// One image, varied as the recipe says; `bytes` is room for the image as it is.
-    fn varied(&self, sample: usize, pass: u64, bytes: &mut [u8], input: &mut [f32]) {
-        self.images.read(sample, bytes);
+    fn varied(&self, sample: usize, pass: u64, bytes: &mut [u8], input: &mut [f32]) -> Result<(), DatasetError> {
+        self.images.read(sample, bytes)?;
         let mut random = Random::keyed(&[self.seed, AUGMENTATION, pass, sample as u64]);
         augment(bytes, self.side_px, self.augmentation, &mut random, input);
+        Ok(())
     }
 }
 
@@ -103,8 +105,9 @@ mod tests {
         fn class(&self, index: usize) -> Class {
             Class::ALL[index % 2]
         }
-        fn read(&self, index: usize, bytes: &mut [u8]) {
+        fn read(&self, index: usize, bytes: &mut [u8]) -> Result<(), DatasetError> {
             bytes.fill(index as u8);
+            Ok(())
         }
     }
 
@@ -117,7 +120,7 @@ mod tests {
 
     fn samples_of_pass(batches: &mut Batches<'_>, pass: u64) -> Vec<u64> {
         let steps = pass * batches.per_pass..(pass + 1) * batches.per_pass;
-        steps.flat_map(|step| batches.prepare(step).samples).collect()
+        steps.flat_map(|step| batches.prepare(step).unwrap().samples).collect()
     }
 
     #[test]
@@ -136,14 +139,14 @@ mod tests {
     fn the_last_batch_is_smaller() {
         let (settings, images) = (settings(4), Greys(10));
         let mut batches = Batches::new(&settings, &images, &Plan::new(&settings, 10));
-        let sizes: Vec<usize> = (0..4).map(|step| batches.prepare(step).samples.len()).collect();
+        let sizes: Vec<usize> = (0..4).map(|step| batches.prepare(step).unwrap().samples.len()).collect();
         assert_eq!(sizes, [4, 4, 2, 4]);
     }
 
     #[test]
     fn a_batch_holds_the_images_it_names() {
         let (settings, images) = (settings(3), Greys(10));
-        let batch = Batches::new(&settings, &images, &Plan::new(&settings, 10)).prepare(2);
+        let batch = Batches::new(&settings, &images, &Plan::new(&settings, 10)).prepare(2).unwrap();
         for (i, &sample) in batch.samples.iter().enumerate() {
             assert_eq!(batch.targets[i], (sample % 2) as f32);
             assert!((batch.inputs[i * 7500 + 77] * 255.0 - sample as f32).abs() < 1e-4);

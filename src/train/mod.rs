@@ -14,6 +14,7 @@ pub use checkpoint::State;
 pub use folder::RunFolder;
 pub use history::EpochRow;
 
+use crate::dataset::DatasetError;
 use crate::evaluate::loss::{Judged, judge};
 use crate::model::{Model, ModelError, Recipe};
 use crate::nn::ArchitectureError;
@@ -105,6 +106,9 @@ pub enum TrainError {
         /// Why.
         source: std::io::Error,
     },
+    /// An image cannot be read back.
+    #[error(transparent)]
+    Data(#[from] DatasetError),
     /// A file of the run cannot be read, or does not hold what it should.
     #[error(transparent)]
     Model(#[from] ModelError),
@@ -129,7 +133,7 @@ pub fn train(
     observer: &mut dyn Observer,
 ) -> Result<Ending, TrainError> {
     for (images, purpose) in [(training, "train on"), (validation, "validate on")] {
-        if images.len() == 0 {
+        if images.is_empty() {
             return Err(TrainError::NoImages { purpose });
         }
     }
@@ -165,7 +169,7 @@ fn step(
 ) -> Result<StepReport, TrainError> {
     let done = state.progress.steps_done;
     let training = &settings.recipe.training;
-    let batch = batches.prepare(done);
+    let batch = batches.prepare(done)?;
     let step_settings = StepSettings {
         learning_rate: plan.learning_rate(done),
         weight_decay: training.weight_decay,
@@ -217,7 +221,7 @@ fn finish_epoch(
 ) -> Result<(), TrainError> {
     let report = report(state, plan);
     let model = Model::new(settings.recipe.clone(), state.averaged_network()?);
-    let judged: Judged = judge(&logits(&model.network, validation), validation);
+    let judged: Judged = judge(&logits(&model.network, validation)?, validation);
     if !judged.loss.is_finite() {
         let place = "validation".to_owned();
         return Err(TrainError::NotFinite { epoch: report.epoch, place, loss: judged.loss });

@@ -1,7 +1,22 @@
 //! One test binary, a module a theme.
 
+// Helpers of tests, too, fail by panicking.
+#![allow(clippy::unwrap_used)]
+
+#[cfg(feature = "cli")]
+mod cells;
+#[cfg(feature = "cli")]
 mod cli;
 mod evaluation;
+#[cfg(feature = "cli")]
+mod evaluate;
+#[cfg(feature = "cli")]
 mod fetch;
 mod model_file;
+#[cfg(feature = "cli")]
+mod predict;
+#[cfg(feature = "cli")]
+mod summary;
 mod train;
+#[cfg(feature = "cli")]
+mod train_command;

@@ -3,8 +3,7 @@
 use super::{By, RunSettings};
 use crate::cli::Context;
 use crate::cli::data::{LoadedSet, check_unreadable, load, patients, say, say_found};
-use anyhow::bail;
-use giemsa::classes::Class;
+use anyhow::{Context as _, bail};
 use giemsa::dataset::scan::{Layout, scan_classes, scan_layout};
 use giemsa::dataset::split::split;
 use giemsa::dataset::{DatasetError, Sample};
@@ -12,7 +11,7 @@ use giemsa::model::Recipe;
 use giemsa::train::RunFolder;
 use giemsa::train::folder::{Part, SplitRow, split_rows};
 use giemsa::train::shared::shared_images;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 /// The two parts of a run, decoded.
 pub struct Sets {
@@ -46,8 +45,6 @@ impl Sets {
 pub fn gather(run: &RunSettings, context: &Context) -> anyhow::Result<Sets> {
     let parts = divide(run)?;
     let validation_folder = parts.given.as_deref().unwrap_or(&run.data).to_owned();
-    check_classes(&parts.training, &run.data, "to train on")?;
-    check_classes(&parts.validation, &validation_folder, "to validate on")?;
     for (samples, part) in [(&parts.training, "Training"), (&parts.validation, "Validation")] {
         say_found(samples, context);
         let count = patients(samples).len();
@@ -81,38 +78,9 @@ fn divide(run: &RunSettings) -> anyhow::Result<Parts> {
 
 fn hold_back(samples: Vec<Sample>, run: &RunSettings) -> anyhow::Result<Parts> {
     let by = run.images.split_by;
-    if by == By::Patient {
-        check_patients(&samples, &run.data)?;
-    }
-    let (training, validation) = split(samples, run.images.validation_split, by.into(), run.seed)?;
+    let (training, validation) = split(samples, run.images.validation_split, by.into(), run.seed)
+        .with_context(|| format!("{} cannot be split", run.data.display()))?;
     Ok(Parts { training, validation, given: None })
-}
-
-/// A split by patient needs to know them.
-fn check_patients(samples: &[Sample], folder: &Path) -> Result<(), DatasetError> {
-    let Some(unknown) = samples.iter().find(|sample| sample.patient.is_none()) else { return Ok(()) };
-    let count = samples.iter().filter(|sample| sample.patient.is_none()).count();
-    Err(DatasetError::Content {
-        path: folder.display().to_string(),
-        expected: "a patient for every image, to split by patient (say which with --patients FILE.csv or \
-                   --patient-pattern REGEX, or split by image with --split-by image)"
-            .to_owned(),
-        found: format!("{count} without, such as {}", unknown.path.display()),
-    })
-}
-
-/// Both parts need both classes.
-fn check_classes(samples: &[Sample], folder: &Path, purpose: &str) -> Result<(), DatasetError> {
-    for class in Class::ALL {
-        if !samples.iter().any(|sample| sample.class == class) {
-            return Err(DatasetError::Content {
-                path: folder.display().to_string(),
-                expected: format!("images of {} and {} {purpose}", Class::Parasitized, Class::Uninfected),
-                found: format!("none of {class} among {}", samples.len()),
-            });
-        }
-    }
-    Ok(())
 }
 
 fn warn_of_leaks(parts: &Parts, by: By) {
@@ -132,7 +100,7 @@ const PAIRS_NAMED: usize = 20;
 
 /// An image in both parts is a mistake where somebody has chosen the parts, and a remark where chance has.
 fn check_shared(sets: &Sets, run: &RunSettings, given: bool) -> Result<(), DatasetError> {
-    let pairs = shared_images(&sets.training, &sets.validation, run.recipe.input.side_px);
+    let pairs = shared_images(&sets.training, &sets.validation, run.recipe.input.side_px)?;
     if pairs.is_empty() {
         return Ok(());
     }
