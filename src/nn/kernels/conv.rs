@@ -8,7 +8,7 @@
 //! whole sum is two loops. A tile of pixels shares each weight that is loaded.
 
 use super::simd::{Kernel, Simd};
-use super::{InstructionSet, even_tiles, run};
+use super::{InstructionSet, run, tiles};
 
 /// The sizes of a convolution.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -150,7 +150,7 @@ impl Kernel for Forward<'_> {
                 channel += S::LANES;
             }
             while channel < cout {
-                self.channels::<f32, 1>(channel);
+                self.channel(channel);
                 channel += 1;
             }
         }
@@ -161,10 +161,8 @@ impl Forward<'_> {
     /// All pixels, for `CV` vectors of output channels from `channel`.
     #[inline(always)]
     unsafe fn channels<S: Simd, const CV: usize>(&mut self, channel: usize) {
-        let s = self.shape;
-        let widest = (S::ACCUMULATORS / CV).min(12);
-        for y in 0..s.height {
-            for (x, pixels) in even_tiles(s.width, widest) {
+        for y in 0..self.shape.height {
+            for (x, pixels) in tiles(self.shape.width, S::ACCUMULATORS / CV) {
                 // SAFETY: the tile lies in the image, and the channels do by the caller's word.
                 unsafe {
                     match pixels {
@@ -174,11 +172,6 @@ impl Forward<'_> {
                         4 => self.tile::<S, CV, 4>(y, x, channel),
                         5 => self.tile::<S, CV, 5>(y, x, channel),
                         6 => self.tile::<S, CV, 6>(y, x, channel),
-                        7 => self.tile::<S, CV, 7>(y, x, channel),
-                        8 => self.tile::<S, CV, 8>(y, x, channel),
-                        9 => self.tile::<S, CV, 9>(y, x, channel),
-                        10 => self.tile::<S, CV, 10>(y, x, channel),
-                        11 => self.tile::<S, CV, 11>(y, x, channel),
                         _ => self.tile::<S, CV, 12>(y, x, channel),
                     }
                 }
@@ -186,9 +179,21 @@ impl Forward<'_> {
         }
     }
 
+    /// All pixels, for one output channel.
+    #[inline(always)]
+    unsafe fn channel(&mut self, channel: usize) {
+        for (y, x) in (0..self.shape.height).flat_map(|y| (0..self.shape.width).map(move |x| (y, x))) {
+            // SAFETY: the pixel lies in the image, and the channel does by the caller's word.
+            unsafe { self.tile::<f32, 1, 1>(y, x, channel) }
+        }
+    }
+
     /// `PX` pixels of row `y` from column `x`.
     #[inline(always)]
     unsafe fn tile<S: Simd, const CV: usize, const PX: usize>(&mut self, y: usize, x: usize, channel: usize) {
+        if PX * CV > S::ACCUMULATORS {
+            return; // Never asked for by `tiles`; saying so here keeps it from being compiled.
+        }
         let s = self.shape;
         let (row, run, cout) = (s.bordered_row(), s.run_len(), s.cout);
         // SAFETY: row y + ky of the bordered image has kernel - 1 columns more than the output, so column

@@ -8,7 +8,7 @@
 
 use super::conv::ConvShape;
 use super::simd::{Kernel, Simd};
-use super::{InstructionSet, even_tiles, run};
+use super::{InstructionSet, run, tiles};
 
 /// Pixels that pass while a tile's sums are in registers: enough to pay for their loading and storing.
 const PIXELS_A_BLOCK: usize = 64;
@@ -69,7 +69,7 @@ impl Kernel for WeightGradient<'_> {
                     channel += S::LANES;
                 }
                 while channel < cout {
-                    self.channels::<f32, 1>(y, rows, channel);
+                    self.channel(y, rows, channel);
                     channel += 1;
                 }
             }
@@ -81,9 +81,8 @@ impl Kernel for WeightGradient<'_> {
 impl WeightGradient<'_> {
     #[inline(always)]
     unsafe fn channels<S: Simd, const CV: usize>(&mut self, y: usize, rows: usize, channel: usize) {
-        let widest = (S::ACCUMULATORS / CV).min(12);
         for ky in 0..self.shape.kernel {
-            for (t, values) in even_tiles(self.shape.run_len(), widest) {
+            for (t, values) in tiles(self.shape.run_len(), S::ACCUMULATORS / CV) {
                 // SAFETY: the tile lies under the kernel's row, and the rest is so by the caller's word.
                 unsafe {
                     match values {
@@ -93,15 +92,19 @@ impl WeightGradient<'_> {
                         4 => self.tile::<S, CV, 4>(y, rows, ky, t, channel),
                         5 => self.tile::<S, CV, 5>(y, rows, ky, t, channel),
                         6 => self.tile::<S, CV, 6>(y, rows, ky, t, channel),
-                        7 => self.tile::<S, CV, 7>(y, rows, ky, t, channel),
-                        8 => self.tile::<S, CV, 8>(y, rows, ky, t, channel),
-                        9 => self.tile::<S, CV, 9>(y, rows, ky, t, channel),
-                        10 => self.tile::<S, CV, 10>(y, rows, ky, t, channel),
-                        11 => self.tile::<S, CV, 11>(y, rows, ky, t, channel),
                         _ => self.tile::<S, CV, 12>(y, rows, ky, t, channel),
                     }
                 }
             }
+        }
+    }
+
+    /// All values of the kernel, for one output channel.
+    #[inline(always)]
+    unsafe fn channel(&mut self, y: usize, rows: usize, channel: usize) {
+        for (ky, t) in (0..self.shape.kernel).flat_map(|ky| (0..self.shape.run_len()).map(move |t| (ky, t))) {
+            // SAFETY: the value lies under the kernel's row, and the rest is so by the caller's word.
+            unsafe { self.tile::<f32, 1, 1>(y, rows, ky, t, channel) }
         }
     }
 
@@ -115,6 +118,9 @@ impl WeightGradient<'_> {
         t: usize,
         channel: usize,
     ) {
+        if T * CV > S::ACCUMULATORS {
+            return; // Never asked for by `tiles`; saying so here keeps it from being compiled.
+        }
         let s = self.shape;
         let (row, cout) = (s.bordered_row(), s.cout);
         // SAFETY: value t + T - 1 of pixel (y, x) lies at column x + kernel - 1 at most, inside the bordered row;

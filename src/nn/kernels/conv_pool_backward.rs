@@ -11,7 +11,7 @@
 
 use super::conv::ConvShape;
 use super::simd::{Kernel, Simd};
-use super::{InstructionSet, even_tiles, run};
+use super::{InstructionSet, run, tiles};
 
 /// Windows that pass while a tile's sums are in registers.
 const WINDOWS_A_BLOCK: usize = 20;
@@ -97,7 +97,7 @@ impl Kernel for WeightGradient<'_> {
                 channel += S::LANES;
             }
             while channel < cout {
-                self.channels::<f32, 1>(channel);
+                self.channel(channel);
                 channel += 1;
             }
         }
@@ -108,8 +108,8 @@ impl WeightGradient<'_> {
     #[inline(always)]
     unsafe fn channels<S: Simd, const CV: usize>(&mut self, channel: usize) {
         // Gradients, winners and looked-up values need registers besides the sums.
-        let widest = (S::ACCUMULATORS * 2 / 3 / CV).clamp(1, 8);
-        for (t, values) in even_tiles(self.shape.kernel * self.shape.run_len(), widest) {
+        let most = (S::ACCUMULATORS * 2 / 3 / CV).clamp(1, 6);
+        for (t, values) in tiles(self.shape.kernel * self.shape.run_len(), most) {
             // SAFETY: the tile lies in the kernel, and the channels do by the caller's word.
             unsafe {
                 match values {
@@ -118,17 +118,27 @@ impl WeightGradient<'_> {
                     3 => self.tile::<S, CV, 3>(t, channel),
                     4 => self.tile::<S, CV, 4>(t, channel),
                     5 => self.tile::<S, CV, 5>(t, channel),
-                    6 => self.tile::<S, CV, 6>(t, channel),
-                    7 => self.tile::<S, CV, 7>(t, channel),
-                    _ => self.tile::<S, CV, 8>(t, channel),
+                    _ => self.tile::<S, CV, 6>(t, channel),
                 }
             }
+        }
+    }
+
+    /// All values of the kernel, for one output channel.
+    #[inline(always)]
+    unsafe fn channel(&mut self, channel: usize) {
+        for t in 0..self.shape.kernel * self.shape.run_len() {
+            // SAFETY: the value lies in the kernel, and the channel does by the caller's word.
+            unsafe { self.tile::<f32, 1, 1>(t, channel) }
         }
     }
 
     /// `T` of the kernel's `kernel * kernel * cin` values from `t`, over all windows of the block.
     #[inline(always)]
     unsafe fn tile<S: Simd, const CV: usize, const T: usize>(&mut self, t: usize, channel: usize) {
+        if T * CV > S::ACCUMULATORS {
+            return; // Never asked for by `tiles`; saying so here keeps it from being compiled.
+        }
         let cout = self.shape.cout;
         let values = self.shape.kernel * self.shape.run_len();
         let windows = self.gradient.len() / cout;

@@ -5,7 +5,7 @@
 //! gradients lie in panels as well, `[units / 16][rows][16]`.
 
 use super::simd::{Kernel, Simd};
-use super::{InstructionSet, even_tiles, run};
+use super::{InstructionSet, run, tiles};
 
 /// Outputs in a panel.
 pub(crate) const PANEL: usize = 16;
@@ -43,64 +43,44 @@ impl Kernel for Forward<'_> {
 
     #[inline(always)]
     unsafe fn run<S: Simd>(mut self) {
-        let panels = self.bias.len() / PANEL;
-        let vectors = PANEL / S::LANES;
-        // One row alone needs several panels for enough independent sums; many rows share each weight that is loaded.
-        let at_once = if self.rows < 4 { 4 } else { (2 / vectors).max(1) };
-        let mut panel = 0;
-        // SAFETY: the panels of each block end at or before the last.
+        // SAFETY: a panel holds whole vectors of every set: one of sixteen lanes, or two of eight.
         unsafe {
-            while panel < panels {
-                match (at_once, panels - panel) {
-                    (4, 4..) => {
-                        self.panels::<S, 4>(panel);
-                        panel += 4;
-                    }
-                    (2.., 2..) => {
-                        self.panels::<S, 2>(panel);
-                        panel += 2;
-                    }
-                    _ => {
-                        self.panels::<S, 1>(panel);
-                        panel += 1;
-                    }
-                }
+            match (PANEL / S::LANES, self.rows < 4) {
+                // One row alone needs several panels for enough independent sums; many rows share each weight loaded.
+                (1, true) => self.panels::<S, 8, 1>(),
+                (1, false) => self.panels::<S, 2, 1>(),
+                (_, true) if S::ACCUMULATORS >= 8 => self.panels::<S, 4, 2>(),
+                _ => self.panels::<S, 1, 2>(),
             }
         }
     }
 }
 
 impl Forward<'_> {
+    /// All panels, `P` at a time.
     #[inline(always)]
-    unsafe fn panels<S: Simd, const P: usize>(&mut self, panel: usize) {
-        // SAFETY: a panel holds whole vectors of every set, so `VECTORS` below is exact; rows are in bounds.
+    unsafe fn panels<S: Simd, const P: usize, const VECTORS: usize>(&mut self) {
+        let panels = self.bias.len() / PANEL;
+        let mut panel = 0;
+        // SAFETY: the panels of each block end at or before the last, and the rows lie in the input.
         unsafe {
-            match PANEL / S::LANES {
-                1 => self.rows::<S, P, 1>(panel),
-                _ => self.rows::<S, P, 2>(panel),
+            while panel + P <= panels {
+                for (row, rows) in tiles(self.rows, S::ACCUMULATORS / (P * VECTORS)) {
+                    match rows {
+                        1 => self.tile::<S, P, VECTORS, 1>(panel, row),
+                        2 => self.tile::<S, P, VECTORS, 2>(panel, row),
+                        3 => self.tile::<S, P, VECTORS, 3>(panel, row),
+                        4 => self.tile::<S, P, VECTORS, 4>(panel, row),
+                        5 => self.tile::<S, P, VECTORS, 5>(panel, row),
+                        6 => self.tile::<S, P, VECTORS, 6>(panel, row),
+                        _ => self.tile::<S, P, VECTORS, 12>(panel, row),
+                    }
+                }
+                panel += P;
             }
-        }
-    }
-
-    #[inline(always)]
-    unsafe fn rows<S: Simd, const P: usize, const VECTORS: usize>(&mut self, panel: usize) {
-        let widest = (S::ACCUMULATORS / (P * VECTORS)).clamp(1, 12);
-        for (row, rows) in even_tiles(self.rows, widest) {
-            // SAFETY: the rows lie in the input.
-            unsafe {
-                match rows {
-                    1 => self.tile::<S, P, VECTORS, 1>(panel, row),
-                    2 => self.tile::<S, P, VECTORS, 2>(panel, row),
-                    3 => self.tile::<S, P, VECTORS, 3>(panel, row),
-                    4 => self.tile::<S, P, VECTORS, 4>(panel, row),
-                    5 => self.tile::<S, P, VECTORS, 5>(panel, row),
-                    6 => self.tile::<S, P, VECTORS, 6>(panel, row),
-                    7 => self.tile::<S, P, VECTORS, 7>(panel, row),
-                    8 => self.tile::<S, P, VECTORS, 8>(panel, row),
-                    9 => self.tile::<S, P, VECTORS, 9>(panel, row),
-                    10 => self.tile::<S, P, VECTORS, 10>(panel, row),
-                    11 => self.tile::<S, P, VECTORS, 11>(panel, row),
-                    _ => self.tile::<S, P, VECTORS, 12>(panel, row),
+            for panel in panel..panels {
+                for row in 0..self.rows {
+                    self.tile::<S, 1, VECTORS, 1>(panel, row);
                 }
             }
         }
@@ -108,6 +88,9 @@ impl Forward<'_> {
 
     #[inline(always)]
     unsafe fn tile<S: Simd, const P: usize, const VECTORS: usize, const R: usize>(&mut self, panel: usize, row: usize) {
+        if P * VECTORS * R > S::ACCUMULATORS {
+            return; // Never asked for by `tiles`; saying so here keeps it from being compiled.
+        }
         let panel_len = self.inputs * PANEL;
         // SAFETY: panel + P and row + R are in bounds by the caller's word.
         unsafe {
@@ -188,7 +171,7 @@ impl Kernel for WeightGradient<'_> {
 impl WeightGradient<'_> {
     #[inline(always)]
     unsafe fn tiles<S: Simd, const VECTORS: usize>(&mut self) {
-        for (i, values) in even_tiles(self.inputs, (S::ACCUMULATORS / VECTORS).min(8)) {
+        for (i, values) in tiles(self.inputs, S::ACCUMULATORS / VECTORS) {
             // SAFETY: the values lie in the input.
             unsafe {
                 match values {
@@ -198,8 +181,7 @@ impl WeightGradient<'_> {
                     4 => self.tile::<S, VECTORS, 4>(i),
                     5 => self.tile::<S, VECTORS, 5>(i),
                     6 => self.tile::<S, VECTORS, 6>(i),
-                    7 => self.tile::<S, VECTORS, 7>(i),
-                    _ => self.tile::<S, VECTORS, 8>(i),
+                    _ => self.tile::<S, VECTORS, 12>(i),
                 }
             }
         }
@@ -207,6 +189,9 @@ impl WeightGradient<'_> {
 
     #[inline(always)]
     unsafe fn tile<S: Simd, const VECTORS: usize, const T: usize>(&mut self, i: usize) {
+        if T * VECTORS > S::ACCUMULATORS {
+            return; // Never asked for by `tiles`; saying so here keeps it from being compiled.
+        }
         // SAFETY: i + T <= inputs bounds input and weights; a gradient has a whole panel for each row.
         unsafe {
             let mut sums = [[S::splat(0.0); VECTORS]; T];
@@ -267,40 +252,45 @@ impl Kernel for InputGradient<'_> {
 
     #[inline(always)]
     unsafe fn run<S: Simd>(mut self) {
-        for (i, values) in even_tiles(self.inputs, 4) {
-            for (row, rows) in even_tiles(self.rows, S::ACCUMULATORS / 4) {
-                // SAFETY: values and rows are in bounds.
-                unsafe {
-                    match values {
-                        1 => self.rows::<S, 1>(i, row, rows),
-                        2 => self.rows::<S, 2>(i, row, rows),
-                        3 => self.rows::<S, 3>(i, row, rows),
-                        _ => self.rows::<S, 4>(i, row, rows),
-                    }
-                }
+        let mut i = 0;
+        // SAFETY: the values of each block end at or before the last.
+        unsafe {
+            while i + 4 <= self.inputs {
+                self.rows::<S, 4>(i);
+                i += 4;
+            }
+            while i < self.inputs {
+                self.rows::<S, 1>(i);
+                i += 1;
             }
         }
     }
 }
 
 impl InputGradient<'_> {
+    /// All rows, for `T` values of the input from `i`.
     #[inline(always)]
-    unsafe fn rows<S: Simd, const T: usize>(&mut self, i: usize, row: usize, rows: usize) {
-        // SAFETY: the rows are in bounds by the caller's word.
-        unsafe {
-            match rows {
-                1 => self.tile::<S, T, 1>(i, row),
-                2 => self.tile::<S, T, 2>(i, row),
-                3 => self.tile::<S, T, 3>(i, row),
-                4 => self.tile::<S, T, 4>(i, row),
-                5 => self.tile::<S, T, 5>(i, row),
-                _ => self.tile::<S, T, 6>(i, row),
+    unsafe fn rows<S: Simd, const T: usize>(&mut self, i: usize) {
+        for (row, rows) in tiles(self.rows, (S::ACCUMULATORS / 4).min(6)) {
+            // SAFETY: the rows are in bounds, and the values are by the caller's word.
+            unsafe {
+                match rows {
+                    1 => self.tile::<S, T, 1>(i, row),
+                    2 => self.tile::<S, T, 2>(i, row),
+                    3 => self.tile::<S, T, 3>(i, row),
+                    4 => self.tile::<S, T, 4>(i, row),
+                    5 => self.tile::<S, T, 5>(i, row),
+                    _ => self.tile::<S, T, 6>(i, row),
+                }
             }
         }
     }
 
     #[inline(always)]
     unsafe fn tile<S: Simd, const T: usize, const R: usize>(&mut self, i: usize, row: usize) {
+        if T * R > S::ACCUMULATORS {
+            return; // Never asked for by `tiles`; saying so here keeps it from being compiled.
+        }
         // SAFETY: i + T <= inputs, and first_row + row + R <= all_rows; a panel holds whole vectors of every set.
         unsafe {
             let mut sums = [[S::splat(0.0); T]; R];

@@ -132,10 +132,16 @@ unsafe fn run_avx512<K: Kernel>(kernel: K) -> K::Output {
     unsafe { kernel.run::<avx512::Avx512>() }
 }
 
-/// Splits `total` into the fewest parts of at most `most`, as even as can be: so that no tile is left nearly empty.
-fn even_tiles(total: usize, most: usize) -> impl Iterator<Item = (usize, usize)> {
-    let parts = total.div_ceil(most);
-    (0..parts).map(move |i| (i * total / parts, (i + 1) * total / parts - i * total / parts))
+/// Cuts `total` into tiles, as (start, length): of twelve where the registers have room for as many and they fit, the
+/// rest in the fewest parts of at most `most` (and at most six), as even as can be, so that no tile is left nearly empty.
+///
+/// Lengths are 1 to 6 and 12 alone, because a kernel has code of its own for each.
+fn tiles(total: usize, most: usize) -> impl Iterator<Item = (usize, usize)> {
+    let twelves = if most >= 12 { total / 12 } else { 0 };
+    let (rest, start) = (total - 12 * twelves, 12 * twelves);
+    let parts = rest.div_ceil(most.clamp(1, 6));
+    let even = (0..parts).map(move |i| (start + i * rest / parts, (i + 1) * rest / parts - i * rest / parts));
+    (0..twelves).map(|i| (12 * i, 12)).chain(even)
 }
 
 #[cfg(test)]
@@ -167,12 +173,12 @@ mod tests {
     }
 
     #[test]
-    fn even_tiles_cover_everything_once() {
-        for total in 0..40 {
-            let tiles: Vec<_> = even_tiles(total, 6).collect();
-            assert_eq!(tiles.iter().map(|t| t.1).sum::<usize>(), total);
-            assert!(tiles.windows(2).all(|w| w[0].0 + w[0].1 == w[1].0));
-            assert!(tiles.iter().all(|t| t.1 <= 6 && t.1 > 0));
+    fn tiles_cover_everything_once() {
+        for (total, most) in (0..40).flat_map(|total| [1, 2, 4, 6, 12, 24].map(|most| (total, most))) {
+            let tiles: Vec<_> = tiles(total, most).collect();
+            assert_eq!(tiles.iter().map(|tile| tile.1).sum::<usize>(), total);
+            assert!(tiles.windows(2).all(|pair| pair[0].0 + pair[0].1 == pair[1].0));
+            assert!(tiles.iter().all(|tile| tile.1 <= most && matches!(tile.1, 1..=6 | 12)));
         }
     }
 }
