@@ -51,11 +51,6 @@ impl Preprocessing {
     pub fn load(&self, path: &Path) -> Result<Vec<u8>, ImageError> {
         Ok(self.to_bytes(&decode_file(path)?.pixels))
     }
-
-    /// Reads, decodes and resizes an image file.
-    pub fn load(&self, path: &std::path::Path) -> Result<Vec<u8>, crate::image::ImageError> {
-        Ok(self.to_bytes(&crate::image::decode_file(path)?.pixels))
-    }
 }
 
 /// Bytes to the network's input: each divided by 255, so in 0..=1.

@@ -11,6 +11,7 @@ mod cli;
 mod evaluate;
 #[cfg(feature = "cli")]
 mod fetch;
+mod images;
 mod model_file;
 #[cfg(feature = "cli")]
 mod predict;
