@@ -6,7 +6,11 @@
 //! Results go to standard output with `writeln!` and `?`, not `println!`: a pipe that its reader has closed then ends
 //! the program quietly. Progress and notes go to standard error, and not at all with `--quiet`.
 
+mod bench;
+mod calibrate;
+mod compare;
 mod completions;
+mod cross_validate;
 mod data;
 mod evaluate;
 mod exit;
@@ -14,12 +18,16 @@ mod fetch;
 mod interrupt;
 mod man;
 mod predict;
+mod scores;
+mod split;
+mod stats;
 mod summary;
 mod train;
 
 pub use interrupt::interrupted;
 
 use clap::{Parser, Subcommand};
+use giemsa::nn::kernels::{self, InstructionSet};
 use std::io::IsTerminal;
 use std::process::ExitCode;
 
@@ -48,6 +56,10 @@ struct Cli {
     /// Compute with N threads instead of one a core; results do not depend on it.
     #[arg(long, global = true, value_name = "N", display_order = 1001, value_parser = clap::value_parser!(u16).range(1..))]
     threads: Option<u16>,
+
+    /// Compute with these vector instructions instead of the best that the processor has.
+    #[arg(long, global = true, value_name = "SET", display_order = 1002, value_parser = ["plain", "avx2", "avx512"])]
+    instruction_set: Option<String>,
 }
 
 #[derive(Subcommand)]
@@ -60,10 +72,22 @@ enum Command {
     Man(man::ManArgs),
     /// Measure a model on labelled images.
     Evaluate(evaluate::EvaluateArgs),
+    /// Compare two models on the same labelled images.
+    Compare(compare::CompareArgs),
+    /// Judge a recipe on every image, each by a network that has not seen its patient.
+    CrossValidate(cross_validate::CrossValidateArgs),
+    /// Fit a model's temperature, and choose its decision threshold for an aim.
+    Calibrate(calibrate::CalibrateArgs),
     /// Name the class of images.
     Predict(predict::PredictArgs),
     /// Print the layers of a recipe or a model, as Keras prints them.
     Summary(summary::SummaryArgs),
+    /// Say what a data folder holds: counts, sizes, patients, unreadable files.
+    Stats(stats::StatsArgs),
+    /// Make Train and Test folders that share no patient.
+    Split(split::SplitArgs),
+    /// Measure how fast this machine trains and predicts, beside its limit.
+    Bench(bench::BenchArgs),
     /// Train a network on labelled images.
     Train(train::TrainArgs),
 }
@@ -75,8 +99,14 @@ impl Command {
             Command::Completions(args) => completions::run(args, context),
             Command::Man(args) => man::run(args, context),
             Command::Evaluate(args) => evaluate::run(args, context),
+            Command::Compare(args) => compare::run(args, context),
+            Command::CrossValidate(args) => cross_validate::run(args, context),
+            Command::Calibrate(args) => calibrate::run(args, context),
             Command::Predict(args) => predict::run(args, context),
             Command::Summary(args) => summary::run(args, context),
+            Command::Stats(args) => stats::run(args, context),
+            Command::Split(args) => split::run(args, context),
+            Command::Bench(args) => bench::run(args, context),
             Command::Train(args) => train::run(args, context),
         }
     }
@@ -107,7 +137,8 @@ pub enum Outcome {
 pub fn run() -> ExitCode {
     let cli = Cli::parse();
     let context = Context { quiet: cli.quiet, colour: colour_wanted() && std::io::stdout().is_terminal() };
-    let result = set_threads(cli.threads).and_then(|()| cli.command.run(&context));
+    let engine = set_threads(cli.threads).and_then(|()| set_instructions(cli.instruction_set.as_deref()));
+    let result = engine.and_then(|()| cli.command.run(&context));
     exit::code_after(result)
 }
 
@@ -120,6 +151,15 @@ fn colour_wanted() -> bool {
 fn set_threads(threads: Option<u16>) -> anyhow::Result<()> {
     if let Some(threads) = threads {
         rayon::ThreadPoolBuilder::new().num_threads(threads.into()).build_global()?;
+    }
+    Ok(())
+}
+
+/// Forces the instruction set that was asked for.
+fn set_instructions(name: Option<&str>) -> anyhow::Result<()> {
+    let wanted = InstructionSet::ALL.into_iter().find(|set| Some(set.name()) == name);
+    if let Some(set) = wanted {
+        anyhow::ensure!(kernels::force(set), "this processor has no {}", set.name());
     }
     Ok(())
 }

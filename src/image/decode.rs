@@ -22,6 +22,23 @@ pub enum ColourMode {
     Other,
 }
 
+impl ColourMode {
+    /// Its name, as JSON has it.
+    pub fn name(self) -> &'static str {
+        match self {
+            ColourMode::Rgb => "rgb",
+            ColourMode::Rgba => "rgba",
+            ColourMode::Grey => "grey",
+            ColourMode::GreyAlpha => "grey_alpha",
+            ColourMode::Palette => "palette",
+            ColourMode::Rgb16 => "rgb16",
+            ColourMode::Rgba16 => "rgba16",
+            ColourMode::Grey16 => "grey16",
+            ColourMode::Other => "other",
+        }
+    }
+}
+
 /// An image as it was in its file.
 #[derive(Debug)]
 pub struct Decoded {

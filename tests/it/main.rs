@@ -3,16 +3,19 @@
 // Helpers of tests, too, fail by panicking.
 #![allow(clippy::unwrap_used)]
 
+mod augment;
 #[cfg(feature = "cli")]
 mod cells;
 #[cfg(feature = "cli")]
 mod cli;
 #[cfg(feature = "cli")]
 mod evaluate;
+mod evaluation;
 #[cfg(feature = "cli")]
 mod fetch;
 mod images;
 mod model_file;
+mod network_golden;
 #[cfg(feature = "cli")]
 mod predict;
 #[cfg(feature = "cli")]
