@@ -13,6 +13,7 @@ mod evaluate;
 mod evaluation;
 #[cfg(feature = "cli")]
 mod fetch;
+mod images;
 mod model_file;
 mod network_golden;
 #[cfg(feature = "cli")]
