@@ -13,6 +13,8 @@ mod evaluate;
 mod evaluation;
 #[cfg(feature = "cli")]
 mod fetch;
+#[cfg(feature = "cli")]
+mod judging;
 mod model_file;
 #[cfg(feature = "cli")]
 mod predict;
