@@ -14,6 +14,8 @@ mod evaluation;
 #[cfg(feature = "cli")]
 mod fetch;
 mod images;
+#[cfg(feature = "cli")]
+mod judging;
 mod model_file;
 mod network_golden;
 #[cfg(feature = "cli")]
