@@ -32,7 +32,7 @@ struct GoldenResize {
 }
 
 fn golden() -> Golden {
-    serde_json::from_str(include_str!("../reference/golden/images.json")).unwrap()
+    serde_json::from_str(include_str!("../reference/image_golden.json")).unwrap()
 }
 
 fn from_hex(text: &str) -> Vec<u8> {

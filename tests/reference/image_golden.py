@@ -1,4 +1,4 @@
-"""Writes golden/images.json: tiny image files in every layout that is decoded, the pixels that they stand for, and
+"""Writes image_golden.json: tiny image files in every layout that is decoded, the pixels that they stand for, and
 resized images.
 
     pip install numpy==2.4.6 pillow==13.0.0
@@ -150,7 +150,7 @@ def main():
     lines = [f'"width": {WIDTH}, "height": {HEIGHT}']
     for name, cases in (("files", files), ("resized", resized)):
         lines.append(f'"{name}": [\n' + ",\n".join(json.dumps(case) for case in cases) + "\n]")
-    path = pathlib.Path(__file__).parent / "golden" / "images.json"
+    path = pathlib.Path(__file__).with_suffix(".json")
     path.write_text("{" + ",\n".join(lines) + "}\n")
 
 
