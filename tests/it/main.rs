@@ -8,6 +8,7 @@ mod augment;
 mod cells;
 #[cfg(feature = "cli")]
 mod cli;
+mod dataset;
 #[cfg(feature = "cli")]
 mod evaluate;
 mod evaluation;
@@ -16,6 +17,10 @@ mod fetch;
 mod model_file;
 #[cfg(feature = "cli")]
 mod predict;
+#[cfg(feature = "cli")]
+mod split;
+#[cfg(feature = "cli")]
+mod stats;
 #[cfg(feature = "cli")]
 mod summary;
 mod train;
