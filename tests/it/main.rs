@@ -14,7 +14,9 @@ mod evaluate;
 mod evaluation;
 #[cfg(feature = "cli")]
 mod fetch;
+mod images;
 mod model_file;
+mod network_golden;
 #[cfg(feature = "cli")]
 mod predict;
 #[cfg(feature = "cli")]
