@@ -8,6 +8,7 @@ mod augment;
 mod cells;
 #[cfg(feature = "cli")]
 mod cli;
+mod dataset;
 #[cfg(feature = "cli")]
 mod evaluate;
 mod evaluation;
@@ -20,6 +21,10 @@ mod model_file;
 mod network_golden;
 #[cfg(feature = "cli")]
 mod predict;
+#[cfg(feature = "cli")]
+mod split;
+#[cfg(feature = "cli")]
+mod stats;
 #[cfg(feature = "cli")]
 mod summary;
 mod train;
