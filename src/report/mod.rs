@@ -10,7 +10,6 @@ mod evaluation_plots;
 
 pub mod plot;
 
-
 /// A picture or page that cannot be made.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
