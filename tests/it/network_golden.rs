@@ -169,7 +169,7 @@ fn loss_and_gradients_are_those_of_keras() {
         assert_near(&golden.name, &result.logits, &golden.training.logits, 1e-5);
         assert_near("loss", &[result.loss], &[golden.training.loss], 1e-5);
         assert_eq!(gradients.len(), golden.gradients.len());
-        golden.gradients.iter().for_each(|expected| expected.assert_near(&gradients, 1e-4));
+        golden.gradients.iter().for_each(|expected| expected.assert_near(&gradients, 1e-5));
     }
 }
 
@@ -200,7 +200,7 @@ fn losses_of_a_run_of_adam_are_those_of_keras() {
                 let inputs = &inputs[part.start * size..part.end * size];
                 let found = network.train_step(inputs, &targets[part], &samples, &settings).loss;
                 let off = (found / expected - 1.0).abs();
-                assert!(off < 1e-4, "{}, step {step} of {settings:?}: {found}, expected {expected}", golden.name);
+                assert!(off < 3e-5, "{}, step {step} of {settings:?}: {found}, expected {expected}", golden.name);
             }
         }
     }

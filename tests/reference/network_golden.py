@@ -121,7 +121,11 @@ def digits(values):
 def step_losses(make, precision, settings, steps, batch):
     """The loss of each step; the batches follow each other through the images, over and over."""
     network, _ = build(make, precision)
-    optimizer = keras.optimizers.Adam(settings["learning_rate"], weight_decay=settings["weight_decay"] or None, epsilon=1e-7)
+    decay = settings["weight_decay"] or None
+    # Keras rounds 0.999 to single precision in the correction of the moments' start and not in the moments themselves,
+    # so that its first steps are 6e-6 too short. Numbers that are exact in single precision avoid that.
+    beta_1, beta_2 = float(np.float32(0.9)), float(np.float32(0.999))
+    optimizer = keras.optimizers.Adam(settings["learning_rate"], beta_1, beta_2, epsilon=1e-7, weight_decay=decay)
     if settings["weight_decay"]:
         optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
     loss = keras.losses.BinaryCrossentropy(from_logits=True, label_smoothing=settings["label_smoothing"])
