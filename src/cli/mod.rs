@@ -7,10 +7,15 @@
 //! the program quietly. Progress and notes go to standard error, and not at all with `--quiet`.
 
 mod completions;
+mod data;
+mod evaluate;
 mod exit;
 mod fetch;
 mod interrupt;
 mod man;
+mod predict;
+mod summary;
+mod train;
 
 pub use interrupt::interrupted;
 
@@ -53,6 +58,14 @@ enum Command {
     Completions(completions::CompletionsArgs),
     /// Print the manual page, or write those of all commands into a folder.
     Man(man::ManArgs),
+    /// Measure a model on labelled images.
+    Evaluate(evaluate::EvaluateArgs),
+    /// Name the class of images.
+    Predict(predict::PredictArgs),
+    /// Print the layers of a recipe or a model, as Keras prints them.
+    Summary(summary::SummaryArgs),
+    /// Train a network on labelled images.
+    Train(train::TrainArgs),
 }
 
 impl Command {
@@ -61,6 +74,10 @@ impl Command {
             Command::Fetch(args) => fetch::run(args, context),
             Command::Completions(args) => completions::run(args, context),
             Command::Man(args) => man::run(args, context),
+            Command::Evaluate(args) => evaluate::run(args, context),
+            Command::Predict(args) => predict::run(args, context),
+            Command::Summary(args) => summary::run(args, context),
+            Command::Train(args) => train::run(args, context),
         }
     }
 }

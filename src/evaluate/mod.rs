@@ -1,1 +1,4 @@
 //! Evaluation.
+
+pub mod counts;
+pub mod loss;

@@ -1,7 +1,11 @@
 //! The model file: safetensors, with the recipe and calibration in its metadata.
+//!
+//! `docs/model-file.md` describes the format for other programs.
 
 use super::Recipe;
-use crate::nn::Network;
+use super::container::{self, Texts, wrong};
+use crate::classes::Class;
+use crate::nn::{ArchitectureError, Network, Tensor, architecture};
 use std::path::Path;
 
 /// A trained network with what it takes to use it.
@@ -43,20 +47,125 @@ pub enum ModelError {
     },
 }
 
-#[allow(missing_docs, unused_variables)]
+/// The metadata's `format` of every model file.
+const FORMAT: &str = "giemsa-model-1";
+
+/// What the names of the optimizer's arrays in a checkpoint begin with.
+pub(crate) const OPTIMIZER_PREFIX: &str = "adam.";
+/// What the names of averaged weights in a checkpoint begin with.
+pub(crate) const AVERAGE_PREFIX: &str = "ema.";
+
 impl Model {
+    /// A model that is not calibrated.
+    pub fn new(recipe: Recipe, network: Network) -> Model {
+        Model { recipe, network, temperature: 1.0, threshold: 0.5, threshold_aim: None }
+    }
+
+    /// Reads a model file, or the checkpoint of a training run, which is one with more in it.
+    ///
+    /// # Errors
+    /// When the file is no model; nothing larger than the file is ever allocated.
     pub fn load(path: &Path) -> Result<Model, ModelError> {
-        todo!()
+        Model::from_bytes(&container::read_bytes(path)?, path)
     }
+
+    /// Reads the bytes of a model file; `path` is for the error alone.
+    ///
+    /// # Errors
+    /// As [`Model::load`].
+    pub fn from_bytes(bytes: &[u8], path: &Path) -> Result<Model, ModelError> {
+        let (texts, tensors) = container::parse(bytes, path)?;
+        Model::from_parts(&texts, tensors, path)
+    }
+
+    /// The model in a file's texts and arrays, without those of a checkpoint.
+    pub(crate) fn from_parts(texts: &Texts, tensors: Vec<Tensor>, path: &Path) -> Result<Model, ModelError> {
+        let text = |name: &str| {
+            texts.get(name).map(String::as_str).ok_or_else(|| wrong(path, &format!("metadata `{name}`"), "none"))
+        };
+        if text("format")? != FORMAT {
+            return Err(wrong(path, &format!("the format `{FORMAT}`"), &format!("`{}`", text("format")?)));
+        }
+        if text("classes")? != class_names() {
+            return Err(wrong(path, &format!("the classes {}", class_names()), text("classes")?));
+        }
+        let recipe = Recipe::parse(text("recipe")?, "its recipe")
+            .map_err(|e| wrong(path, "a recipe in the metadata", &e.to_string()))?;
+        let weights: Vec<Tensor> = tensors
+            .into_iter()
+            .filter(|tensor| ![OPTIMIZER_PREFIX, AVERAGE_PREFIX].iter().any(|own| tensor.name.starts_with(own)))
+            .collect();
+        let network = network_with(&recipe, &weights, path)?;
+        let number = |name: &str| -> Result<f32, ModelError> {
+            let found = text(name)?;
+            found.parse().map_err(|_| wrong(path, &format!("a number as `{name}`"), &format!("`{found}`")))
+        };
+        let (temperature, threshold) = (number("temperature")?, number("threshold")?);
+        if !(temperature.is_finite() && temperature > 0.0) {
+            return Err(wrong(path, "a finite `temperature` above 0", &temperature.to_string()));
+        }
+        if !(0.0..=1.0).contains(&threshold) {
+            return Err(wrong(path, "a `threshold` in 0..=1", &threshold.to_string()));
+        }
+        Ok(Model { recipe, network, temperature, threshold, threshold_aim: texts.get("threshold_aim").cloned() })
+    }
+
+    /// Writes the model so that the file appears whole or not at all.
+    ///
+    /// # Errors
+    /// When the file cannot be written, or a weight is not finite.
     pub fn save(&self, path: &Path) -> Result<(), ModelError> {
-        todo!()
+        self.save_with(path, Texts::new(), Vec::new())
     }
-    /// Probabilities of Parasitized, calibrated by the temperature; `inputs` as `nn::Network::predict` takes them.
+
+    /// As [`Model::save`], with more texts and arrays: a checkpoint.
+    pub(crate) fn save_with(&self, path: &Path, more: Texts, extra: Vec<Tensor>) -> Result<(), ModelError> {
+        let recipe = self.recipe.to_toml().map_err(|e| wrong(path, "a recipe that can be written", &e.to_string()))?;
+        let mut texts = more;
+        let mut put = |name: &str, text: String| texts.insert(name.to_owned(), text);
+        put("format", FORMAT.to_owned());
+        put("program", concat!("giemsa ", env!("CARGO_PKG_VERSION")).to_owned());
+        put("classes", class_names());
+        put("recipe", recipe);
+        put("temperature", self.temperature.to_string());
+        put("threshold", self.threshold.to_string());
+        if let Some(aim) = &self.threshold_aim {
+            put("threshold_aim", aim.clone());
+        }
+        let mut tensors = self.network.weights();
+        tensors.extend(extra);
+        if let Some(tensor) = tensors.iter().find(|tensor| tensor.values.iter().any(|value| !value.is_finite())) {
+            return Err(wrong(path, "finite weights to write", &format!("others in `{}`", tensor.name)));
+        }
+        container::write(path, texts, &tensors)
+    }
+
+    /// Probabilities of Parasitized, calibrated by the temperature; `inputs` as [`Network::predict`] takes them.
     pub fn probabilities_parasitized(&self, inputs: &[f32]) -> Vec<f32> {
         self.network
             .predict(inputs)
             .into_iter()
-            .map(|z| crate::classes::Class::probability_parasitized(z / self.temperature))
+            .map(|logit| Class::probability_parasitized(logit / self.temperature))
             .collect()
     }
+}
+
+/// Both class names in the order of their indices, as the metadata has them.
+fn class_names() -> String {
+    Class::ALL.map(Class::name).join(",")
+}
+
+/// The recipe's network with these weights; the arrays are counted before the network is built, so that a small file
+/// cannot ask for a large one.
+fn network_with(recipe: &Recipe, weights: &[Tensor], path: &Path) -> Result<Network, ModelError> {
+    let misfit = |e: ArchitectureError| wrong(path, "weights that fit its recipe", &e.to_string());
+    let summary = architecture::summary(recipe.input_shape(), &recipe.layers).map_err(misfit)?;
+    let expected: usize = summary.iter().map(|row| row.trainable + row.non_trainable).sum();
+    let found: usize = weights.iter().map(|tensor| tensor.values.len()).sum();
+    if found != expected {
+        return Err(wrong(path, &format!("{expected} weights, as its recipe has"), &found.to_string()));
+    }
+    let mut network = Network::new(recipe.input_shape(), &recipe.layers, 0).map_err(misfit)?;
+    network.set_weights(weights).map_err(misfit)?;
+    Ok(network)
 }

@@ -1,6 +1,8 @@
 //! Recipes (architecture and training settings, as data), the model file, the embedded weights.
 
+pub(crate) mod container;
 pub mod file;
+mod ranges;
 pub mod recipe;
 
 pub use file::{Model, ModelError};

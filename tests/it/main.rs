@@ -4,6 +4,18 @@
 #![allow(clippy::unwrap_used)]
 
 #[cfg(feature = "cli")]
+mod cells;
+#[cfg(feature = "cli")]
 mod cli;
 #[cfg(feature = "cli")]
+mod evaluate;
+#[cfg(feature = "cli")]
 mod fetch;
+mod model_file;
+#[cfg(feature = "cli")]
+mod predict;
+#[cfg(feature = "cli")]
+mod summary;
+mod train;
+#[cfg(feature = "cli")]
+mod train_command;

@@ -1,0 +1,86 @@
+//! The range of every number of a recipe, but those of its layers, which the engine checks.
+
+use super::recipe::Recipe;
+
+/// A number that is out of its range.
+pub(super) struct OutOfRange {
+    /// The way to it in the recipe, such as `training.epochs`.
+    pub key: String,
+    pub expected: String,
+    pub found: String,
+}
+
+/// The largest side of the input, in pixels: a batch of images must fit in memory.
+const MAX_SIDE_PX: u64 = 1024;
+/// The largest number of layers.
+const MAX_LAYERS: u64 = 1000;
+
+/// The first number that is out of its range, if there is one.
+pub(super) fn first_out_of_range(recipe: &Recipe) -> Option<OutOfRange> {
+    let mut checks = vec![
+        whole("input.side_px", recipe.input.side_px as u64, 1, MAX_SIDE_PX),
+        whole("layers", recipe.layers.len() as u64, 1, MAX_LAYERS),
+    ];
+    checks.extend(training_checks(recipe));
+    checks.extend(augmentation_checks(recipe));
+    checks.into_iter().flatten().next()
+}
+
+fn training_checks(recipe: &Recipe) -> [Option<OutOfRange>; 6] {
+    let training = &recipe.training;
+    [
+        whole("training.epochs", training.epochs, 1, 1_000_000),
+        whole("training.batch_size", training.batch_size as u64, 1, 1 << 20),
+        positive("training.learning_rate", training.learning_rate),
+        real("training.weight_decay", training.weight_decay, 0.0..1000.0),
+        real("training.label_smoothing", training.label_smoothing, 0.0..1.0),
+        real("training.ema_decay", training.ema_decay, 0.0..1.0),
+    ]
+}
+
+fn augmentation_checks(recipe: &Recipe) -> [Option<OutOfRange>; 12] {
+    let a = &recipe.augmentation;
+    let key = |name: &str| format!("augmentation.{name}");
+    [
+        real(&key("shear_degrees"), a.shear_degrees, 0.0..90.0),
+        real(&key("zoom"), a.zoom, 0.0..1.0),
+        real(&key("rotation_degrees"), a.rotation_degrees, 0.0..360.0),
+        real(&key("shift"), a.shift, 0.0..1.0),
+        real(&key("scale"), a.scale, 0.0..10.0),
+        real(&key("colour"), a.colour, 0.0..1.0),
+        real(&key("brightness"), a.brightness, 0.0..1.0),
+        real(&key("contrast"), a.contrast, 0.0..1.0),
+        real(&key("hue_degrees"), a.hue_degrees, 0.0..360.0),
+        real(&key("saturation"), a.saturation, 0.0..1.0),
+        real(&key("blur_px"), a.blur_px, 0.0..100.0),
+        // A share of one is sensible here: every image.
+        if a.mask == 1.0 { None } else { real(&key("mask"), a.mask, 0.0..1.0) },
+    ]
+}
+
+fn whole(key: &str, found: u64, least: u64, most: u64) -> Option<OutOfRange> {
+    let expected = match found {
+        _ if found < least => format!("at least {least}"),
+        _ if found > most => format!("at most {most}"),
+        _ => return None,
+    };
+    Some(OutOfRange { key: key.to_owned(), expected, found: found.to_string() })
+}
+
+fn positive(key: &str, found: f32) -> Option<OutOfRange> {
+    let wrong = !(found.is_finite() && found > 0.0);
+    wrong.then(|| OutOfRange {
+        key: key.to_owned(),
+        expected: "a finite number above 0".to_owned(),
+        found: found.to_string(),
+    })
+}
+
+fn real(key: &str, found: f32, range: std::ops::Range<f32>) -> Option<OutOfRange> {
+    let wrong = !range.contains(&found);
+    wrong.then(|| OutOfRange {
+        key: key.to_owned(),
+        expected: format!("from {} to below {}", range.start, range.end),
+        found: found.to_string(),
+    })
+}

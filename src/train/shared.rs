@@ -1,0 +1,58 @@
+//! Images that are in two sets, found by their content.
+
+use crate::dataset::DatasetError;
+use crate::predict::Images;
+use rayon::prelude::*;
+use sha2::{Digest, Sha256};
+use std::collections::HashMap;
+
+/// Pairs of (index in the first set, index in the second) of images that are the same once decoded and resized, in the
+/// order of the second; so a copy is found under another name, or saved anew without loss.
+///
+/// # Errors
+/// When an image cannot be read back.
+pub fn shared_images(
+    first: &dyn Images,
+    second: &dyn Images,
+    side_px: usize,
+) -> Result<Vec<(usize, usize)>, DatasetError> {
+    let in_first: HashMap<[u8; 32], usize> =
+        hashes(first, side_px)?.into_iter().enumerate().map(|(index, hash)| (hash, index)).collect();
+    let in_second = hashes(second, side_px)?.into_iter().enumerate();
+    Ok(in_second.filter_map(|(index, hash)| Some((*in_first.get(&hash)?, index))).collect())
+}
+
+fn hashes(images: &dyn Images, side_px: usize) -> Result<Vec<[u8; 32]>, DatasetError> {
+    let hash = |bytes: &mut Vec<u8>, index| {
+        images.read(index, bytes)?;
+        Ok(Sha256::digest(&*bytes).into())
+    };
+    (0..images.len()).into_par_iter().map_init(|| vec![0; side_px * side_px * 3], hash).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::classes::Class;
+
+    struct Greys(&'static [u8]);
+
+    impl Images for Greys {
+        fn len(&self) -> usize {
+            self.0.len()
+        }
+        fn class(&self, _: usize) -> Class {
+            Class::Uninfected
+        }
+        fn read(&self, index: usize, bytes: &mut [u8]) -> Result<(), DatasetError> {
+            bytes.fill(self.0[index]);
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn finds_what_is_in_both() {
+        assert_eq!(shared_images(&Greys(&[1, 2, 3]), &Greys(&[9, 3, 1]), 4).unwrap(), [(2, 1), (0, 2)]);
+        assert_eq!(shared_images(&Greys(&[1]), &Greys(&[2]), 4).unwrap(), []);
+    }
+}

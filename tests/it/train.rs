@@ -1,0 +1,268 @@
+//! Training: the same weights whatever the threads and the stops, and runs that end with nothing lost.
+
+use giemsa::classes::Class;
+use giemsa::dataset::DatasetError;
+use giemsa::model::{Model, Recipe};
+use giemsa::predict::Images;
+use giemsa::random::Random;
+use giemsa::train::{Ending, EpochRow, Observer, RunFolder, Settings, State, StepReport, TrainError, train};
+use std::ops::ControlFlow;
+
+const SIDE_PX: usize = 8;
+
+/// Drawn images: a bright square lies on the left where there is a parasite, on the right where not, in noise.
+struct Drawn(usize);
+
+impl Images for Drawn {
+    fn len(&self) -> usize {
+        self.0
+    }
+    fn class(&self, index: usize) -> Class {
+        Class::ALL[index % 2]
+    }
+    fn read(&self, index: usize, bytes: &mut [u8]) -> Result<(), DatasetError> {
+        let mut noise = Random::keyed(&[index as u64]);
+        for (i, byte) in bytes.iter_mut().enumerate() {
+            let left = (i / 3) % SIDE_PX < SIDE_PX / 2;
+            let bright = left == self.class(index).is_positive();
+            *byte = noise.below(100) as u8 + if bright { 100 } else { 0 };
+        }
+        Ok(())
+    }
+}
+
+/// Stops after so many steps in all, and keeps what it was told.
+struct Watch {
+    steps_left: u64,
+    reports: Vec<StepReport>,
+    epochs: usize,
+}
+
+impl Watch {
+    fn stopping_after(steps_left: u64) -> Watch {
+        Watch { steps_left, reports: Vec::new(), epochs: 0 }
+    }
+}
+
+impl Observer for Watch {
+    fn step(&mut self, report: &StepReport) -> ControlFlow<()> {
+        self.reports.push(*report);
+        self.steps_left -= 1;
+        if self.steps_left == 0 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    }
+    fn epoch(&mut self, history: &[EpochRow]) -> ControlFlow<()> {
+        self.epochs = history.len();
+        ControlFlow::Continue(())
+    }
+}
+
+fn settings(recipe: &str) -> Settings {
+    Settings { recipe: Recipe::parse(recipe, "test").unwrap(), seed: 3, steps_per_epoch: None }
+}
+
+const PLAIN: &str = "
+    name = 'small'
+    layers = [{ kind = 'flatten' }, { kind = 'dropout', rate = 0.2 }, { kind = 'dense', units = 1, activation = 'sigmoid' }]
+    input = { side_px = 8, resize = 'stretch_nearest' }
+    training = { epochs = 3, batch_size = 10, learning_rate = 0.01 }
+    augmentation = { horizontal_flip = false, zoom = 0.1, shear_degrees = 2.0 }
+";
+
+const AVERAGED: &str = "
+    name = 'averaged'
+    layers = [{ kind = 'flatten' }, { kind = 'dense', units = 1, activation = 'sigmoid' }]
+    input = { side_px = 8, resize = 'stretch_nearest' }
+    training = { epochs = 3, batch_size = 10, learning_rate = 0.01, schedule = 'warmup_cosine', weight_decay = 0.01, label_smoothing = 0.1, ema_decay = 0.9 }
+";
+
+const DEEP: &str = "
+    name = 'deep'
+    layers = [
+        { kind = 'conv2d', filters = 5, kernel = 2, activation = 'relu' },
+        { kind = 'max_pooling2d' },
+        { kind = 'conv2d', filters = 7, kernel = 3, batch_norm = true, activation = 'relu' },
+        { kind = 'global_average_pooling2d' },
+        { kind = 'dropout', rate = 0.3 },
+        { kind = 'dense', units = 6, activation = 'relu' },
+        { kind = 'dense', units = 1, activation = 'sigmoid' },
+    ]
+    input = { side_px = 8, resize = 'stretch_nearest' }
+    training = { epochs = 3, batch_size = 10, learning_rate = 0.01, ema_decay = 0.5 }
+    augmentation = { horizontal_flip = true, quarter_turns = true }
+";
+
+/// 5 steps an epoch, the last one of 5 images.
+const IMAGES: Drawn = Drawn(45);
+const VALIDATION: Drawn = Drawn(30);
+const STEPS: u64 = 15;
+
+fn whole_run(settings: &Settings) -> State {
+    let mut state = State::new(settings).unwrap();
+    let ending = train(&mut state, settings, &IMAGES, &VALIDATION, None, &mut Watch::stopping_after(u64::MAX)).unwrap();
+    assert_eq!(ending, Ending::Completed);
+    state
+}
+
+fn assert_same(a: &State, b: &State, what: &str) {
+    assert_eq!(a.network.weights(), b.network.weights(), "{what}");
+    assert_eq!(a.network.optimizer_state(), b.network.optimizer_state(), "{what}");
+    assert_eq!(a.average, b.average, "{what}");
+    assert_eq!(a.progress, b.progress, "{what}");
+}
+
+#[test]
+fn a_run_stopped_anywhere_and_resumed_ends_with_the_same_weights() {
+    for (name, recipe) in [("plain", PLAIN), ("averaged", AVERAGED), ("deep", DEEP)] {
+        let mut settings = settings(recipe);
+        for steps_per_epoch in [None, Some(3), Some(7)] {
+            settings.steps_per_epoch = steps_per_epoch;
+            let whole = whole_run(&settings);
+            for stop in [1, 3, 4, 5, 8] {
+                let place = tempfile::tempdir().unwrap();
+                let folder = RunFolder::create(&place.path().join("run")).unwrap();
+                let mut state = State::new(&settings).unwrap();
+                let mut watch = Watch::stopping_after(stop);
+                let ending = train(&mut state, &settings, &IMAGES, &VALIDATION, Some(&folder), &mut watch).unwrap();
+                assert_eq!((ending, watch.reports.len() as u64), (Ending::Interrupted, stop));
+                let (mut resumed, recipe) = State::load(&folder.last()).unwrap();
+                assert_eq!(recipe, settings.recipe);
+                let mut watch = Watch::stopping_after(u64::MAX);
+                train(&mut resumed, &settings, &IMAGES, &VALIDATION, Some(&folder), &mut watch).unwrap();
+                assert_same(
+                    &whole,
+                    &resumed,
+                    &format!("{name}, {steps_per_epoch:?} steps an epoch, stopped at {stop}"),
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn a_run_that_was_stopped_leaves_the_same_files_as_one_that_was_not() {
+    let settings = settings(PLAIN);
+    let place = tempfile::tempdir().unwrap();
+    let files_after = |name: &str, stop: u64| {
+        let folder = RunFolder::create(&place.path().join(name)).unwrap();
+        let mut state = State::new(&settings).unwrap();
+        train(&mut state, &settings, &IMAGES, &VALIDATION, Some(&folder), &mut Watch::stopping_after(stop)).unwrap();
+        let (mut state, _) = State::load(&folder.last()).unwrap();
+        train(&mut state, &settings, &IMAGES, &VALIDATION, Some(&folder), &mut Watch::stopping_after(u64::MAX))
+            .unwrap();
+        [folder.model(), folder.last(), folder.history()].map(|path| std::fs::read(path).unwrap())
+    };
+    let (whole, stopped) = (files_after("whole", STEPS), files_after("stopped", 7));
+    assert!(whole == stopped, "model, checkpoint or history differ");
+}
+
+#[test]
+fn the_number_of_threads_does_not_change_the_weights() {
+    for recipe in [PLAIN, DEEP] {
+        let settings = settings(recipe);
+        let with_threads = |threads| {
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+            pool.install(|| whole_run(&settings))
+        };
+        let one = with_threads(1);
+        for threads in [2, 3, 5] {
+            assert_same(&one, &with_threads(threads), &format!("{}, {threads} threads", settings.recipe.name));
+        }
+    }
+}
+
+#[test]
+fn another_seed_gives_other_weights() {
+    let (first, mut other) = (settings(PLAIN), settings(PLAIN));
+    other.seed = 4;
+    assert_ne!(whole_run(&first).network.weights(), whole_run(&other).network.weights());
+}
+
+#[test]
+fn a_run_learns_what_is_plain_to_see_and_reports_every_step() {
+    let settings = settings(PLAIN);
+    let mut state = State::new(&settings).unwrap();
+    let mut watch = Watch::stopping_after(u64::MAX);
+    train(&mut state, &settings, &IMAGES, &VALIDATION, None, &mut watch).unwrap();
+    let places: Vec<_> = watch.reports.iter().map(|r| (r.epoch, r.step, r.steps, r.epochs)).collect();
+    let expected: Vec<_> = (1..=3).flat_map(|epoch| (1..=5).map(move |step| (epoch, step, 5, 3))).collect();
+    assert_eq!(places, expected);
+    let history = &state.progress.history;
+    assert_eq!((history.len(), watch.epochs), (3, 3));
+    assert!(history[2].val_acc > 0.95 && history[2].val_loss < history[0].val_loss, "{history:?}");
+    assert_eq!(history[2].loss, watch.reports[14].loss);
+}
+
+#[test]
+fn the_model_that_is_kept_is_the_best_by_validation_loss() {
+    let mut settings = settings(PLAIN);
+    // So large a step that the loss goes up and down.
+    settings.recipe.training.learning_rate = 0.5;
+    settings.recipe.training.epochs = 8;
+    let place = tempfile::tempdir().unwrap();
+    let folder = RunFolder::create(&place.path().join("run")).unwrap();
+    let mut state = State::new(&settings).unwrap();
+    train(&mut state, &settings, &IMAGES, &Drawn(31), Some(&folder), &mut Watch::stopping_after(u64::MAX)).unwrap();
+    let model = Model::load(&folder.model()).unwrap();
+    let logits = giemsa::predict::logits(&model.network, &Drawn(31)).unwrap();
+    let kept = giemsa::evaluate::loss::judge(&logits, &Drawn(31)).loss;
+    let best = state.progress.history.iter().map(|row| row.val_loss).fold(f64::INFINITY, f64::min);
+    assert_eq!(kept, best);
+    assert_eq!(giemsa::train::history::read(&folder.history()).unwrap(), state.progress.history);
+}
+
+#[test]
+fn the_averaged_weights_are_the_ones_kept() {
+    let settings = settings(AVERAGED);
+    let place = tempfile::tempdir().unwrap();
+    let folder = RunFolder::create(&place.path().join("run")).unwrap();
+    let mut state = State::new(&settings).unwrap();
+    train(&mut state, &settings, &IMAGES, &VALIDATION, Some(&folder), &mut Watch::stopping_after(u64::MAX)).unwrap();
+    assert_ne!(state.average, Some(state.network.weights()));
+    assert_eq!(Model::load(&folder.model()).unwrap().network.weights(), state.average.unwrap());
+    assert_eq!(Model::load(&folder.last()).unwrap().network.weights(), state.network.weights());
+}
+
+#[test]
+fn a_loss_that_is_no_number_stops_the_run_and_keeps_its_files() {
+    let mut settings = settings(PLAIN);
+    let place = tempfile::tempdir().unwrap();
+    let folder = RunFolder::create(&place.path().join("run")).unwrap();
+    let mut state = State::new(&settings).unwrap();
+    train(&mut state, &settings, &IMAGES, &VALIDATION, Some(&folder), &mut Watch::stopping_after(7)).unwrap();
+    let before = [folder.model(), folder.last()].map(|path| std::fs::read(path).unwrap());
+    settings.recipe.training.learning_rate = f32::MAX;
+    let error = train(&mut state, &settings, &IMAGES, &VALIDATION, Some(&folder), &mut Watch::stopping_after(u64::MAX))
+        .unwrap_err();
+    assert!(matches!(&error, TrainError::NotFinite { epoch: 2, .. }), "{error}");
+    assert!(error.to_string().starts_with("epoch 2, step "), "{error}");
+    assert!(before == [folder.model(), folder.last()].map(|path| std::fs::read(path).unwrap()));
+}
+
+#[test]
+fn no_images_are_an_error() {
+    let settings = settings(PLAIN);
+    let mut watch = Watch::stopping_after(1);
+    for (training, validation, text) in [(0, 1, "train on"), (1, 0, "validate on")] {
+        let mut state = State::new(&settings).unwrap();
+        let error = train(&mut state, &settings, &Drawn(training), &Drawn(validation), None, &mut watch).unwrap_err();
+        assert!(error.to_string().contains(text), "{error}");
+    }
+}
+
+#[test]
+fn a_folder_with_something_in_it_is_refused() {
+    let place = tempfile::tempdir().unwrap();
+    std::fs::write(place.path().join("notes.txt"), "mine").unwrap();
+    let error = RunFolder::create(place.path()).unwrap_err().to_string();
+    assert!(error.contains(&place.path().display().to_string()) && error.contains("empty folder"), "{error}");
+}
+
+#[test]
+fn a_model_is_no_checkpoint() {
+    let settings = settings(PLAIN);
+    let place = tempfile::tempdir().unwrap();
+    let path = place.path().join("model.safetensors");
+    Model::new(settings.recipe.clone(), State::new(&settings).unwrap().network).save(&path).unwrap();
+    let error = State::load(&path).err().unwrap().to_string();
+    assert!(error.contains("expected the checkpoint of a training run"), "{error}");
+}
