@@ -1,7 +1,9 @@
 //! The one way from an image to the network's input; its settings are stored in every model file.
 
+use crate::image::{ImageError, decode_file, resize};
 use image::RgbImage;
 use serde::{Deserialize, Serialize};
+use std::path::Path;
 
 /// How an image of any size becomes a square of the network's size.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -25,14 +27,29 @@ pub struct Preprocessing {
 
 impl Preprocessing {
     /// The image as `side_px * side_px * 3` bytes, RGB, row-major: what the cache keeps and augmentation samples.
+    ///
+    /// # Panics
+    /// When the image has no pixels; a decoded one has.
+    ///
+    /// ```
+    /// use giemsa::preprocess::{Preprocessing, Resize};
+    /// let white = image::RgbImage::from_pixel(4, 2, image::Rgb([255; 3]));
+    /// let fitted = Preprocessing { side_px: 2, resize: Resize::Fit }.to_bytes(&white);
+    /// assert_eq!(fitted, [[255; 6], [0; 6]].concat());
+    /// ```
     pub fn to_bytes(&self, image: &RgbImage) -> Vec<u8> {
-        let _ = image;
-        todo!()
+        match self.resize {
+            Resize::StretchNearest => resize::nearest(image, self.side_px, self.side_px),
+            Resize::Fit => resize::fit(image, self.side_px),
+        }
     }
 
-    /// Reads, decodes and resizes an image file.
-    pub fn load(&self, path: &std::path::Path) -> Result<Vec<u8>, crate::image::ImageError> {
-        Ok(self.to_bytes(&crate::image::decode_file(path)?.pixels))
+    /// An image file as [`Preprocessing::to_bytes`].
+    ///
+    /// # Errors
+    /// As [`decode_file`].
+    pub fn load(&self, path: &Path) -> Result<Vec<u8>, ImageError> {
+        Ok(self.to_bytes(&decode_file(path)?.pixels))
     }
 }
 

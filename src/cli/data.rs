@@ -1,9 +1,11 @@
 //! What commands that read labelled images share: where patients come from, and loading with a bar and a limit.
 
 use super::Context;
+use clap::ValueEnum;
 use giemsa::classes::Class;
 use giemsa::dataset::cache::Cache;
 use giemsa::dataset::patients::PatientSource;
+use giemsa::dataset::split::SplitBy;
 use giemsa::dataset::{DatasetError, Sample};
 use giemsa::image::ImageError;
 use giemsa::predict::Images;
@@ -57,11 +59,46 @@ impl Images for LoadedSet {
     }
 }
 
+/// A bar on a terminal for `len` steps of something; nothing elsewhere.
+pub fn bar(context: &Context, len: usize, what: &'static str) -> ProgressBar {
+    let shown = !context.quiet && std::io::stderr().is_terminal();
+    let bar = if shown { ProgressBar::new(len as u64) } else { ProgressBar::hidden() };
+    if let Ok(style) = ProgressStyle::with_template("{msg} {bar:30} {pos}/{len}, {eta} left") {
+        bar.set_style(style);
+    }
+    bar.with_message(what)
+}
+
+/// What is split.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum By {
+    /// Whole patients.
+    Patient,
+    /// Single images.
+    Image,
+}
+
+impl From<By> for SplitBy {
+    fn from(by: By) -> SplitBy {
+        match by {
+            By::Patient => SplitBy::Patient,
+            By::Image => SplitBy::Image,
+        }
+    }
+}
+
+/// Parses a share between 0 and 1, neither included.
+pub fn share(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(value) if value > 0.0 && value < 1.0 => Ok(value),
+        _ => Err("expected a number between 0 and 1".to_owned()),
+    }
+}
+
 /// Decodes all images of a set, with a bar on a terminal, and lists those that cannot be read.
 pub fn load(samples: Vec<Sample>, preprocessing: &Preprocessing, context: &Context) -> anyhow::Result<LoadedSet> {
-    let shown = !context.quiet && std::io::stderr().is_terminal();
-    let bar = if shown { ProgressBar::new(samples.len() as u64) } else { ProgressBar::hidden() };
-    bar.set_style(ProgressStyle::with_template("Reading images {bar:30} {pos}/{len}, {eta} left")?);
+    let bar = bar(context, samples.len(), "Reading images");
     let loaded = Cache::load(samples, preprocessing, None, &|| bar.inc(1))?;
     bar.finish_and_clear();
     for error in &loaded.unreadable {

@@ -6,6 +6,7 @@
 //! Results go to standard output with `writeln!` and `?`, not `println!`: a pipe that its reader has closed then ends
 //! the program quietly. Progress and notes go to standard error, and not at all with `--quiet`.
 
+mod bench;
 mod completions;
 mod data;
 mod evaluate;
@@ -14,12 +15,15 @@ mod fetch;
 mod interrupt;
 mod man;
 mod predict;
+mod split;
+mod stats;
 mod summary;
 mod train;
 
 pub use interrupt::interrupted;
 
 use clap::{Parser, Subcommand};
+use giemsa::nn::kernels::{self, InstructionSet};
 use std::io::IsTerminal;
 use std::process::ExitCode;
 
@@ -48,6 +52,10 @@ struct Cli {
     /// Compute with N threads instead of one a core; results do not depend on it.
     #[arg(long, global = true, value_name = "N", display_order = 1001, value_parser = clap::value_parser!(u16).range(1..))]
     threads: Option<u16>,
+
+    /// Compute with these vector instructions instead of the best that the processor has.
+    #[arg(long, global = true, value_name = "SET", display_order = 1002, value_parser = ["plain", "avx2", "avx512"])]
+    instruction_set: Option<String>,
 }
 
 #[derive(Subcommand)]
@@ -64,6 +72,12 @@ enum Command {
     Predict(predict::PredictArgs),
     /// Print the layers of a recipe or a model, as Keras prints them.
     Summary(summary::SummaryArgs),
+    /// Say what a data folder holds: counts, sizes, patients, unreadable files.
+    Stats(stats::StatsArgs),
+    /// Make Train and Test folders that share no patient.
+    Split(split::SplitArgs),
+    /// Measure how fast this machine trains and predicts, beside its limit.
+    Bench(bench::BenchArgs),
     /// Train a network on labelled images.
     Train(train::TrainArgs),
 }
@@ -77,6 +91,9 @@ impl Command {
             Command::Evaluate(args) => evaluate::run(args, context),
             Command::Predict(args) => predict::run(args, context),
             Command::Summary(args) => summary::run(args, context),
+            Command::Stats(args) => stats::run(args, context),
+            Command::Split(args) => split::run(args, context),
+            Command::Bench(args) => bench::run(args, context),
             Command::Train(args) => train::run(args, context),
         }
     }
@@ -107,7 +124,8 @@ pub enum Outcome {
 pub fn run() -> ExitCode {
     let cli = Cli::parse();
     let context = Context { quiet: cli.quiet, colour: colour_wanted() && std::io::stdout().is_terminal() };
-    let result = set_threads(cli.threads).and_then(|()| cli.command.run(&context));
+    let engine = set_threads(cli.threads).and_then(|()| set_instructions(cli.instruction_set.as_deref()));
+    let result = engine.and_then(|()| cli.command.run(&context));
     exit::code_after(result)
 }
 
@@ -120,6 +138,15 @@ fn colour_wanted() -> bool {
 fn set_threads(threads: Option<u16>) -> anyhow::Result<()> {
     if let Some(threads) = threads {
         rayon::ThreadPoolBuilder::new().num_threads(threads.into()).build_global()?;
+    }
+    Ok(())
+}
+
+/// Forces the instruction set that was asked for.
+fn set_instructions(name: Option<&str>) -> anyhow::Result<()> {
+    let wanted = InstructionSet::ALL.into_iter().find(|set| Some(set.name()) == name);
+    if let Some(set) = wanted {
+        anyhow::ensure!(kernels::force(set), "this processor has no {}", set.name());
     }
     Ok(())
 }

@@ -1,11 +1,10 @@
 //! `giemsa split`: makes Train and Test folders.
 
+use super::data::{By, PatientArgs, share};
 use super::{Context, Outcome};
 use anyhow::Context as _;
-use clap::ValueEnum;
-use giemsa::dataset::patients::PatientSource;
 use giemsa::dataset::scan::scan_classes;
-use giemsa::dataset::split::{SplitBy, patient_count, split};
+use giemsa::dataset::split::{patient_count, split};
 use giemsa::dataset::{DatasetError, Sample};
 use std::fs;
 use std::io::{self, Write};
@@ -25,7 +24,7 @@ pub struct SplitArgs {
     /// The folder to make; it must not exist, or be empty.
     out: PathBuf,
     /// The share of the images that goes to Test, between 0 and 1.
-    #[arg(long, value_name = "F", value_parser = fraction)]
+    #[arg(long, value_name = "F", value_parser = share)]
     test: f64,
     /// What stays together.
     #[arg(long, value_enum, default_value = "patient")]
@@ -33,37 +32,13 @@ pub struct SplitArgs {
     /// Makes another split for another number.
     #[arg(long, default_value_t = 0)]
     seed: u64,
-}
-
-/// What stays together in a split.
-#[derive(Clone, Copy, PartialEq, ValueEnum)]
-pub enum By {
-    /// All images of a patient: no patient is on both sides.
-    Patient,
-    /// Nothing: cells of one patient come to lie on both sides, and figures come out too good.
-    Image,
-}
-
-impl From<By> for SplitBy {
-    fn from(by: By) -> SplitBy {
-        match by {
-            By::Patient => SplitBy::Patient,
-            By::Image => SplitBy::Image,
-        }
-    }
-}
-
-/// Parses a share between 0 and 1, neither included.
-pub fn fraction(text: &str) -> Result<f64, String> {
-    match text.parse::<f64>() {
-        Ok(value) if value > 0.0 && value < 1.0 => Ok(value),
-        _ => Err("expected a number between 0 and 1".to_owned()),
-    }
+    #[command(flatten)]
+    patients: PatientArgs,
 }
 
 /// Runs it.
 pub fn run(args: SplitArgs, context: &Context) -> anyhow::Result<Outcome> {
-    let samples = scan_classes(&args.dir, &PatientSource::FileName)?;
+    let samples = scan_classes(&args.dir, &args.patients.source()?)?;
     let (train, test) = split(samples, args.test, args.split_by.into(), args.seed)
         .with_context(|| format!("{} cannot be split", args.dir.display()))?;
     refuse_full(&args.out)?;
@@ -97,7 +72,11 @@ fn refuse_full(out: &Path) -> anyhow::Result<()> {
         Ok(mut entries) => entries.next().is_some(),
         Err(_) => out.exists(),
     };
-    anyhow::ensure!(!full, "{}: expected a folder that does not exist or is empty, found something in it", out.display());
+    anyhow::ensure!(
+        !full,
+        "{}: expected a folder that does not exist or is empty, found something in it",
+        out.display()
+    );
     Ok(())
 }
 

@@ -27,7 +27,7 @@ pub struct StatsArgs {
 pub fn run(args: StatsArgs, context: &Context) -> anyhow::Result<Outcome> {
     let classes = scan_any_classes(&args.dir)?;
     let files = classes.iter().map(|class| class.files.len()).sum::<usize>();
-    let bar = super::progress::bar(context, files as u64, "reading");
+    let bar = super::data::bar(context, files, "Reading images");
     let statistics = measure(&classes, &PatientSource::FileName, &|| bar.inc(1));
     bar.finish_and_clear();
     let mut out = io::stdout().lock();
@@ -51,8 +51,7 @@ fn write_table(out: &mut dyn Write, statistics: &Statistics) -> io::Result<()> {
         let range = |range: &Range| format!("{:>9.1} {:>7} {:>8}", range.mean, range.max, range.min);
         writeln!(out, "{name:name_width$}  {images:>7}  {}  {}", range(height), range(width))?;
     }
-    let modes: Vec<String> =
-        statistics.colour_modes.iter().map(|(mode, n)| format!("{} {n}", mode.name())).collect();
+    let modes: Vec<String> = statistics.colour_modes.iter().map(|(mode, n)| format!("{} {n}", mode.name())).collect();
     writeln!(out, "\npatients: {}", statistics.patients)?;
     if statistics.without_patient > 0 {
         writeln!(out, "images whose name tells no patient: {}", statistics.without_patient)?;

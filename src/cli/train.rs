@@ -3,12 +3,10 @@
 mod progress;
 mod sets;
 
-use super::data::{PatientArgs, say};
+use super::data::{By, PatientArgs, say, share};
 use super::{Context, Outcome};
 use anyhow::{Context as _, bail};
-use clap::ValueEnum;
 use giemsa::RESEARCH_ONLY;
-use giemsa::dataset::split::SplitBy;
 use giemsa::model::Recipe;
 use giemsa::train::{Ending, RunFolder, Settings, State, TrainError, train};
 use progress::Progress;
@@ -67,25 +65,6 @@ pub struct DataArgs {
     /// Only warn when given parts have images in common.
     #[arg(long)]
     allow_shared: bool,
-}
-
-/// What is split.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum By {
-    /// Whole patients.
-    Patient,
-    /// Single images.
-    Image,
-}
-
-impl From<By> for SplitBy {
-    fn from(by: By) -> SplitBy {
-        match by {
-            By::Patient => SplitBy::Patient,
-            By::Image => SplitBy::Image,
-        }
-    }
 }
 
 /// The recipe, and what is changed of it.
@@ -273,11 +252,6 @@ fn with_absolute_paths(mut args: DataArgs) -> DataArgs {
         }
     }
     args
-}
-
-fn share(text: &str) -> Result<f64, String> {
-    let share: f64 = text.parse().map_err(|_| "expected a number between 0 and 1".to_owned())?;
-    if share > 0.0 && share < 1.0 { Ok(share) } else { Err("expected a number between 0 and 1".to_owned()) }
 }
 
 fn step_size(text: &str) -> Result<f32, String> {

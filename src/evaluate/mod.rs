@@ -1,4 +1,119 @@
-//! Evaluation.
+//! Evaluation: from the probabilities of labelled images to figures with intervals.
+//!
+//! Everything starts from a list of [`Scored`] images and is a pure function of it; [`metrics::Metrics`] gathers all
+//! figures. The positive class is Parasitized throughout.
 
+pub mod bootstrap;
+pub mod calibration;
 pub mod counts;
+pub mod curves;
+pub mod detection;
+pub mod figures;
 pub mod loss;
+pub mod metrics;
+pub mod paired;
+pub mod patients;
+pub mod threshold;
+
+use crate::classes::Class;
+use std::path::PathBuf;
+
+/// A labelled image and what a model says of it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Scored {
+    /// The image file.
+    pub path: PathBuf,
+    /// What it is.
+    pub class: Class,
+    /// Whose it is; none where that is not known.
+    pub patient: Option<String>,
+    /// What the model says, in 0..=1.
+    pub probability_parasitized: f64,
+}
+
+impl Scored {
+    /// The class that the image is called at a decision threshold: Parasitized from the threshold up.
+    pub fn called(&self, threshold: f64) -> Class {
+        if self.probability_parasitized >= threshold { Class::Parasitized } else { Class::Uninfected }
+    }
+
+    /// Whether the image is called what it is.
+    pub fn is_right(&self, threshold: f64) -> bool {
+        self.called(threshold) == self.class
+    }
+
+    /// The probability that the model gives to what the image is.
+    pub fn probability_of_truth(&self) -> f64 {
+        if self.class.is_positive() { self.probability_parasitized } else { 1.0 - self.probability_parasitized }
+    }
+}
+
+/// Scores that cannot be judged.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum EvaluateError {
+    /// There are no images.
+    #[error("expected at least one image to evaluate, found none")]
+    NoImages,
+    /// A probability is not one.
+    #[error("{path}: expected a probability in 0..=1 from the model, found {found}")]
+    Probability {
+        /// The image.
+        path: String,
+        /// What the model gave.
+        found: f64,
+    },
+    /// Something needs images of both classes.
+    #[error("expected images of both classes to {purpose}, found none of class {missing}")]
+    OneClass {
+        /// What for, such as "choose a threshold".
+        purpose: &'static str,
+        /// The class without images.
+        missing: Class,
+    },
+    /// Two lists that should be of the same images are not.
+    #[error("expected scores of the same images from both models, found {found}")]
+    Unpaired {
+        /// Where they differ.
+        found: String,
+    },
+    /// An aim that cannot be read.
+    #[error("expected an aim such as `balanced`, `sensitivity>=0.95` or `specificity>=0.98`, found `{found}`")]
+    Aim {
+        /// What was given.
+        found: String,
+    },
+}
+
+/// Makes sure that there are images, and that every probability is one.
+///
+/// # Errors
+/// Names the first image whose probability is not a finite number in 0..=1.
+pub fn check(scored: &[Scored]) -> Result<(), EvaluateError> {
+    if scored.is_empty() {
+        return Err(EvaluateError::NoImages);
+    }
+    match scored.iter().find(|image| !(0.0..=1.0).contains(&image.probability_parasitized)) {
+        Some(image) => Err(EvaluateError::Probability {
+            path: image.path.display().to_string(),
+            found: image.probability_parasitized,
+        }),
+        None => Ok(()),
+    }
+}
+
+/// Makes sure that there are images of both classes.
+///
+/// # Errors
+/// Names the class that has none, and what it is needed for.
+pub fn check_both_classes(scored: &[Scored], purpose: &'static str) -> Result<(), EvaluateError> {
+    match Class::ALL.into_iter().find(|&class| scored.iter().all(|image| image.class != class)) {
+        Some(missing) => Err(EvaluateError::OneClass { purpose, missing }),
+        None => Ok(()),
+    }
+}
+
+/// The confusion counts at a decision threshold.
+pub fn count(scored: &[Scored], threshold: f64) -> counts::Counts {
+    counts::Counts::of(scored.iter().map(|image| (image.class, image.called(threshold))))
+}

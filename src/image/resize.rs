@@ -1,1 +1,110 @@
 //! Resizing.
+
+use image::RgbImage;
+
+/// Stretches to `width` x `height`, each pixel the nearest one of the image.
+///
+/// The source index is floor((x + 0.5) * source / target), in double precision summed as PIL's `Image.resize` with
+/// `NEAREST` does.
+///
+/// # Panics
+/// When the image has no pixels.
+pub fn nearest(image: &RgbImage, width: usize, height: usize) -> Vec<u8> {
+    let columns: Vec<usize> = nearest_indices(image.width() as usize, width).collect();
+    let row_bytes = image.width() as usize * 3;
+    let mut out = Vec::with_capacity(width * height * 3);
+    for y in nearest_indices(image.height() as usize, height) {
+        let row = image.as_raw()[y * row_bytes..][..row_bytes].as_chunks::<3>().0;
+        out.extend(columns.iter().flat_map(|&x| row[x]));
+    }
+    out
+}
+
+fn nearest_indices(source: usize, target: usize) -> impl Iterator<Item = usize> {
+    let scale = source as f64 / target as f64;
+    (0..target).map(move |i| (((i as f64 + 0.5) * scale) as usize).min(source - 1))
+}
+
+/// Fits into a square of `side` pixels with the aspect ratio kept, centred on black.
+///
+/// Shrinking averages the area that a pixel covers, with fractional shares at its edges; growing is bilinear between
+/// pixel centres. Either is done along one axis, then along the other.
+///
+/// # Panics
+/// When the image has no pixels.
+pub fn fit(image: &RgbImage, side: usize) -> Vec<u8> {
+    let (width, height) = (image.width() as usize, image.height() as usize);
+    let longest = width.max(height);
+    let scaled = |length: usize| ((length * side * 2 + longest) / (longest * 2)).max(1);
+    let (new_width, new_height) = (scaled(width), scaled(height));
+    let (left, top) = ((side - new_width) / 2, (side - new_height) / 2);
+
+    let columns = shares(width, new_width);
+    let rows = shares(height, new_height);
+    let narrowed = along_rows(image.as_raw(), width, &columns);
+    let mut out = vec![0; side * side * 3];
+    let mut sums = vec![0.0; new_width * 3];
+    for (y, share) in rows.iter().enumerate() {
+        sums.fill(0.0);
+        for (&weight, row) in share.weights.iter().zip(narrowed[share.first * new_width * 3..].chunks(new_width * 3)) {
+            for (sum, &value) in sums.iter_mut().zip(row) {
+                *sum += weight * value;
+            }
+        }
+        let start = ((top + y) * side + left) * 3;
+        for (byte, &sum) in out[start..].iter_mut().zip(&sums) {
+            *byte = (sum + 0.5) as u8;
+        }
+    }
+    out
+}
+
+/// What one target pixel takes from consecutive source pixels; the weights sum to 1.
+struct Share {
+    first: usize,
+    weights: Vec<f32>,
+}
+
+fn shares(source: usize, target: usize) -> Vec<Share> {
+    let scale = source as f64 / target as f64;
+    if scale >= 1.0 {
+        (0..target).map(|i| area_share(i as f64 * scale, (i + 1) as f64 * scale, source)).collect()
+    } else {
+        (0..target).map(|i| bilinear_share((i as f64 + 0.5) * scale - 0.5, source)).collect()
+    }
+}
+
+/// The shares of the source pixels between two edges, of which each pixel `i` covers `i..i + 1`.
+fn area_share(start: f64, end: f64, source: usize) -> Share {
+    let first = (start as usize).min(source - 1);
+    let last = (end.ceil() as usize).clamp(first + 1, source);
+    let covered = |i: usize| (end.min((i + 1) as f64) - start.max(i as f64)).max(0.0);
+    let weights = (first..last).map(|i| (covered(i) / (end - start)) as f32).collect();
+    Share { first, weights }
+}
+
+/// The two source pixels whose centres lie around a position; beyond the outermost centres, that pixel alone.
+fn bilinear_share(position: f64, source: usize) -> Share {
+    let position = position.clamp(0.0, (source - 1) as f64);
+    let first = position as usize;
+    let fraction = (position - first as f64) as f32;
+    let weights = if first + 1 < source { vec![1.0 - fraction, fraction] } else { vec![1.0] };
+    Share { first, weights }
+}
+
+fn along_rows(bytes: &[u8], width: usize, columns: &[Share]) -> Vec<f32> {
+    let mut out = Vec::with_capacity(bytes.len() / width * columns.len());
+    for row in bytes.chunks_exact(width * 3) {
+        let row = row.as_chunks::<3>().0;
+        for share in columns {
+            let mut sum = [0.0; 3];
+            for (&weight, pixel) in share.weights.iter().zip(&row[share.first..]) {
+                for channel in 0..3 {
+                    sum[channel] += weight * f32::from(pixel[channel]);
+                }
+            }
+            out.extend(sum);
+        }
+    }
+    out
+}

@@ -3,12 +3,14 @@
 // Helpers of tests, too, fail by panicking.
 #![allow(clippy::unwrap_used)]
 
+mod augment;
 #[cfg(feature = "cli")]
 mod cells;
 #[cfg(feature = "cli")]
 mod cli;
 #[cfg(feature = "cli")]
 mod evaluate;
+mod evaluation;
 #[cfg(feature = "cli")]
 mod fetch;
 mod model_file;

@@ -191,6 +191,9 @@ impl Forward<'_> {
     /// `PX` pixels of row `y` from column `x`.
     #[inline(always)]
     unsafe fn tile<S: Simd, const CV: usize, const PX: usize>(&mut self, y: usize, x: usize, channel: usize) {
+        if PX * CV > S::ACCUMULATORS {
+            return; // Never asked for by `tiles`; saying so here keeps it from being compiled.
+        }
         let s = self.shape;
         let (row, run, cout) = (s.bordered_row(), s.run_len(), s.cout);
         // SAFETY: row y + ky of the bordered image has kernel - 1 columns more than the output, so column

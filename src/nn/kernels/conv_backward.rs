@@ -118,6 +118,9 @@ impl WeightGradient<'_> {
         t: usize,
         channel: usize,
     ) {
+        if T * CV > S::ACCUMULATORS {
+            return; // Never asked for by `tiles`; saying so here keeps it from being compiled.
+        }
         let s = self.shape;
         let (row, cout) = (s.bordered_row(), s.cout);
         // SAFETY: value t + T - 1 of pixel (y, x) lies at column x + kernel - 1 at most, inside the bordered row;

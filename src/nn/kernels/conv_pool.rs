@@ -41,6 +41,11 @@ struct Forward<'a> {
     winners: Option<&'a mut [u8]>,
 }
 
+/// Whether sixteen sums and their operands fit the registers.
+const fn is_wide<S: Simd>() -> bool {
+    S::ACCUMULATORS >= 16
+}
+
 impl Kernel for Forward<'_> {
     type Output = ();
 
@@ -51,8 +56,8 @@ impl Kernel for Forward<'_> {
         unsafe {
             match self.shape.cin {
                 3 => self.all_channels::<S, 3>(),
-                16 => self.all_channels::<S, 16>(),
-                32 => self.all_channels::<S, 32>(),
+                16 if is_wide::<S>() => self.all_channels::<S, 16>(),
+                32 if is_wide::<S>() => self.all_channels::<S, 32>(),
                 _ => self.all_channels::<S, 0>(),
             }
         }
@@ -65,7 +70,7 @@ impl Forward<'_> {
     #[inline(always)]
     unsafe fn all_channels<S: Simd, const CIN: usize>(&mut self) {
         let cout = self.shape.cout;
-        let wide = S::ACCUMULATORS >= 16;
+        let wide = is_wide::<S>();
         let mut channel = 0;
         // SAFETY: the channels of each block end at or before `cout`.
         unsafe {

@@ -136,6 +136,9 @@ impl WeightGradient<'_> {
     /// `T` of the kernel's `kernel * kernel * cin` values from `t`, over all windows of the block.
     #[inline(always)]
     unsafe fn tile<S: Simd, const CV: usize, const T: usize>(&mut self, t: usize, channel: usize) {
+        if T * CV > S::ACCUMULATORS {
+            return; // Never asked for by `tiles`; saying so here keeps it from being compiled.
+        }
         let cout = self.shape.cout;
         let values = self.shape.kernel * self.shape.run_len();
         let windows = self.gradient.len() / cout;

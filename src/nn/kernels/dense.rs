@@ -49,8 +49,8 @@ impl Kernel for Forward<'_> {
                 // One row alone needs several panels for enough independent sums; many rows share each weight loaded.
                 (1, true) => self.panels::<S, 8, 1>(),
                 (1, false) => self.panels::<S, 2, 1>(),
-                (_, true) => self.panels::<S, 4, 2>(),
-                (_, false) => self.panels::<S, 1, 2>(),
+                (_, true) if S::ACCUMULATORS >= 8 => self.panels::<S, 4, 2>(),
+                _ => self.panels::<S, 1, 2>(),
             }
         }
     }
@@ -88,6 +88,9 @@ impl Forward<'_> {
 
     #[inline(always)]
     unsafe fn tile<S: Simd, const P: usize, const VECTORS: usize, const R: usize>(&mut self, panel: usize, row: usize) {
+        if P * VECTORS * R > S::ACCUMULATORS {
+            return; // Never asked for by `tiles`; saying so here keeps it from being compiled.
+        }
         let panel_len = self.inputs * PANEL;
         // SAFETY: panel + P and row + R are in bounds by the caller's word.
         unsafe {
@@ -186,6 +189,9 @@ impl WeightGradient<'_> {
 
     #[inline(always)]
     unsafe fn tile<S: Simd, const VECTORS: usize, const T: usize>(&mut self, i: usize) {
+        if T * VECTORS > S::ACCUMULATORS {
+            return; // Never asked for by `tiles`; saying so here keeps it from being compiled.
+        }
         // SAFETY: i + T <= inputs bounds input and weights; a gradient has a whole panel for each row.
         unsafe {
             let mut sums = [[S::splat(0.0); VECTORS]; T];
@@ -282,6 +288,9 @@ impl InputGradient<'_> {
 
     #[inline(always)]
     unsafe fn tile<S: Simd, const T: usize, const R: usize>(&mut self, i: usize, row: usize) {
+        if T * R > S::ACCUMULATORS {
+            return; // Never asked for by `tiles`; saying so here keeps it from being compiled.
+        }
         // SAFETY: i + T <= inputs, and first_row + row + R <= all_rows; a panel holds whole vectors of every set.
         unsafe {
             let mut sums = [[S::splat(0.0); T]; R];

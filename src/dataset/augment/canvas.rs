@@ -1,0 +1,78 @@
+//! The image while it is worked on: four numbers a pixel, so that a pixel is one vector register.
+
+use super::geometry::Affine;
+
+/// Red, green and blue in 0..=1; the fourth number is free for use.
+pub(super) type Pixel = [f32; 4];
+
+/// A square image with one more row and column, which sampling at the last row and column reads and weighs with zero.
+pub(super) struct Canvas {
+    side: usize,
+    pixels: Vec<Pixel>,
+}
+
+/// Positions are fixed-point with 32 bits behind the point: exact to add up, quick to split into index and fraction.
+const ONE: f64 = (1_u64 << 32) as f64;
+const FRACTION_SCALE: f32 = 1.0 / (1 << 24) as f32;
+
+impl Canvas {
+    /// Bytes divided by 255.
+    pub fn from_bytes(bytes: &[u8], side: usize) -> Canvas {
+        let mut pixels = vec![[0.0; 4]; (side + 1) * (side + 1)];
+        for (row, from) in pixels.chunks_exact_mut(side + 1).zip(bytes.chunks_exact(side * 3)) {
+            for (pixel, &[r, g, b]) in row.iter_mut().zip(from.as_chunks::<3>().0) {
+                *pixel = [r, g, b, 0].map(|byte| f32::from(byte) * (1.0 / 255.0));
+            }
+        }
+        Canvas { side, pixels }
+    }
+
+    pub fn side(&self) -> usize {
+        self.side
+    }
+
+    /// Row `y` without the pixel that is added to it.
+    pub fn row(&self, y: usize) -> &[Pixel] {
+        &self.pixels[y * (self.side + 1)..][..self.side]
+    }
+
+    pub fn row_mut(&mut self, y: usize) -> &mut [Pixel] {
+        &mut self.pixels[y * (self.side + 1)..][..self.side]
+    }
+
+    /// Calls `change` with each pixel's index, row-major, and the pixel.
+    pub fn for_each_pixel(&mut self, mut change: impl FnMut(usize, &mut Pixel)) {
+        for y in 0..self.side {
+            let first = y * self.side;
+            self.row_mut(y).iter_mut().enumerate().for_each(|(x, pixel)| change(first + x, pixel));
+        }
+    }
+
+    /// Samples through an affine map: bilinear, and beyond the border the nearest pixel of it.
+    pub fn sample(&self, affine: &Affine, out: &mut [f32]) {
+        let last = ((self.side - 1) as i64) << 32;
+        let stride = self.side + 1;
+        let fixed = |value: f64| (value * ONE).round() as i64;
+        let fraction = |position: i64| ((position as u32) >> 8) as i32 as f32 * FRACTION_SCALE;
+        let (row_step, column_step) = (fixed(affine.row[1]), fixed(affine.column[1]));
+        for (y, out) in out.chunks_exact_mut(self.side * 3).enumerate() {
+            let start = |line: &[f64; 3]| fixed(line[0] * y as f64 + line[2]);
+            let (mut row, mut column) = (start(&affine.row), start(&affine.column));
+            for to in out.as_chunks_mut::<3>().0 {
+                let (inside_row, inside_column) = (row.clamp(0, last), column.clamp(0, last));
+                let at = (inside_row >> 32) as usize * stride + (inside_column >> 32) as usize;
+                let (above, below) = (&self.pixels[at..at + 2], &self.pixels[at + stride..at + stride + 2]);
+                let (down, right) = (fraction(inside_row), fraction(inside_column));
+                let pixel = mix(mix(above[0], above[1], right), mix(below[0], below[1], right), down);
+                to.copy_from_slice(&pixel[..3]);
+                row += row_step;
+                column += column_step;
+            }
+        }
+    }
+}
+
+/// `a` for a share of 0, `b` for a share of 1.
+fn mix(a: Pixel, b: Pixel, share: f32) -> Pixel {
+    std::array::from_fn(|i| a[i] + (b[i] - a[i]) * share)
+}
