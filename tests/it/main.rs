@@ -14,6 +14,7 @@ mod evaluation;
 #[cfg(feature = "cli")]
 mod fetch;
 mod model_file;
+mod phantom;
 #[cfg(feature = "cli")]
 mod predict;
 #[cfg(feature = "cli")]
