@@ -252,7 +252,9 @@ fn galleries(args: &DemoArgs, samples: &[Sample], result: &Judgement) -> anyhow:
         let pictures = some(samples, class, args.seed).into_iter().map(picture).collect::<anyhow::Result<_>>()?;
         let text = match class {
             Class::Parasitized => "With rings, trophozoites or schizonts of the parasite, plain or faint.",
-            Class::Uninfected => "Some with a platelet, a deposit of stain, specks or a dimple, which are no parasites.",
+            Class::Uninfected => {
+                "Some with a platelet, a deposit of stain, specks or a dimple, which are no parasites."
+            }
         };
         galleries.push(Gallery { title: format!("{class} cells, drawn"), text: text.to_owned(), pictures });
     }

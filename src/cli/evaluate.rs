@@ -1,23 +1,22 @@
 //! `giemsa evaluate`: how a model does on labelled images.
 
-use super::data::{load, patients, say_found};
+use super::data::{PatientArgs, say};
+use super::scores::judge;
 use super::{Context, Outcome};
 use giemsa::RESEARCH_ONLY;
-use giemsa::classes::Class;
-use giemsa::dataset::DatasetError;
-use giemsa::dataset::patients::PatientSource;
-use giemsa::dataset::scan::{Layout, scan_layout};
-use giemsa::evaluate::counts::Counts;
-use giemsa::evaluate::loss::cross_entropy;
+use giemsa::evaluate::bootstrap::{Interval, Resampled, Settings};
+use giemsa::evaluate::metrics::Metrics;
 use giemsa::model::Model;
-use giemsa::predict::{Images, logits};
+use giemsa::report::evaluation::{Evaluation, write_report};
 use serde::Serialize;
-use std::io::Write;
+use std::fmt::Write as _;
+use std::io::Write as _;
 use std::path::PathBuf;
 
 const EXAMPLES: &str = "\
 Examples:
   giemsa evaluate --model runs/seed-1/model.safetensors data/test
+  giemsa evaluate --model runs/seed-1/model.safetensors data/test --report report/
   giemsa evaluate --model runs/seed-1/model.safetensors data/test --json
 
 The positive class is Parasitized. For research use only, not for diagnosis.";
@@ -32,89 +31,83 @@ pub struct EvaluateArgs {
     /// A folder of class folders; of one with Train and Test in it, Test is taken.
     #[arg(value_name = "DIR")]
     data: PathBuf,
+    /// Write predictions.csv, metrics.json and index.html into this folder.
+    #[arg(long, value_name = "OUT")]
+    report: Option<PathBuf>,
     /// Print JSON.
     #[arg(long)]
     json: bool,
+    #[command(flatten)]
+    patients: PatientArgs,
+    #[command(flatten)]
+    intervals: IntervalArgs,
 }
 
-/// The figures, with the JSON's keys; null where a figure is undefined.
+/// How intervals are made.
+#[derive(clap::Args)]
+pub struct IntervalArgs {
+    /// How often patients are drawn anew for the 95 % intervals.
+    #[arg(long, value_name = "N", default_value_t = 2000, value_parser = clap::value_parser!(u32).range(100..))]
+    draws: u32,
+    /// The draws follow from this number.
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    draw_seed: u64,
+}
+
+impl IntervalArgs {
+    /// As the library takes them.
+    pub fn settings(&self) -> Settings {
+        Settings { draws: self.draws as usize, seed: self.draw_seed }
+    }
+}
+
+/// The JSON: the figures, and how many images were left out.
 #[derive(Serialize)]
-struct Figures {
-    images: u64,
-    unreadable: usize,
-    loss: f64,
-    accuracy: Option<f64>,
-    sensitivity: Option<f64>,
-    specificity: Option<f64>,
-    precision: Option<f64>,
-    f1: Option<f64>,
+struct Printed<'a> {
     #[serde(flatten)]
-    counts: Counts,
-    threshold: f32,
-    research_only: &'static str,
+    metrics: &'a Metrics,
+    unreadable: usize,
 }
 
-/// Measures, and prints the figures.
+/// Measures, prints the figures, and writes the report.
 pub fn run(args: EvaluateArgs, context: &Context) -> anyhow::Result<Outcome> {
     let model = Model::load(&args.model)?;
-    let samples = match scan_layout(&args.data, &PatientSource::FileName)? {
-        Layout::Classes(samples) => samples,
-        Layout::Parts { test, .. } => test,
-    };
-    if !args.json {
-        say_found(&samples, context);
+    let quiet = Context { quiet: context.quiet || args.json, ..*context };
+    let judged = judge(&model, &args.data, &args.patients, &quiet)?;
+    let metrics = Metrics::of(&judged.scored, model.threshold.into(), args.intervals.settings())?;
+    if let Some(out) = &args.report {
+        let about = [
+            format!(
+                "Model: {} (recipe {}), temperature {}",
+                args.model.display(),
+                model.recipe.name,
+                model.temperature
+            ),
+            format!("Images: {}, {} of them unreadable", args.data.display(), judged.unreadable),
+        ];
+        let title = format!("Evaluation of {}", model.recipe.name);
+        write_report(out, &Evaluation { title: &title, about: &about, metrics: &metrics, scored: &judged.scored })?;
     }
-    let count = patients(&samples).len();
-    let set = load(samples, &model.recipe.input, context)?;
-    if set.is_empty() {
-        let (path, expected) = (args.data.display().to_string(), "at least one readable image".to_owned());
-        return Err(DatasetError::Content { path, expected, found: "none".to_owned() }.into());
-    }
-    let figures = figures(&model, &set, set.unreadable.len())?;
     let mut out = std::io::stdout().lock();
     if args.json {
-        writeln!(out, "{}", serde_json::to_string_pretty(&figures)?)?;
+        let printed = Printed { metrics: &metrics, unreadable: judged.unreadable };
+        writeln!(out, "{}", serde_json::to_string_pretty(&printed)?)?;
     } else {
-        write!(out, "{}", text(&figures, count))?;
+        write!(out, "{}", text(&metrics))?;
     }
-    Ok(if set.unreadable.is_empty() { Outcome::Done } else { Outcome::SomeSkipped })
+    drop(out);
+    if let Some(folder) = &args.report {
+        say(&quiet, &format!("The report is {}", folder.join("index.html").display()));
+    }
+    Ok(if judged.unreadable == 0 { Outcome::Done } else { Outcome::SomeSkipped })
 }
 
-fn figures(model: &Model, images: &dyn Images, unreadable: usize) -> Result<Figures, DatasetError> {
-    let calibrated: Vec<f32> = logits(&model.network, images)?.iter().map(|z| z / model.temperature).collect();
-    let called = |logit: f32| Class::decide(Class::probability_parasitized(logit), model.threshold);
-    let counts = Counts::of(calibrated.iter().enumerate().map(|(i, &logit)| (images.class(i), called(logit))));
-    let loss: f64 = calibrated.iter().enumerate().map(|(i, &logit)| cross_entropy(logit, images.class(i))).sum();
-    Ok(Figures {
-        images: counts.images(),
-        unreadable,
-        loss: loss / calibrated.len() as f64,
-        accuracy: counts.accuracy(),
-        sensitivity: counts.sensitivity(),
-        specificity: counts.specificity(),
-        precision: counts.precision(),
-        f1: counts.f1(),
-        counts,
-        threshold: model.threshold,
-        research_only: RESEARCH_ONLY,
-    })
-}
-
-fn text(figures: &Figures, patients: usize) -> String {
-    let share = |figure: Option<f64>| figure.map_or("undefined".to_owned(), |figure| format!("{figure:.4}"));
-    let counts = &figures.counts;
-    let mut text = format!("{} images of {patients} patients\n\n", figures.images);
-    let figure_rows = [
-        ("loss", format!("{:.4}", figures.loss)),
-        ("accuracy", share(figures.accuracy)),
-        ("sensitivity", share(figures.sensitivity)),
-        ("specificity", share(figures.specificity)),
-        ("precision", share(figures.precision)),
-        ("F1", share(figures.f1)),
-    ];
-    for (name, figure) in figure_rows {
-        text += &format!("{name:<12} {figure:>9}\n");
-    }
+/// The figures for people.
+pub fn text(metrics: &Metrics) -> String {
+    let counts = &metrics.counts;
+    let patients = metrics.patients.map_or("unknown patients".to_owned(), |n| format!("{n} patients"));
+    let mut text = format!("{} images of {patients}\n\n", metrics.images);
+    text += &figure_lines(metrics);
     let count_rows = [
         ("true positives", counts.true_positives, "Parasitized, called so"),
         ("false negatives", counts.false_negatives, "Parasitized, called Uninfected"),
@@ -123,7 +116,58 @@ fn text(figures: &Figures, patients: usize) -> String {
     ];
     text += "\n";
     for (name, count, meaning) in count_rows {
-        text += &format!("{name:<16} {count:>7}  ({meaning})\n");
+        let _ = writeln!(text, "{name:<16} {count:>7}  ({meaning})");
     }
+    text += &detection_lines(metrics);
     text + "\n" + RESEARCH_ONLY + "\n"
+}
+
+fn figure_lines(metrics: &Metrics) -> String {
+    let (f, i) = (&metrics.figures, &metrics.intervals.figures);
+    let rows = [
+        ("loss", Some(metrics.loss), None),
+        ("accuracy", f.accuracy, i.accuracy),
+        ("sensitivity", f.sensitivity, i.sensitivity),
+        ("specificity", f.specificity, i.specificity),
+        ("precision", f.precision, i.precision),
+        ("F1", f.f1, i.f1),
+        ("ROC AUC", f.roc_auc, i.roc_auc),
+        ("avg. prec.", f.average_precision, i.average_precision),
+        ("Brier", f.brier_score, i.brier_score),
+        ("calib. error", f.expected_calibration_error, i.expected_calibration_error),
+        ("macro sens.", f.macro_sensitivity, i.macro_sensitivity),
+        ("macro spec.", f.macro_specificity, i.macro_specificity),
+        ("macro FPR", f.macro_false_positive_rate, i.macro_false_positive_rate),
+    ];
+    let mut text = String::new();
+    for (name, figure, interval) in rows {
+        let figure = figure.map_or("undefined".to_owned(), |figure| format!("{figure:.4}"));
+        let interval = interval.map(|Interval { low, high }| format!("  ({low:.4} to {high:.4})")).unwrap_or_default();
+        let _ = writeln!(text, "{name:<12} {figure:>9}{interval}");
+    }
+    let drawn = match metrics.intervals.resampled {
+        Resampled::Patients if metrics.patients == Some(1) => {
+            "All images are of one patient, who says nothing of the next: no intervals.".to_owned()
+        }
+        Resampled::Patients => format!("In brackets: 95 % intervals, {} draws of patients.", metrics.intervals.draws),
+        Resampled::Images => "In brackets: 95 % intervals by image, as the patient of some is not known; too narrow \
+                              where cells share patients."
+            .to_owned(),
+    };
+    text + &drawn + "\n"
+}
+
+fn detection_lines(metrics: &Metrics) -> String {
+    let mut text = String::new();
+    for row in &metrics.detection_limits {
+        let alike = if row.patients_differ { "differing" } else { "alike" };
+        let limit = row.limit_of_detection.map_or("none".to_owned(), |limit| format!("{:.2} %", 100.0 * limit));
+        let _ = writeln!(
+            text,
+            "{:>6} cells, patients {alike:<9}: a clean slide reads {:.2} %, limit of detection {limit}",
+            row.cells,
+            100.0 * row.clean_reading
+        );
+    }
+    if text.is_empty() { text } else { format!("\nParasitaemia readings:\n{text}") }
 }

@@ -2,6 +2,7 @@
 
 use super::Outcome;
 use giemsa::dataset::DatasetError;
+use giemsa::evaluate::EvaluateError;
 use giemsa::image::ImageError;
 use giemsa::model::ModelError;
 use std::io::{self, IsTerminal};
@@ -47,15 +48,20 @@ fn code_of(error: &anyhow::Error) -> u8 {
     error
         .chain()
         .find_map(|cause| {
-            if cause.is::<ModelError>() {
+            if cause.is::<ModelError>() || is_improbable(cause) {
                 Some(MODEL_AT_FAULT)
-            } else if cause.is::<DatasetError>() || cause.is::<ImageError>() {
+            } else if cause.is::<DatasetError>() || cause.is::<ImageError>() || cause.is::<EvaluateError>() {
                 Some(DATA_AT_FAULT)
             } else {
                 None
             }
         })
         .unwrap_or(FAILED)
+}
+
+/// A model whose probabilities are none.
+fn is_improbable(cause: &(dyn std::error::Error + 'static)) -> bool {
+    matches!(cause.downcast_ref(), Some(EvaluateError::Probability { .. }))
 }
 
 fn is_broken_pipe(error: &anyhow::Error) -> bool {

@@ -7,7 +7,10 @@
 //! the program quietly. Progress and notes go to standard error, and not at all with `--quiet`.
 
 mod bench;
+mod calibrate;
+mod compare;
 mod completions;
+mod cross_validate;
 mod data;
 mod demo;
 mod evaluate;
@@ -16,6 +19,7 @@ mod fetch;
 mod interrupt;
 mod man;
 mod predict;
+mod scores;
 mod show;
 mod split;
 mod stats;
@@ -74,6 +78,12 @@ enum Command {
     Man(man::ManArgs),
     /// Measure a model on labelled images.
     Evaluate(evaluate::EvaluateArgs),
+    /// Compare two models on the same labelled images.
+    Compare(compare::CompareArgs),
+    /// Judge a recipe on every image, each by a network that has not seen its patient.
+    CrossValidate(cross_validate::CrossValidateArgs),
+    /// Fit a model's temperature, and choose its decision threshold for an aim.
+    Calibrate(calibrate::CalibrateArgs),
     /// Name the class of images.
     Predict(predict::PredictArgs),
     /// Print the layers of a recipe or a model, as Keras prints them.
@@ -97,6 +107,9 @@ impl Command {
             Command::Completions(args) => completions::run(args, context),
             Command::Man(args) => man::run(args, context),
             Command::Evaluate(args) => evaluate::run(args, context),
+            Command::Compare(args) => compare::run(args, context),
+            Command::CrossValidate(args) => cross_validate::run(args, context),
+            Command::Calibrate(args) => calibrate::run(args, context),
             Command::Predict(args) => predict::run(args, context),
             Command::Summary(args) => summary::run(args, context),
             Command::Stats(args) => stats::run(args, context),

@@ -45,18 +45,19 @@ pub fn run(args: SplitArgs, context: &Context) -> anyhow::Result<Outcome> {
     let parent = args.out.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
     fs::create_dir_all(parent).with_context(|| parent.display().to_string())?;
     // All of it is made in a temporary folder beside the place it goes to, so that it appears whole or not at all.
-    let folder = tempfile::Builder::new()
+    let temporary = tempfile::Builder::new()
         .prefix(".giemsa-split-")
         .tempdir_in(parent)
         .with_context(|| parent.display().to_string())?;
+    // The temporary folder is private; the one inside has the permissions that any new folder gets.
+    let whole = temporary.path().join("whole");
     for (name, part) in [("Train", &train), ("Test", &test)] {
-        place(part, &folder.path().join(name))?;
+        place(part, &whole.join(name))?;
     }
-    fs::set_permissions(folder.path(), fs::metadata(parent)?.permissions())?;
     if args.out.exists() {
         fs::remove_dir(&args.out).with_context(|| args.out.display().to_string())?;
     }
-    fs::rename(folder.keep(), &args.out).with_context(|| args.out.display().to_string())?;
+    fs::rename(&whole, &args.out).with_context(|| args.out.display().to_string())?;
     let mut out = io::stdout().lock();
     for (name, part) in [("Train", &train), ("Test", &test)] {
         writeln!(out, "{name}: {} images of {} patients", part.len(), patient_count(part))?;
@@ -87,8 +88,10 @@ fn place(samples: &[Sample], part: &Path) -> Result<(), DatasetError> {
         let error = |source| DatasetError::Io { path: sample.path.display().to_string(), source };
         fs::create_dir_all(&folder).map_err(error)?;
         let to = free_name(&folder, &sample.path);
-        if fs::hard_link(&sample.path, &to).is_err() {
-            fs::copy(&sample.path, &to).map_err(error)?;
+        // A link to a symbolic link would lead nowhere from its new place, so it is made to what that stands for.
+        let from = sample.path.canonicalize().map_err(error)?;
+        if fs::hard_link(&from, &to).is_err() {
+            fs::copy(&from, &to).map_err(error)?;
         }
     }
     Ok(())

@@ -44,7 +44,7 @@ fn write_table(out: &mut dyn Write, statistics: &Statistics) -> io::Result<()> {
     let shown = statistics.classes.iter().chain([&statistics.all]);
     let name_width = shown.clone().map(|class| class.name.chars().count()).max().unwrap_or(0).max(5);
     let (heights, widths) = ("height (px)", "width (px)");
-    writeln!(out, "{:name_width$}  {:>7}  {heights:>25}  {widths:>25}", "", "")?;
+    writeln!(out, "{:name_width$}  {:>7}  {heights:>26}  {widths:>26}", "", "")?;
     let columns = format!("{:>9} {:>7} {:>7}", "average", "largest", "smallest");
     writeln!(out, "{:name_width$}  {:>7}  {columns}  {columns}", "class", "images")?;
     for ClassStatistics { name, images, height, width } in shown {

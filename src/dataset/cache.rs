@@ -179,7 +179,9 @@ mod tests {
         let preprocessing = Preprocessing { side_px: 2, resize: Resize::StretchNearest };
         for limit in [None, Some(0)] {
             let seen = AtomicUsize::new(0);
-            let count = || drop(seen.fetch_add(1, Ordering::Relaxed));
+            let count = || {
+                seen.fetch_add(1, Ordering::Relaxed);
+            };
             let Loaded { cache, unreadable } = Cache::load(samples.clone(), &preprocessing, limit, &count).unwrap();
             assert_eq!(matches!(cache.store, Store::File(_)), limit == Some(0));
             assert_eq!(seen.into_inner(), 7);

@@ -23,11 +23,11 @@ impl PatientSource {
     /// Reads a table `file,patient`; a first line with these two words is a header.
     ///
     /// # Errors
-    /// When the file cannot be read or a line does not have two fields; says which.
+    /// When the file cannot be read, a line does not have two fields, or a name has two patients; says which.
     pub fn from_table(path: &Path) -> Result<PatientSource, DatasetError> {
         let content = |line: u64, found: String| DatasetError::Content {
             path: format!("{}:{line}", path.display()),
-            expected: "two fields, file and patient".to_owned(),
+            expected: "file and patient, and one patient for each file name".to_owned(),
             found,
         };
         let file = std::fs::File::open(path)
@@ -42,7 +42,12 @@ impl PatientSource {
                 (2, Some("file"), Some("patient")) if i == 0 => {}
                 (2, Some(file), Some(patient)) if !file.is_empty() && !patient.is_empty() => {
                     let name = Path::new(file).file_name().map_or(file.into(), |name| name.to_string_lossy());
-                    table.insert(name.into_owned(), patient.to_owned());
+                    match table.insert(name.to_string(), patient.to_owned()) {
+                        Some(other) if other != patient => {
+                            return Err(content(line, format!("`{name}` of {patient}, and of {other} before")));
+                        }
+                        _ => {}
+                    }
                 }
                 _ => return Err(content(line, format!("`{}`", record.iter().collect::<Vec<_>>().join(",")))),
             }
@@ -126,6 +131,10 @@ mod tests {
         let source = PatientSource::from_table(file.path()).unwrap();
         assert_eq!(source.patient_of(Path::new("x/1.png")).as_deref(), Some("anna"));
         assert_eq!(source.patient_of(Path::new("3.png")), None);
+        let mut twice = tempfile::NamedTempFile::new().unwrap();
+        writeln!(twice, "a/1.png,anna\na/1.png,anna\nb/1.png,ben").unwrap();
+        let message = PatientSource::from_table(twice.path()).unwrap_err().to_string();
+        assert!(message.contains(":3") && message.contains("`1.png` of ben, and of anna before"), "{message}");
         writeln!(file, "4.png").unwrap();
         let message = PatientSource::from_table(file.path()).unwrap_err().to_string();
         assert!(message.contains(":4") && message.contains("`4.png`"), "{message}");

@@ -69,11 +69,26 @@ fn name_of(path: &Path) -> String {
 /// # Errors
 /// When a folder cannot be read.
 pub fn files_in(folder: &Path) -> Result<Vec<PathBuf>, DatasetError> {
-    let (folders, mut files) = entries(folder)?;
-    for folder in folders {
-        files.extend(files_in(&folder)?);
+    let mut found = Vec::new();
+    collect_files(folder, &mut Vec::new(), &mut found)?;
+    Ok(found)
+}
+
+/// `above` holds the folders that lead here, so that a link to one of them is not followed in circles.
+fn collect_files(folder: &Path, above: &mut Vec<PathBuf>, found: &mut Vec<PathBuf>) -> Result<(), DatasetError> {
+    let here =
+        folder.canonicalize().map_err(|source| DatasetError::Io { path: folder.display().to_string(), source })?;
+    if above.contains(&here) {
+        return Ok(());
     }
-    Ok(files)
+    let (folders, files) = entries(folder)?;
+    found.extend(files);
+    above.push(here);
+    for folder in folders {
+        collect_files(&folder, above, found)?;
+    }
+    above.pop();
+    Ok(())
 }
 
 /// The folders below `folder`, or below the one folder in it, as archives unpack (`cell_images/cell_images/…`).
@@ -130,6 +145,9 @@ pub fn scan_classes(folder: &Path, patients: &PatientSource) -> Result<Vec<Sampl
     if folders.iter().any(|path| Class::from_folder_name(&name_of(path)).is_none()) {
         return Err(refuse(names()));
     }
+    if folders.len() > Class::ALL.len() {
+        return Err(refuse(format!("one class more than once: {}", names())));
+    }
     let mut samples = Vec::new();
     for class in Class::ALL {
         let Some(path) = folders.iter().find(|path| Class::from_folder_name(&name_of(path)) == Some(class)) else {
@@ -148,7 +166,7 @@ pub fn scan_classes(folder: &Path, patients: &PatientSource) -> Result<Vec<Sampl
 /// The labelled images of either layout.
 ///
 /// # Errors
-/// As [`scan_classes`]; and when one part is there without the other.
+/// As [`scan_classes`]; and when one part is there without the other, or something beside the two.
 pub fn scan_layout(folder: &Path, patients: &PatientSource) -> Result<Layout, DatasetError> {
     let folders = class_folders(folder)?;
     let named = |names: &[&str]| {
@@ -157,6 +175,11 @@ pub fn scan_layout(folder: &Path, patients: &PatientSource) -> Result<Layout, Da
     };
     match (named(&["train", "training"]), named(&["test", "validation", "val", "valid"])) {
         (None, None) => Ok(Layout::Classes(scan_classes(folder, patients)?)),
+        (Some(_), Some(_)) if folders.len() > 2 => Err(DatasetError::Content {
+            path: folder.display().to_string(),
+            expected: "two parts, such as Train and Test".to_owned(),
+            found: folders.iter().map(|path| name_of(path)).collect::<Vec<_>>().join(", "),
+        }),
         (Some(train), Some(test)) => {
             Ok(Layout::Parts { train: scan_classes(train, patients)?, test: scan_classes(test, patients)? })
         }
@@ -225,7 +248,12 @@ mod tests {
 
     #[test]
     fn what_is_wrong_with_a_folder_is_said() {
-        let cases: [(&[&str], &str); 6] = [
+        let two_parts =
+            ["Train/Parasitized/a.png", "Train/Uninfected/b.png", "Test/Parasitized/c.png", "Test/Uninfected/d.png"];
+        let three_parts = [&two_parts[..], &["Val/Parasitized/e.png"]].concat();
+        let cases: [(&[&str], &str); 8] = [
+            (&three_parts, "found Test, Train, Val"),
+            (&["Parasitized/a.png", "Uninfected/b.png", "parasitized/c.png"], "found one class more than once"),
             (&["a.png"], "found no folders in it"),
             (&["Parasitized/a.png"], "found only Parasitized"),
             (&["Parasitized/a.png", "Uninfected/.hidden"], "Uninfected without images"),
@@ -241,6 +269,17 @@ mod tests {
         }
         let message = scan_layout(Path::new("/no/such"), &PatientSource::FileName).unwrap_err().to_string();
         assert!(message.contains("/no/such") && message.contains("No such file"), "{message}");
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn links_are_followed_but_not_in_circles() {
+        let folder = folder_with(&["Parasitized/a.png", "Uninfected/b.png", "elsewhere/c.png"]);
+        let class = folder.path().join("Parasitized");
+        std::os::unix::fs::symlink(&class, class.join("circle")).unwrap();
+        std::os::unix::fs::symlink(folder.path().join("elsewhere"), class.join("more")).unwrap();
+        let files: Vec<String> = files_in(&class).unwrap().iter().map(|path| name_of(path)).collect();
+        assert_eq!(files, ["a.png", "c.png"]);
     }
 
     #[cfg(unix)]

@@ -6,7 +6,7 @@ use crate::image::{ColourMode, decode_file};
 use rayon::prelude::*;
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// Of all classes.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -52,10 +52,15 @@ pub struct Range {
 /// A file that is no usable image.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Unreadable {
-    /// The file.
+    /// The file; in JSON, what of its name is not UTF-8 is replaced.
+    #[serde(serialize_with = "lossy")]
     pub path: PathBuf,
     /// What is wrong with it.
     pub error: String,
+}
+
+fn lossy<S: serde::Serializer>(path: &Path, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(&path.to_string_lossy())
 }
 
 /// What one readable file tells.

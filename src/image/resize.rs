@@ -28,7 +28,7 @@ fn nearest_indices(source: usize, target: usize) -> impl Iterator<Item = usize> 
 /// Fits into a square of `side` pixels with the aspect ratio kept, centred on black.
 ///
 /// Shrinking averages the area that a pixel covers, with fractional shares at its edges; growing is bilinear between
-/// pixel centres. Either is done along one axis, then along the other.
+/// pixel centres. Either is done down, then along.
 ///
 /// # Panics
 /// When the image has no pixels.
@@ -40,23 +40,37 @@ pub fn fit(image: &RgbImage, side: usize) -> Vec<u8> {
     let (left, top) = ((side - new_width) / 2, (side - new_height) / 2);
 
     let columns = shares(width, new_width);
-    let rows = shares(height, new_height);
-    let narrowed = along_rows(image.as_raw(), width, &columns);
     let mut out = vec![0; side * side * 3];
-    let mut sums = vec![0.0; new_width * 3];
-    for (y, share) in rows.iter().enumerate() {
-        sums.fill(0.0);
-        for (&weight, row) in share.weights.iter().zip(narrowed[share.first * new_width * 3..].chunks(new_width * 3)) {
-            for (sum, &value) in sums.iter_mut().zip(row) {
-                *sum += weight * value;
-            }
-        }
+    let mut sums = vec![0.0; width * 3];
+    for (y, share) in shares(height, new_height).iter().enumerate() {
+        sum_rows(&image.as_raw()[share.first * width * 3..], share, &mut sums);
         let start = ((top + y) * side + left) * 3;
-        for (byte, &sum) in out[start..].iter_mut().zip(&sums) {
-            *byte = (sum + 0.5) as u8;
-        }
+        sum_columns(&sums, &columns, &mut out[start..start + new_width * 3]);
     }
     out
+}
+
+/// The weighted sum of rows; going down first leaves a whole row to add at once, and fewer rows to go along.
+fn sum_rows(bytes: &[u8], share: &Share, sums: &mut [f32]) {
+    sums.fill(0.0);
+    for (&weight, row) in share.weights.iter().zip(bytes.chunks_exact(sums.len())) {
+        for (sum, &byte) in sums.iter_mut().zip(row) {
+            *sum += weight * f32::from(byte);
+        }
+    }
+}
+
+fn sum_columns(row: &[f32], columns: &[Share], out: &mut [u8]) {
+    let row = row.as_chunks::<3>().0;
+    for (share, target) in columns.iter().zip(out.as_chunks_mut::<3>().0) {
+        let mut sum = [0.5; 3];
+        for (&weight, pixel) in share.weights.iter().zip(&row[share.first..]) {
+            for channel in 0..3 {
+                sum[channel] += weight * pixel[channel];
+            }
+        }
+        *target = sum.map(|value| value as u8);
+    }
 }
 
 /// What one target pixel takes from consecutive source pixels; the weights sum to 1.
@@ -90,21 +104,4 @@ fn bilinear_share(position: f64, source: usize) -> Share {
     let fraction = (position - first as f64) as f32;
     let weights = if first + 1 < source { vec![1.0 - fraction, fraction] } else { vec![1.0] };
     Share { first, weights }
-}
-
-fn along_rows(bytes: &[u8], width: usize, columns: &[Share]) -> Vec<f32> {
-    let mut out = Vec::with_capacity(bytes.len() / width * columns.len());
-    for row in bytes.chunks_exact(width * 3) {
-        let row = row.as_chunks::<3>().0;
-        for share in columns {
-            let mut sum = [0.0; 3];
-            for (&weight, pixel) in share.weights.iter().zip(&row[share.first..]) {
-                for channel in 0..3 {
-                    sum[channel] += weight * f32::from(pixel[channel]);
-                }
-            }
-            out.extend(sum);
-        }
-    }
-    out
 }

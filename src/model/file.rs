@@ -165,7 +165,5 @@ fn network_with(recipe: &Recipe, weights: &[Tensor], path: &Path) -> Result<Netw
     if found != expected {
         return Err(wrong(path, &format!("{expected} weights, as its recipe has"), &found.to_string()));
     }
-    let mut network = Network::new(recipe.input_shape(), &recipe.layers, 0).map_err(misfit)?;
-    network.set_weights(weights).map_err(misfit)?;
-    Ok(network)
+    Network::with_weights(recipe.input_shape(), &recipe.layers, weights).map_err(misfit)
 }

@@ -66,17 +66,19 @@ pub(crate) struct Then {
 }
 
 impl Conv {
-    /// A layer with first weights.
-    pub fn new(input: Shape, filters: usize, kernel: usize, then: Then, random: &mut Random) -> Conv {
+    /// A layer with first weights from `random`, or all zero.
+    pub fn new(input: Shape, filters: usize, kernel: usize, then: Then, random: Option<&mut Random>) -> Conv {
         let shape = ConvShape { height: input.height, width: input.width, cin: input.channels, cout: filters, kernel };
-        let area = kernel * kernel;
-        let dimensions = [kernel, kernel, input.channels, filters];
-        let fans = (area * input.channels, area * filters);
+        let mut weights = Parameter::kernel(&[kernel, kernel, input.channels, filters], Layout::RowMajor);
+        if let Some(random) = random {
+            let area = kernel * kernel;
+            weights.fill_glorot((area * input.channels, area * filters), random);
+        }
         Conv {
             shape,
             relu: then.relu,
             pool: then.pool,
-            kernel: Parameter::glorot(&dimensions, Layout::RowMajor, fans, random),
+            kernel: weights,
             bias: (!then.batch_norm).then(|| Parameter::filled("bias", &[filters], 0.0)),
             normalisation: then.batch_norm.then(|| Normalisation::new(filters)),
             folded: OnceLock::new(),

@@ -28,10 +28,12 @@ pub(crate) struct Dense {
 }
 
 impl Dense {
-    /// A layer with first weights.
-    pub fn new(inputs: usize, units: usize, relu: bool, random: &mut Random) -> Dense {
-        let layout = Layout::Panels { inputs, units };
-        let kernel = Parameter::glorot(&[inputs, units], layout, (inputs, units), random);
+    /// A layer with first weights from `random`, or all zero.
+    pub fn new(inputs: usize, units: usize, relu: bool, random: Option<&mut Random>) -> Dense {
+        let mut kernel = Parameter::kernel(&[inputs, units], Layout::Panels { inputs, units });
+        if let Some(random) = random {
+            kernel.fill_glorot((inputs, units), random);
+        }
         let padded = units.div_ceil(PANEL) * PANEL;
         let bias = Parameter { shape: vec![units], ..Parameter::filled("bias", &[padded], 0.0) };
         Dense { inputs, units, relu, kernel, bias, panels: Vec::new() }
@@ -128,6 +130,7 @@ impl Layer for Dense {
             })
             .collect();
         self.bias.apply(update, &bias_gradient);
+        self.kernel.make_moments();
         let Parameter { values, first, second, decays, .. } = &mut self.kernel;
         // A panel's gradient is used up while it is in the cache.
         values

@@ -94,6 +94,21 @@ impl Network {
     /// # Errors
     /// When the layers do not fit each other or the input.
     pub fn new(input: Shape, specs: &[LayerSpec], seed: u64) -> Result<Network, ArchitectureError> {
+        Network::build(input, specs, Some(seed))
+    }
+
+    /// A network with these weights, as [`Network::weights`] gives them, in any order.
+    ///
+    /// # Errors
+    /// When the layers do not fit each other or the input, or the weights do not fit the layers.
+    pub fn with_weights(input: Shape, specs: &[LayerSpec], weights: &[Tensor]) -> Result<Network, ArchitectureError> {
+        let mut network = Network::build(input, specs, None)?;
+        network.set_weights(weights)?;
+        Ok(network)
+    }
+
+    /// A network with first weights from a seed, or all zero.
+    fn build(input: Shape, specs: &[LayerSpec], seed: Option<u64>) -> Result<Network, ArchitectureError> {
         let shapes = architecture::shapes(input, specs)?;
         let summary = architecture::summary(input, specs)?;
         let mut layers: Vec<Box<dyn Layer>> = Vec::new();
@@ -204,7 +219,7 @@ impl Network {
     ) -> (StepResult, Vec<Tensor>) {
         let mut copy = self.clone();
         let result = copy.run_step(inputs, targets, samples, settings, Update::Record);
-        let trained = copy.named_parameters().filter(|(_, parameter)| parameter.is_trainable());
+        let trained = copy.named_parameters().filter(|(_, parameter)| parameter.is_trainable);
         let gradients = trained.map(|(name, parameter)| tensor(name.clone(), parameter, &parameter.first)).collect();
         (result, gradients)
     }
@@ -275,7 +290,7 @@ impl Network {
     pub fn optimizer_state(&self) -> Vec<Tensor> {
         let halves = [self.step & 0xFF_FFFF, self.step >> 24].map(|half| half as f32);
         let step = Tensor { name: "adam.step".to_owned(), shape: vec![2], values: halves.to_vec() };
-        let trained = self.named_parameters().filter(|(_, parameter)| parameter.is_trainable());
+        let trained = self.named_parameters().filter(|(_, parameter)| parameter.is_trainable);
         let moments = trained.flat_map(|(name, parameter)| {
             [("m", &parameter.first), ("v", &parameter.second)]
                 .map(|(moment, values)| tensor(format!("adam.{moment}.{name}"), parameter, values))
@@ -290,14 +305,14 @@ impl Network {
     pub fn set_optimizer_state(&mut self, tensors: &[Tensor]) -> Result<(), ArchitectureError> {
         let halves = &find(tensors, "adam.step", &[2])?.values;
         let step = halves[0] as u64 | (halves[1] as u64) << 24;
-        let trained = self.named_parameters().filter(|(_, parameter)| parameter.is_trainable());
+        let trained = self.named_parameters().filter(|(_, parameter)| parameter.is_trainable);
         let moments = trained.map(|(name, parameter)| {
             let moment = |kind| find(tensors, &format!("adam.{kind}.{name}"), &parameter.shape);
             Ok((moment("m")?, moment("v")?))
         });
         let moments: Vec<_> = moments.collect::<Result<_, ArchitectureError>>()?;
         let parameters = self.layers.iter_mut().flat_map(|layer| layer.parameters_mut());
-        let trained = parameters.filter(|parameter| parameter.is_trainable());
+        let trained = parameters.filter(|parameter| parameter.is_trainable);
         trained.zip(moments).for_each(|(parameter, (m, v))| parameter.set_moments(&m.values, &v.values));
         self.step = step;
         Ok(())
@@ -306,19 +321,20 @@ impl Network {
 
 /// The engine's layer for a recipe's; none for what does nothing to values that lie in a row anyway. A convolution takes
 /// in the pooling that follows it.
-fn build(spec: &LayerSpec, before: Shape, pool: bool, index: u64, seed: u64) -> Option<Box<dyn Layer>> {
-    let mut random = Random::keyed(&[seed, u64::from_le_bytes(*b"weights\0"), index]);
+fn build(spec: &LayerSpec, before: Shape, pool: bool, index: u64, seed: Option<u64>) -> Option<Box<dyn Layer>> {
+    let mut random = seed.map(|seed| Random::keyed(&[seed, u64::from_le_bytes(*b"weights\0"), index]));
+    let random = random.as_mut();
     Some(match *spec {
         LayerSpec::Conv2d { filters, kernel, batch_norm, activation } => {
             let then = Then { batch_norm, relu: activation == Activation::Relu, pool };
-            Box::new(Conv::new(before, filters, kernel, then, &mut random))
+            Box::new(Conv::new(before, filters, kernel, then, random))
         }
         LayerSpec::MaxPooling2d {} => Box::new(MaxPool::new(before)),
         LayerSpec::GlobalAveragePooling2d {} => Box::new(GlobalAverage { input: before }),
         LayerSpec::Dropout { rate } => Box::new(Dropout::new(before, rate, index)),
         LayerSpec::Flatten {} => return None,
         LayerSpec::Dense { units, activation } => {
-            Box::new(Dense::new(before.len(), units, activation == Activation::Relu, &mut random))
+            Box::new(Dense::new(before.len(), units, activation == Activation::Relu, random))
         }
     })
 }

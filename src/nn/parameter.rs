@@ -15,13 +15,18 @@ pub(crate) enum Layout {
 }
 
 impl Layout {
-    /// Where the engine keeps value `i` of the file.
-    fn place(self, i: usize) -> usize {
+    /// Calls back with each stretch that lies together both in the file and in the engine: (place in the file, place in
+    /// the engine, length), for `len` values.
+    fn for_each_stretch(self, len: usize, mut call: impl FnMut(usize, usize, usize)) {
         match self {
-            Layout::RowMajor => i,
+            Layout::RowMajor => call(0, 0, len),
             Layout::Panels { inputs, units } => {
-                let (input, unit) = (i / units, i % units);
-                (unit / PANEL * inputs + input) * PANEL + unit % PANEL
+                for input in 0..inputs {
+                    for unit in (0..units).step_by(PANEL) {
+                        let place = (unit / PANEL * inputs + input) * PANEL;
+                        call(input * units + unit, place, PANEL.min(units - unit));
+                    }
+                }
             }
         }
     }
@@ -45,9 +50,11 @@ pub(crate) struct Parameter {
     pub shape: Vec<usize>,
     pub layout: Layout,
     pub values: Vec<f32>,
-    /// First and second moment; empty for what training does not change by gradient.
+    /// First and second moment; empty until the first step, so that a network which only predicts has none.
     pub first: Vec<f32>,
     pub second: Vec<f32>,
+    /// Whether training changes it by gradient.
+    pub is_trainable: bool,
     /// Whether weight decay applies: to kernels alone.
     pub decays: bool,
 }
@@ -55,52 +62,44 @@ pub(crate) struct Parameter {
 impl Parameter {
     /// All values the same, row-major.
     pub fn filled(name: &'static str, shape: &[usize], value: f32) -> Parameter {
-        let n = shape.iter().product();
-        let zeros = vec![0.0; n];
-        let shape = shape.to_vec();
         Parameter {
             name,
-            shape,
+            shape: shape.to_vec(),
             layout: Layout::RowMajor,
-            values: vec![value; n],
-            first: zeros.clone(),
-            second: zeros,
+            values: vec![value; shape.iter().product()],
+            first: Vec::new(),
+            second: Vec::new(),
+            is_trainable: true,
             decays: false,
         }
     }
 
     /// What is not trained by gradient.
     pub fn statistic(name: &'static str, shape: &[usize], value: f32) -> Parameter {
-        Parameter { first: Vec::new(), second: Vec::new(), ..Parameter::filled(name, shape, value) }
+        Parameter { is_trainable: false, ..Parameter::filled(name, shape, value) }
     }
 
-    /// A kernel with Glorot-uniform values: uniform in ± sqrt(6 / (fan in + fan out)) (Glorot and Bengio 2010, equation
-    /// 16).
-    pub fn glorot(shape: &[usize], layout: Layout, fans: (usize, usize), random: &mut Random) -> Parameter {
-        let limit = (6.0 / (fans.0 + fans.1) as f32).sqrt();
-        let n: usize = shape.iter().product();
-        let values: Vec<f32> = (0..n).map(|_| random.range(-limit, limit)).collect();
-        let places = match layout {
-            Layout::RowMajor => n,
+    /// A kernel of zeros, which training moves and weight decay applies to.
+    pub fn kernel(shape: &[usize], layout: Layout) -> Parameter {
+        let values = match layout {
+            Layout::RowMajor => shape.iter().product(),
             Layout::Panels { inputs, units } => units.div_ceil(PANEL) * PANEL * inputs,
         };
-        let zeros = vec![0.0; places];
-        let mut kernel = Parameter {
-            name: "kernel",
-            shape: shape.to_vec(),
-            layout,
-            values: zeros.clone(),
-            first: zeros.clone(),
-            second: zeros,
-            decays: true,
-        };
-        kernel.set(&values);
-        kernel
+        Parameter { layout, values: vec![0.0; values], decays: true, ..Parameter::filled("kernel", shape, 0.0) }
     }
 
-    /// Whether training changes it by gradient.
-    pub fn is_trainable(&self) -> bool {
-        !self.first.is_empty()
+    /// Makes the moments where there are none yet.
+    pub fn make_moments(&mut self) {
+        self.first.resize(self.values.len(), 0.0);
+        self.second.resize(self.values.len(), 0.0);
+    }
+
+    /// Fills a kernel with Glorot-uniform values: uniform in ± sqrt(6 / (fan in + fan out)) (Glorot and Bengio 2010,
+    /// equation 16).
+    pub fn fill_glorot(&mut self, fans: (usize, usize), random: &mut Random) {
+        let limit = (6.0 / (fans.0 + fans.1) as f32).sqrt();
+        let values: Vec<f32> = (0..self.len()).map(|_| random.range(-limit, limit)).collect();
+        self.set(&values);
     }
 
     /// Values in the file.
@@ -113,28 +112,42 @@ impl Parameter {
         self.in_file_order(&self.values)
     }
 
-    /// Values of the engine's layout (weights, moments) in the file's.
+    /// Values of the engine's layout (weights, moments) in the file's; zeros for moments that are not made yet.
     pub fn in_file_order(&self, values: &[f32]) -> Vec<f32> {
-        (0..self.len()).map(|i| values[self.layout.place(i)]).collect()
+        let mut ordered = vec![0.0; self.len()];
+        if values.is_empty() {
+            return ordered;
+        }
+        self.layout.for_each_stretch(self.len(), |file, engine, n| {
+            ordered[file..file + n].copy_from_slice(&values[engine..engine + n]);
+        });
+        ordered
     }
 
     /// Takes values as the file has them.
     pub fn set(&mut self, values: &[f32]) {
-        let layout = self.layout;
-        values.iter().enumerate().for_each(|(i, &value)| self.values[layout.place(i)] = value);
+        to_engine_order(self.layout, values, &mut self.values);
     }
 
     /// Takes moments as the file has them.
     pub fn set_moments(&mut self, first: &[f32], second: &[f32]) {
-        let layout = self.layout;
-        first.iter().enumerate().for_each(|(i, &value)| self.first[layout.place(i)] = value);
-        second.iter().enumerate().for_each(|(i, &value)| self.second[layout.place(i)] = value);
+        self.make_moments();
+        to_engine_order(self.layout, first, &mut self.first);
+        to_engine_order(self.layout, second, &mut self.second);
     }
 
     /// Does with the gradient what the step says.
     pub fn apply(&mut self, update: Update, gradient: &[f32]) {
+        self.make_moments();
         apply(update, self.decays, &mut self.values, &mut self.first, &mut self.second, gradient);
     }
+}
+
+/// Values of the file's layout in the engine's.
+fn to_engine_order(layout: Layout, values: &[f32], ordered: &mut [f32]) {
+    layout.for_each_stretch(values.len(), |file, engine, n| {
+        ordered[engine..engine + n].copy_from_slice(&values[file..file + n]);
+    });
 }
 
 /// [`Parameter::apply`] for a part of the values.
@@ -159,7 +172,7 @@ mod tests {
     #[test]
     fn panels_give_back_what_they_were_given() {
         let layout = Layout::Panels { inputs: 3, units: 21 };
-        let mut parameter = Parameter::glorot(&[3, 21], layout, (3, 21), &mut Random::keyed(&[1]));
+        let mut parameter = Parameter::kernel(&[3, 21], layout);
         assert_eq!(parameter.values.len(), 3 * 32);
         let values: Vec<f32> = (0..63).map(|i| i as f32).collect();
         parameter.set(&values);
@@ -169,7 +182,8 @@ mod tests {
 
     #[test]
     fn glorot_fills_its_interval() {
-        let parameter = Parameter::glorot(&[50, 100], Layout::RowMajor, (50, 100), &mut Random::keyed(&[2]));
+        let mut parameter = Parameter::kernel(&[50, 100], Layout::RowMajor);
+        parameter.fill_glorot((50, 100), &mut Random::keyed(&[2]));
         let limit = 0.2_f32;
         let largest = parameter.values.iter().fold(0.0_f32, |largest, v| largest.max(v.abs()));
         assert!(largest <= limit && largest > 0.199, "{largest}");

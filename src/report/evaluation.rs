@@ -1,6 +1,6 @@
 //! The page of an evaluation, and the folder with the files that it comes from.
 
-use super::evaluation_plots as plots;
+use super::{ReportError, evaluation_plots as plots, png_bytes};
 use crate::classes::Class;
 use crate::evaluate::figures::Figures;
 use crate::evaluate::metrics::Metrics;
@@ -12,7 +12,7 @@ use base64::engine::general_purpose::STANDARD;
 use image::imageops::FilterType;
 use minijinja::Environment;
 use minijinja::value::Serde;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use std::io;
 use std::path::Path;
 
@@ -27,26 +27,6 @@ pub struct Evaluation<'a> {
     pub metrics: &'a Metrics,
     /// What they come from.
     pub scored: &'a [Scored],
-}
-
-/// A report that cannot be made.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum ReportError {
-    /// A file cannot be written.
-    #[error("{path}: {source}")]
-    Write {
-        /// The file.
-        path: String,
-        /// Why.
-        source: io::Error,
-    },
-    /// The page's template cannot be filled.
-    #[error("cannot make the page: {0}")]
-    Page(#[from] minijinja::Error),
-    /// A plot cannot be drawn.
-    #[error("cannot draw a plot: {0}")]
-    Plot(plots::PlotError),
 }
 
 /// Cell images of each kind on the page.
@@ -77,10 +57,10 @@ pub fn write_report(out: &Path, evaluation: &Evaluation<'_>) -> Result<(), Repor
 }
 
 /// One row of `predictions.csv`.
-#[derive(Serialize)]
-struct PredictionRow<'a> {
+#[derive(Serialize, Deserialize)]
+struct PredictionRow {
     path: String,
-    patient: Option<&'a str>,
+    patient: Option<String>,
     class: Class,
     probability_parasitized: f64,
     called: Class,
@@ -96,7 +76,7 @@ pub fn write_predictions(path: &Path, scored: &[Scored], threshold: f64) -> io::
         for image in scored {
             let row = PredictionRow {
                 path: image.path.to_string_lossy().into_owned(),
-                patient: image.patient.as_deref(),
+                patient: image.patient.clone(),
                 class: image.class,
                 probability_parasitized: image.probability_parasitized,
                 called: image.called(threshold),
@@ -107,13 +87,30 @@ pub fn write_predictions(path: &Path, scored: &[Scored], threshold: f64) -> io::
     })
 }
 
+/// Reads what [`write_predictions`] wrote.
+///
+/// # Errors
+/// When the file cannot be read, or has other columns.
+pub fn read_predictions(path: &Path) -> io::Result<Vec<Scored>> {
+    let rows: csv::Result<Vec<PredictionRow>> = csv::Reader::from_path(path)?.into_deserialize().collect();
+    let scored = |row: PredictionRow| Scored {
+        path: row.path.into(),
+        class: row.class,
+        patient: row.patient,
+        probability_parasitized: row.probability_parasitized,
+    };
+    Ok(rows.map_err(io::Error::other)?.into_iter().map(scored).collect())
+}
+
 /// The page: one file that needs no other and no network.
 ///
 /// # Errors
 /// When a plot cannot be drawn.
 pub fn page(evaluation: &Evaluation<'_>) -> Result<String, ReportError> {
     let Evaluation { title, about, metrics, scored } = *evaluation;
-    let drawn = |plot: Result<String, plots::PlotError>| plot.map_err(ReportError::Plot);
+    let drawn = |plot: Result<String, plots::PlotError>| {
+        plot.map_err(|reason| ReportError::Draw { title: title.to_owned(), reason: reason.to_string() })
+    };
     let patients = metrics.by_patient.as_ref().map(|figures| drawn(plots::patients(&figures.table))).transpose()?;
     let both_classes = metrics.figures.roc_auc.is_some();
     let data = PageData {
@@ -226,7 +223,5 @@ fn thumbnail(path: &Path) -> Option<String> {
     let longer = pixels.width().max(pixels.height()).max(1);
     let side = |px: u32| (px * CELL_PX / longer).max(1);
     let small = image::imageops::resize(&pixels, side(pixels.width()), side(pixels.height()), FilterType::Triangle);
-    let mut png = Vec::new();
-    small.write_to(&mut io::Cursor::new(&mut png), image::ImageFormat::Png).ok()?;
-    Some(STANDARD.encode(png))
+    Some(STANDARD.encode(png_bytes(&small).ok()?))
 }

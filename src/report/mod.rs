@@ -7,7 +7,6 @@ pub mod chart;
 pub mod curves;
 pub mod evaluation;
 mod evaluation_plots;
-
 pub mod page;
 pub mod plot;
 pub mod sheet;

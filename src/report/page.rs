@@ -93,10 +93,6 @@ struct GalleryData<'a> {
 /// # Errors
 /// When a plot cannot be drawn or an image has no pixels.
 pub fn page(page: &Page<'_>) -> Result<String, ReportError> {
-    let gallery = |gallery: &'_ Gallery| -> Result<_, ReportError> { gallery.pictures.iter().map(picture).collect() };
-    let galleries = page.galleries.iter().map(|shown| {
-        Ok(GalleryData { title: &shown.title, text: &shown.text, pictures: gallery(shown)? })
-    });
     let data = Data {
         title: page.title,
         notice: page.notice,
@@ -109,7 +105,7 @@ pub fn page(page: &Page<'_>) -> Result<String, ReportError> {
         epochs: page.history.len(),
         last: page.history.last(),
         named: picture(page.named)?,
-        galleries: galleries.collect::<Result<_, ReportError>>()?,
+        galleries: page.galleries.iter().map(gallery).collect::<Result<_, ReportError>>()?,
         commands: page.commands,
         version: env!("CARGO_PKG_VERSION"),
     };
@@ -126,6 +122,11 @@ fn figures(counts: &Counts) -> Vec<(&'static str, String, &'static str)> {
         ("Sensitivity", percent(counts.sensitivity()), "of the parasitized cells found"),
         ("Specificity", percent(counts.specificity()), "of the uninfected cells left alone"),
     ]
+}
+
+fn gallery(gallery: &Gallery) -> Result<GalleryData<'_>, ReportError> {
+    let pictures = gallery.pictures.iter().map(picture).collect::<Result<_, ReportError>>()?;
+    Ok(GalleryData { title: &gallery.title, text: &gallery.text, pictures })
 }
 
 fn picture(picture: &Picture) -> Result<PictureData<'_>, ReportError> {

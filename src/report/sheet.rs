@@ -180,7 +180,13 @@ mod tests {
     #[test]
     fn text_that_is_too_long_loses_its_middle() {
         let within = |most: usize| move |text: &str| Ok(text.chars().count() <= most);
-        let cases = [("cell_12", 7, "cell_12"), ("cell_12", 5, "ce…12"), ("cell_12", 4, "ce…2"), ("äöü", 1, "…"), ("ab", 0, "")];
+        let cases = [
+            ("cell_12", 7, "cell_12"),
+            ("cell_12", 5, "ce…12"),
+            ("cell_12", 4, "ce…2"),
+            ("äöü", 1, "…"),
+            ("ab", 0, ""),
+        ];
         for (text, most, expected) in cases {
             assert_eq!(shortened(text, within(most)).unwrap(), expected, "{text} in {most}");
         }

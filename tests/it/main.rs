@@ -8,15 +8,24 @@ mod augment;
 mod cells;
 #[cfg(feature = "cli")]
 mod cli;
+mod dataset;
 #[cfg(feature = "cli")]
 mod evaluate;
 mod evaluation;
 #[cfg(feature = "cli")]
 mod fetch;
+mod images;
+#[cfg(feature = "cli")]
+mod judging;
 mod model_file;
+mod network_golden;
 mod phantom;
 #[cfg(feature = "cli")]
 mod predict;
+#[cfg(feature = "cli")]
+mod split;
+#[cfg(feature = "cli")]
+mod stats;
 #[cfg(feature = "cli")]
 mod summary;
 mod train;

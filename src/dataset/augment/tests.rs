@@ -180,7 +180,8 @@ fn what_is_drawn_reaches_the_whole_of_its_range_and_not_beyond() {
     let settings = Augmentation { shear_degrees: 0.2, zoom: 0.2, horizontal_flip: true, ..OFF };
     let draw = |seed| Geometry::draw(&settings, 50, &mut Random::keyed(&[seed]));
     let drawn: Vec<Geometry> = (0..2000).map(draw).collect();
-    let ranges: [(fn(&Geometry) -> f32, f32, f32); 3] =
+    type Value = fn(&Geometry) -> f32;
+    let ranges: [(Value, f32, f32); 3] =
         [(|g| g.zoom[0], 0.8, 1.2), (|g| g.zoom[1], 0.8, 1.2), (|g| g.shear_degrees, -0.2, 0.2)];
     for (value, low, high) in ranges {
         let least = drawn.iter().map(value).fold(f32::INFINITY, f32::min);

@@ -1,0 +1,88 @@
+"""Names the class of images, one row an image on standard output.
+
+usage: predict.py keras|onnxruntime MODEL PATH
+MODEL is what `predict.py write keras|onnxruntime MODEL` has written; PATH is an image or a folder with folders in it.
+"""
+
+import os
+import pathlib
+import sys
+from concurrent.futures import ThreadPoolExecutor
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+BATCH, SIDE = 100, 50
+THREADS = len(os.sched_getaffinity(0))
+
+
+def images_in(path):
+    path = pathlib.Path(path)
+    return sorted(path.rglob("*.png")) if path.is_dir() else [path]
+
+
+def print_rows(files, probabilities):
+    for file, probability in zip(files, probabilities):
+        print(f"{file},{probability:.6f},{'Parasitized' if probability >= 0.5 else 'Uninfected'}")
+
+
+def onnxruntime_peer(model, path):
+    """Each of two threads decodes and predicts batches of its own: Pillow and ONNX Runtime both let go of the lock."""
+    import numpy as np
+    import onnxruntime
+    from PIL import Image
+
+    files = images_in(path)
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1 if len(files) > 1 else THREADS
+    session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+
+    def load(file):
+        with Image.open(file) as image:
+            return np.asarray(image.convert("RGB").resize((SIDE, SIDE), Image.Resampling.NEAREST))
+
+    def predict(batch):
+        x = np.stack([load(file) for file in batch]).transpose(0, 3, 1, 2).astype(np.float32) / 255
+        return session.run(None, {"images": x})[0][:, 0]
+
+    batches = [files[i : i + BATCH] for i in range(0, len(files), BATCH)]
+    with ThreadPoolExecutor(THREADS) as pool:
+        for batch, probabilities in zip(batches, pool.map(predict, batches)):
+            print_rows(batch, probabilities)
+
+
+def keras_peer(model, path):
+    import keras
+    import tensorflow as tf
+
+    network = keras.models.load_model(model)
+    files = images_in(path)
+    if len(files) == 1:
+        image = keras.utils.load_img(files[0], target_size=(SIDE, SIDE), interpolation="nearest")
+        x = keras.utils.img_to_array(image)[None] / 255
+        return print_rows(files, network(x, training=False).numpy()[:, 0])
+
+    def load(name):
+        image = tf.io.decode_png(tf.io.read_file(name), channels=3)
+        return tf.image.resize(image, (SIDE, SIDE), method="nearest")
+
+    names = tf.data.Dataset.from_tensor_slices([str(file) for file in files])
+    data = names.map(load, num_parallel_calls=tf.data.AUTOTUNE).batch(BATCH)
+    data = data.map(lambda x: tf.cast(x, tf.float32) / 255).prefetch(tf.data.AUTOTUNE)
+    print_rows(files, network.predict(data, verbose=0)[:, 0])
+
+
+def write(peer, model):
+    import networks
+
+    networks.keras_seed().save(model) if peer == "keras" else networks.write_onnx(model)
+
+
+PEERS = {"keras": keras_peer, "onnxruntime": onnxruntime_peer}
+
+if __name__ == "__main__":
+    match sys.argv[1:]:
+        case ["write", peer, model] if peer in PEERS:
+            write(peer, model)
+        case [peer, model, path] if peer in PEERS:
+            PEERS[peer](model, path)
+        case _:
+            sys.exit(__doc__)
