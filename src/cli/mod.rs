@@ -12,6 +12,7 @@ mod compare;
 mod completions;
 mod cross_validate;
 mod data;
+mod demo;
 mod evaluate;
 mod exit;
 mod fetch;
@@ -19,6 +20,7 @@ mod interrupt;
 mod man;
 mod predict;
 mod scores;
+mod show;
 mod split;
 mod stats;
 mod summary;
@@ -64,6 +66,10 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
+    /// See it all at work: draw cells, train on them, judge the result, and write a page about it.
+    Demo(demo::DemoArgs),
+    /// Put samples of each class of a data folder on one picture.
+    Show(show::ShowArgs),
     /// Download the official cell images, verify and unpack them.
     Fetch(fetch::FetchArgs),
     /// Print the completion script of a shell.
@@ -95,6 +101,8 @@ enum Command {
 impl Command {
     fn run(self, context: &Context) -> anyhow::Result<Outcome> {
         match self {
+            Command::Demo(args) => demo::run(args, context),
+            Command::Show(args) => show::run(args, context),
             Command::Fetch(args) => fetch::run(args, context),
             Command::Completions(args) => completions::run(args, context),
             Command::Man(args) => man::run(args, context),

@@ -1,6 +1,6 @@
 //! `giemsa train`: from folders of images to a model file.
 
-mod progress;
+pub mod progress;
 mod sets;
 
 use super::data::{By, PatientArgs, say, share};

@@ -1,1 +1,69 @@
-//! Draws synthetic cells.
+//! Draws synthetic cells, for the demo and the tests: drawn, not photographed.
+//!
+//! A crop is drawn as one would come out of a Giemsa-stained thin smear: a red blood cell in its patient's hue, perhaps
+//! with parasites, perhaps with something that only looks like one, cut out along a ragged border, exact black outside.
+//! Everything follows from (seed, patient, cell, class). Figures reached on drawn cells say nothing about real ones.
+
+mod body;
+mod canvas;
+mod folder;
+mod lookalike;
+mod outline;
+mod parasite;
+mod patient;
+
+pub use folder::{Cell, DRAWN, PhantomError, cells, write_folder};
+
+use crate::classes::Class;
+use crate::random::Random;
+use canvas::Canvas;
+use image::{Rgb, RgbImage};
+
+/// Longer and shorter sides of all crops are in this range, in pixels.
+pub const SIDE_PX: std::ops::RangeInclusive<u32> = 46..=394;
+
+/// Draws a cell.
+///
+/// ```
+/// use giemsa::{classes::Class, phantom::draw_cell};
+/// let cell = draw_cell(1, 0, 7, Class::Parasitized);
+/// assert_eq!(cell, draw_cell(1, 0, 7, Class::Parasitized));
+/// assert_ne!(cell, draw_cell(1, 0, 8, Class::Parasitized));
+/// ```
+pub fn draw_cell(seed: u64, patient: usize, cell: usize, class: Class) -> RgbImage {
+    let key = [seed, u64::from_le_bytes(*b"cell\0\0\0\0"), patient as u64, cell as u64, class.index() as u64];
+    let mut random = Random::keyed(&key);
+    let patient = patient::patient(seed, patient);
+    let outline = outline::outline(&patient, &mut random);
+    let mask = outline.mask(patient.step_px, &mut random);
+    let mut canvas = body::draw(&patient, &outline, &mask, &mut random);
+    lookalike::draw(&mut canvas, &patient, &outline, class, &mut random);
+    if class.is_positive() {
+        parasite::draw(&mut canvas, &patient, &outline, &mut random);
+    }
+    body::add_grain(&mut canvas, &mask, patient.grain, &mut random);
+    cut_out(&canvas, &mask)
+}
+
+/// Whether a patient has malaria: three in four have, the first among them.
+pub fn is_infected(patient: usize) -> bool {
+    patient % 4 != 3
+}
+
+/// What the mask keeps, on black, within the smallest rectangle that holds it.
+fn cut_out(canvas: &Canvas, mask: &[bool]) -> RgbImage {
+    let width = canvas.width;
+    let kept = || mask.iter().enumerate().filter(|&(_, &kept)| kept).map(|(i, _)| i);
+    let (left, right) = bounds(kept().map(|i| i % width));
+    let (top, bottom) = bounds(kept().map(|i| i / width));
+    RgbImage::from_fn((right + 1 - left) as u32, (bottom + 1 - top) as u32, |x, y| {
+        let i = (top + y as usize) * width + left + x as usize;
+        // No pixel of a cell is black, so that black is the outside.
+        Rgb(if mask[i] { canvas.pixels[i].map(|value| value.round().clamp(1.0, 255.0) as u8) } else { [0; 3] })
+    })
+}
+
+fn bounds(places: impl Iterator<Item = usize>) -> (usize, usize) {
+    let (low, high) = places.fold((usize::MAX, 0), |(low, high), place| (low.min(place), high.max(place)));
+    (low.min(high), high)
+}

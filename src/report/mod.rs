@@ -7,8 +7,9 @@ pub mod chart;
 pub mod curves;
 pub mod evaluation;
 mod evaluation_plots;
-
+pub mod page;
 pub mod plot;
+pub mod sheet;
 
 /// A picture or page that cannot be made.
 #[derive(Debug, thiserror::Error)]

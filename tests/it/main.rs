@@ -19,6 +19,7 @@ mod images;
 mod judging;
 mod model_file;
 mod network_golden;
+mod phantom;
 #[cfg(feature = "cli")]
 mod predict;
 #[cfg(feature = "cli")]

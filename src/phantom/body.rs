@@ -1,0 +1,78 @@
+//! A red blood cell without anything in it.
+
+use super::canvas::{Canvas, Colour, mix, smooth_step};
+use super::outline::Outline;
+use super::patient::Patient;
+use crate::random::Random;
+use std::f32::consts::TAU;
+
+/// Where and how strongly the middle is lighter.
+struct Pallor {
+    shift: (f32, f32),
+    size: f32,
+    strength: f32,
+}
+
+/// Shallow unevenness: waves along the rows times waves along the columns, in grey levels.
+struct Texture {
+    rows: Vec<[f32; WAVES]>,
+    columns: Vec<[f32; WAVES]>,
+}
+
+const WAVES: usize = 3;
+
+impl Texture {
+    fn new(side: usize, random: &mut Random) -> Texture {
+        let mut along = |strongest: f32| {
+            let waves: [[f32; 3]; WAVES] = std::array::from_fn(|_| {
+                [random.range(0.02, 0.09), random.range(0.0, TAU), strongest * random.range(0.3, 1.0)]
+            });
+            let at = |i| waves.map(|[frequency, phase, size]| size * (frequency * i as f32 + phase).sin());
+            (0..side).map(at).collect()
+        };
+        Texture { rows: along(1.0), columns: along(3.0) }
+    }
+
+    fn at(&self, x: usize, y: usize) -> f32 {
+        self.columns[x].iter().zip(&self.rows[y]).map(|(column, row)| column * row).sum()
+    }
+}
+
+/// Draws the cell, and the glass where the mask has any of it; the canvas is left empty outside the mask.
+pub fn draw(patient: &Patient, outline: &Outline, mask: &[bool], random: &mut Random) -> Canvas {
+    let side = outline.side_px();
+    let mut canvas = Canvas::new(side, side, patient.glass);
+    let tint = random.range(-7.0, 7.0);
+    let body: Colour = patient.body.map(|value| value + tint + random.range(-3.0, 3.0));
+    let pallor = Pallor {
+        shift: (0.12 * random.normal(), 0.12 * random.normal()),
+        size: random.range(0.25, 0.75),
+        strength: patient.pallor * random.uniform() * if random.chance(0.7) { 1.0 } else { 0.15 },
+    };
+    let texture = Texture::new(side, random);
+    let dark_edge = random.range(0.0, 0.12);
+    let centre = outline.cell.centre();
+    for (i, pixel) in canvas.pixels.iter_mut().enumerate().filter(|&(i, _)| mask[i]) {
+        let (x, y) = (i % side, i / side);
+        let (u, v) = ((x as f32 - centre.0) / outline.radius_px, (y as f32 - centre.1) / outline.radius_px);
+        let from_middle = ((u - pallor.shift.0).powi(2) + (v - pallor.shift.1).powi(2)).sqrt() / pallor.size;
+        let light = pallor.strength * (1.0 - smooth_step(from_middle * 0.8));
+        let shade = 1.0 - dark_edge * (u * u + v * v).min(1.2);
+        let uneven = texture.at(x, y);
+        let inside = mix(body.map(|value| value * shade + uneven), patient.glass, light);
+        let depth = outline.depth((x as f32, y as f32));
+        *pixel = mix(patient.glass, inside, smooth_step((depth + 0.4 * patient.rim_px) / patient.rim_px));
+    }
+    canvas
+}
+
+/// Adds the camera's noise where the mask is.
+pub fn add_grain(canvas: &mut Canvas, mask: &[bool], grain: f32, random: &mut Random) {
+    for (pixel, _) in canvas.pixels.iter_mut().zip(mask).filter(|&(_, &kept)| kept) {
+        // The sum of uniform numbers is normal enough here, and one draw gives enough of them.
+        let bits = random.next_u64();
+        let part = |shift: u32| ((bits >> shift) & 0xFFF) as f32 / 4096.0;
+        let common = part(0) + part(12) - 1.0;
+        *pixel = std::array::from_fn(|i| pixel[i] + grain * (1.6 * common + 1.2 * (part(24 + 12 * i as u32) - 0.5)));
+    }
+}
