@@ -54,10 +54,10 @@ pub struct DemoArgs {
     #[arg(default_value = "giemsa-demo")]
     out: PathBuf,
     /// Cells to draw.
-    #[arg(long, value_name = "N", default_value_t = 4000, value_parser = clap::value_parser!(u32).range(400..=100_000))]
+    #[arg(long, value_name = "N", default_value_t = 5000, value_parser = clap::value_parser!(u32).range(400..=100_000))]
     images: u32,
     /// Epochs to train.
-    #[arg(long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..=1000))]
+    #[arg(long, value_name = "N", default_value_t = 12, value_parser = clap::value_parser!(u64).range(1..=1000))]
     epochs: u64,
     /// Cells, split, first weights and order follow from this number.
     #[arg(long, value_name = "N", default_value_t = 0)]
@@ -202,7 +202,7 @@ fn write_page(
         counts: result.counts,
         patients: patients(sets.test.cache.samples()).len(),
         history,
-        named: &scored_picture(named, result.threshold)?,
+        named: &named_picture(named, result.threshold)?,
         galleries: &galleries(args, samples, result)?,
         commands: &commands(args, named),
     })?;
@@ -240,8 +240,11 @@ fn galleries(args: &DemoArgs, samples: &[Sample], result: &Judgement) -> anyhow:
         worst.sort_by(|a, b| a.probability_of_truth().total_cmp(&b.probability_of_truth()));
         let all = worst.len();
         worst.truncate(MISTAKES);
-        let text = format!("{what}: {all}. Shown are {}, the surest mistakes first.", worst.len());
-        let pictures = worst.into_iter().map(|scored| scored_picture(scored, result.threshold));
+        let text = match all {
+            0 => format!("{what}: none."),
+            _ => format!("{what}: {all}. With the probability of Parasitized, the surest mistakes first."),
+        };
+        let pictures = worst.into_iter().map(mistake);
         galleries.push(Gallery { title: title.to_owned(), text, pictures: pictures.collect::<anyhow::Result<_>>()? });
     }
     for class in Class::ALL {
@@ -261,7 +264,13 @@ fn galleries(args: &DemoArgs, samples: &[Sample], result: &Judgement) -> anyhow:
     Ok(galleries)
 }
 
-fn scored_picture(scored: &Scored, threshold: f64) -> anyhow::Result<Picture> {
+fn mistake(scored: &Scored) -> anyhow::Result<Picture> {
+    let lines = vec![format!("{:.3}", scored.probability_parasitized), name_of(&scored.path)];
+    let alt = format!("A drawn red blood cell, {}, that was called the other class", scored.class);
+    Ok(Picture { image: decode_file(&scored.path)?.pixels, alt, lines })
+}
+
+fn named_picture(scored: &Scored, threshold: f64) -> anyhow::Result<Picture> {
     let (is, called) = (scored.class, scored.called(threshold));
     let lines = vec![
         format!("called {called}"),

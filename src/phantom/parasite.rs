@@ -22,7 +22,7 @@ pub fn draw(canvas: &mut Canvas, patient: &Patient, outline: &Outline, random: &
         _ => 3,
     };
     // Few are faint, most are plain.
-    let strength = patient.contrast * (1.0 - 0.75 * random.uniform().powi(3));
+    let strength = patient.contrast * (1.0 - 0.6 * random.uniform().powi(4));
     for _ in 0..count {
         let brush = Brush { patient, size_px: outline.radius_px, strength };
         let angle = random.range(0.0, TAU);
@@ -59,7 +59,7 @@ impl Brush<'_> {
 
     /// A lump of chromatin, darker in its middle.
     fn nucleus(&self, canvas: &mut Canvas, centre: Point, scale: f32, angle: f32, random: &mut Random) {
-        let radius = self.size_px * random.range(0.075, 0.125) * scale;
+        let radius = self.size_px * random.range(0.1, 0.155) * scale;
         let radii = (radius * random.range(1.0, 1.6), radius * random.range(0.65, 1.0));
         let waves = [(0.08 * random.normal(), 0.0), (0.1 * random.normal(), random.range(0.0, TAU))];
         let lump = Blob::ellipse(centre, radii, angle).wandering(&waves);

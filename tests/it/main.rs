@@ -10,6 +10,8 @@ mod cells;
 mod cli;
 mod dataset;
 #[cfg(feature = "cli")]
+mod demo;
+#[cfg(feature = "cli")]
 mod evaluate;
 mod evaluation;
 #[cfg(feature = "cli")]
@@ -22,6 +24,10 @@ mod network_golden;
 mod phantom;
 #[cfg(feature = "cli")]
 mod predict;
+#[cfg(feature = "report")]
+mod report;
+#[cfg(feature = "cli")]
+mod show;
 #[cfg(feature = "cli")]
 mod split;
 #[cfg(feature = "cli")]
