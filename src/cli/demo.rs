@@ -35,7 +35,7 @@ OUT gets index.html, the drawn cells, sheet.png, curves.png, history.csv and mod
 For research use only, not for diagnosis.";
 
 /// Patients that the cells are dealt out to.
-const PATIENTS: usize = 40;
+const PATIENTS: usize = 60;
 /// Share of the images that are evaluated on, and of the rest, by which the best epoch is chosen.
 const TEST_SHARE: f64 = 0.25;
 const VALIDATION_SHARE: f64 = 0.2;

@@ -22,7 +22,7 @@ pub fn draw(canvas: &mut Canvas, patient: &Patient, outline: &Outline, random: &
         _ => 3,
     };
     // Few are faint, most are plain.
-    let strength = patient.contrast * (1.0 - 0.6 * random.uniform().powi(4));
+    let strength = patient.contrast * (1.0 - 0.55 * random.uniform().powi(4));
     for _ in 0..count {
         let brush = Brush { patient, size_px: outline.radius_px, strength };
         let angle = random.range(0.0, TAU);

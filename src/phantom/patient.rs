@@ -71,7 +71,7 @@ pub fn patient(seed: u64, number: usize) -> Patient {
         diameter_px: random.range(118.0, 142.0),
         step_px: 3 + random.below(2),
         stippling: if random.chance(0.2) { random.range(0.1, 0.5) } else { 0.02 },
-        contrast: random.range(0.85, 1.0),
+        contrast: random.range(0.92, 1.0),
         late_stages: if random.chance(0.3) { random.range(0.2, 0.6) } else { 0.06 },
     }
 }
@@ -87,7 +87,7 @@ fn stain(random: &mut Random) -> (Colour, Colour) {
         }
     }
     let (body, chromatin, _) = chosen;
-    let depth = random.range(-8.0, 10.0);
+    let depth = random.range(-6.0, 8.0);
     let vary = |random: &mut Random, colour: Colour, by: f32| colour.map(|value| value + depth + random.range(-by, by));
-    (vary(random, body, 7.0), vary(random, chromatin, 10.0))
+    (vary(random, body, 6.0), vary(random, chromatin, 10.0))
 }

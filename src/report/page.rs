@@ -1,6 +1,6 @@
 //! A page about one training run: one file that needs no other, no script and no network.
 
-use super::plot::to_svg;
+use super::plot::{Plot, to_svg};
 use super::{ReportError, curves::curves, png_bytes};
 use crate::evaluate::counts::Counts;
 use crate::train::EpochRow;
@@ -65,7 +65,7 @@ struct Data<'a> {
     counts: Counts,
     patients: usize,
     figures: Vec<(&'static str, String, &'static str)>,
-    curves: String,
+    curves: Vec<String>,
     epochs: usize,
     last: Option<&'a EpochRow>,
     named: PictureData<'a>,
@@ -101,7 +101,7 @@ pub fn page(page: &Page<'_>) -> Result<String, ReportError> {
         counts: page.counts,
         patients: page.patients,
         figures: figures(&page.counts),
-        curves: data_uri("image/svg+xml", to_svg(&curves(page.history))?.as_bytes()),
+        curves: curves(page.history).0.iter().map(svg).collect::<Result<_, _>>()?,
         epochs: page.history.len(),
         last: page.history.last(),
         named: picture(page.named)?,
@@ -132,6 +132,10 @@ fn gallery(gallery: &Gallery) -> Result<GalleryData<'_>, ReportError> {
 fn picture(picture: &Picture) -> Result<PictureData<'_>, ReportError> {
     let source = data_uri("image/png", &png_bytes(&picture.image)?);
     Ok(PictureData { source, alt: &picture.alt, lines: &picture.lines })
+}
+
+fn svg(plot: &impl Plot) -> Result<String, ReportError> {
+    Ok(data_uri("image/svg+xml", to_svg(plot)?.as_bytes()))
 }
 
 fn data_uri(kind: &str, bytes: &[u8]) -> String {

@@ -139,5 +139,5 @@ fn a_page_needs_nothing_else_and_has_all_figures() {
         assert!(text.contains(words), "{words}");
     }
     assert_eq!(text.matches("data:image/png;base64,").count(), 3);
-    assert_eq!(text.matches("data:image/svg+xml;base64,").count(), 1);
+    assert_eq!(text.matches("data:image/svg+xml;base64,").count(), 2);
 }
