@@ -271,16 +271,15 @@ impl InputGradient<'_> {
     /// All rows, for `T` values of the input from `i`.
     #[inline(always)]
     unsafe fn rows<S: Simd, const T: usize>(&mut self, i: usize) {
-        for (row, rows) in tiles(self.rows, (S::ACCUMULATORS / 4).min(6)) {
+        // Four weights and a gradient need registers beside the sums.
+        for (row, rows) in tiles(self.rows, S::ACCUMULATORS / 6) {
             // SAFETY: the rows are in bounds, and the values are by the caller's word.
             unsafe {
                 match rows {
                     1 => self.tile::<S, T, 1>(i, row),
                     2 => self.tile::<S, T, 2>(i, row),
                     3 => self.tile::<S, T, 3>(i, row),
-                    4 => self.tile::<S, T, 4>(i, row),
-                    5 => self.tile::<S, T, 5>(i, row),
-                    _ => self.tile::<S, T, 6>(i, row),
+                    _ => self.tile::<S, T, 4>(i, row),
                 }
             }
         }
