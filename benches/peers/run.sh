@@ -33,6 +33,7 @@ if [ -z "${PEERS_VENV:-}" ]; then
     [ -x "$venv/bin/python" ] || python3 -m venv "$venv"
 fi
 for peer in $PEERS; do
+    package "$peer" >/dev/null
     pins=$(pinned "$peer")
     if [ -n "${PEERS_VENV:-}" ]; then
         module=$(echo "$peer" | sed 's/pytorch/torch/')

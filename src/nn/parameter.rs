@@ -107,11 +107,6 @@ impl Parameter {
         self.shape.iter().product()
     }
 
-    /// The values as the file has them.
-    pub fn get(&self) -> Vec<f32> {
-        self.in_file_order(&self.values)
-    }
-
     /// Values of the engine's layout (weights, moments) in the file's; zeros for moments that are not made yet.
     pub fn in_file_order(&self, values: &[f32]) -> Vec<f32> {
         let mut ordered = vec![0.0; self.len()];
@@ -176,7 +171,7 @@ mod tests {
         assert_eq!(parameter.values.len(), 3 * 32);
         let values: Vec<f32> = (0..63).map(|i| i as f32).collect();
         parameter.set(&values);
-        assert_eq!(parameter.get(), values);
+        assert_eq!(parameter.in_file_order(&parameter.values), values);
         assert_eq!(parameter.values[PANEL], 21.0, "the second input's first unit follows the first input's panel");
     }
 

@@ -157,7 +157,7 @@ impl Forward<'_> {
             }
             for window in 0..WINDOWS {
                 for v in 0..CV {
-                    let four = [sums[0][window][v], sums[1][window][v], sums[2][window][v], sums[3][window][v]];
+                    let four = sums.map(|of_position| of_position[window][v]);
                     let at = channel + v * S::LANES;
                     self.finish::<S>(four, at, (y * (s.width / 2) + x + window) * cout + at);
                 }
