@@ -98,6 +98,16 @@ fn preview(picture: &RgbImage, context: &Context) {
     if context.quiet || !std::io::stdout().is_terminal() {
         return;
     }
-    let config = viuer::Config { absolute_offset: false, ..viuer::Config::default() };
+    let config = viuer::Config { absolute_offset: false, use_kitty: speaks_kitty(), ..viuer::Config::default() };
     let _ = viuer::print(&DynamicImage::ImageRgb8(picture.clone()), &config);
+}
+
+/// Whether the terminal says that it has kitty's graphics. One that does not say so is not asked: the question is
+/// answered on standard input or never, and waiting for it would be waiting for ever.
+fn speaks_kitty() -> bool {
+    let named = |variable: &str| {
+        let value = std::env::var(variable).unwrap_or_default().to_lowercase();
+        ["kitty", "ghostty", "wezterm"].iter().any(|name| value.contains(name))
+    };
+    std::io::stdin().is_terminal() && (named("TERM") || named("TERM_PROGRAM"))
 }

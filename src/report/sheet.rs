@@ -133,8 +133,8 @@ fn write_all(area: &Area<'_>, groups: &[Group], layout: Layout) -> Result<(), St
         for (tile, (x, y)) in with_places(group, top, layout) {
             for (i, line) in tile.lines.iter().enumerate() {
                 let colour = if i == 0 { INK } else { FAINT_INK };
-                let below = y + layout.tile_px + 2 + i as u32 * LINE_PX;
-                write(area, line, 12.5, colour, (x, below), layout.tile_px)?;
+                let below = y + layout.tile_px + 4 + i as u32 * LINE_PX;
+                write(area, line, 13.0, colour, (x, below), layout.tile_px)?;
             }
         }
     }
