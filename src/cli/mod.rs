@@ -35,7 +35,10 @@ use std::process::ExitCode;
 
 const EXAMPLES: &str = "\
 Examples:
+  giemsa demo
   giemsa fetch
+  giemsa train data/cell_images --out run
+  giemsa predict --model run/model.safetensors cell.png
   giemsa completions bash > ~/.local/share/bash-completion/completions/giemsa
   giemsa man --out ~/.local/share/man/man1
 
