@@ -79,6 +79,10 @@ impl Layer for Dense {
         Shape { height: 1, width: 1, channels: self.units }
     }
 
+    fn gains_from_many(&self) -> bool {
+        true
+    }
+
     fn infer(&self, input: &[f32], output: &mut [f32]) {
         thread_local! {
             static PANELS: RefCell<Vec<f32>> = const { RefCell::new(Vec::new()) };

@@ -30,6 +30,11 @@ pub(crate) trait Layer: Send + Sync {
     /// Computes the outputs of some samples, on this thread, as in prediction.
     fn infer(&self, input: &[f32], output: &mut [f32]);
 
+    /// Whether many samples at a time are faster than one after the other, because they share weights that fit no cache.
+    fn gains_from_many(&self) -> bool {
+        false
+    }
+
     /// Computes the outputs of a batch as in training, and keeps what [`Layer::backward`] needs.
     fn forward(&mut self, input: &[f32], batch: &Batch, output: &mut [f32]);
 

@@ -162,24 +162,22 @@ impl Network {
         logits
     }
 
-    /// [`Network::predict`] on this thread.
+    /// [`Network::predict`] on this thread: image by image up to the first fully connected layer, so that what passes
+    /// between the layers stays in the cache; from there all together, so that they share each weight that is loaded.
     fn infer(&self, inputs: &[f32], logits: &mut [f32]) {
         thread_local! {
-            static BUFFERS: RefCell<[Vec<f32>; 2]> = const { RefCell::new([Vec::new(), Vec::new()]) };
+            static BUFFERS: RefCell<Buffers> = RefCell::default();
         }
-        let n = logits.len();
-        BUFFERS.with_borrow_mut(|[one, other]| {
-            let (mut from, mut to) = (one, other);
-            for (i, layer) in self.layers.iter().enumerate() {
-                let length = n * layer.output().len();
-                if to.len() < length {
-                    to.resize(length, 0.0);
-                }
-                let input = if i == 0 { inputs } else { &from[..n * self.layers[i - 1].output().len()] };
-                layer.infer(input, &mut to[..length]);
-                std::mem::swap(&mut from, &mut to);
-            }
-            logits.copy_from_slice(&from[..n]);
+        let first_shared = self.layers.iter().position(|layer| layer.gains_from_many()).unwrap_or(self.layers.len());
+        let (alone, together) = self.layers.split_at(first_shared);
+        let Some(last) = alone.last() else {
+            return BUFFERS.with_borrow_mut(|buffers| infer_layers(together, inputs, &mut buffers.passing, logits));
+        };
+        BUFFERS.with_borrow_mut(|Buffers { features, passing }| {
+            features.resize(logits.len() * last.output().len(), 0.0);
+            let each = inputs.chunks_exact(self.input.len()).zip(features.chunks_exact_mut(last.output().len()));
+            each.for_each(|(image, features)| infer_layers(alone, image, passing, features));
+            infer_layers(together, features, passing, logits);
         });
     }
 
@@ -317,6 +315,31 @@ impl Network {
         self.step = step;
         Ok(())
     }
+}
+
+/// What passes through the layers in prediction, kept between calls.
+#[derive(Default)]
+struct Buffers {
+    /// The input of the first layer that takes many samples together.
+    features: Vec<f32>,
+    /// The input and the output of a layer, changing places.
+    passing: [Vec<f32>; 2],
+}
+
+/// The output of the last of these layers, as in prediction; at least one layer.
+fn infer_layers(layers: &[Box<dyn Layer>], input: &[f32], passing: &mut [Vec<f32>; 2], output: &mut [f32]) {
+    let Some((last, first)) = layers.split_last() else { return };
+    let samples = output.len() / last.output().len();
+    let [from, to] = passing;
+    let mut input = input;
+    let (mut from, mut to) = (from, to);
+    for layer in first {
+        to.resize(samples * layer.output().len(), 0.0);
+        layer.infer(input, to);
+        std::mem::swap(&mut from, &mut to);
+        input = from;
+    }
+    last.infer(input, output);
 }
 
 /// The engine's layer for a recipe's; none for what does nothing to values that lie in a row anyway. A convolution takes
