@@ -4,6 +4,7 @@ pub mod architecture;
 mod conv;
 mod dense;
 mod dropout;
+pub mod grad_cam;
 pub mod kernels;
 mod layer;
 mod loss;
@@ -13,4 +14,5 @@ mod parameter;
 mod pooling;
 
 pub use architecture::{Activation, ArchitectureError, LayerSpec, LayerSummary, Shape};
+pub use grad_cam::Evidence;
 pub use network::{Network, StepResult, StepSettings, Tensor};

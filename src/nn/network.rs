@@ -65,7 +65,7 @@ const PREDICTED_AT_ONCE: usize = 64;
 pub struct Network {
     input: Shape,
     specs: Vec<LayerSpec>,
-    layers: Vec<Box<dyn Layer>>,
+    pub(super) layers: Vec<Box<dyn Layer>>,
     /// The file's name of each parameter, in the layers' order.
     names: Vec<String>,
     step: u64,
@@ -327,7 +327,7 @@ struct Buffers {
 }
 
 /// The output of the last of these layers, as in prediction; at least one layer.
-fn infer_layers(layers: &[Box<dyn Layer>], input: &[f32], passing: &mut [Vec<f32>; 2], output: &mut [f32]) {
+pub(super) fn infer_layers(layers: &[Box<dyn Layer>], input: &[f32], passing: &mut [Vec<f32>; 2], output: &mut [f32]) {
     let Some((last, first)) = layers.split_last() else { return };
     let samples = output.len() / last.output().len();
     let [from, to] = passing;
