@@ -5,6 +5,7 @@
 pub mod classes;
 pub mod dataset;
 pub mod evaluate;
+pub mod explain;
 #[cfg(feature = "cli")]
 pub mod fetch;
 pub mod files;

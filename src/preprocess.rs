@@ -53,6 +53,26 @@ impl Preprocessing {
     }
 }
 
+impl Resize {
+    /// Where in the square input, in 0..=1 along and down, a place of an image of this width and height comes to lie.
+    ///
+    /// ```
+    /// use giemsa::preprocess::Resize;
+    /// assert_eq!(Resize::Fit.place([0.0, 0.0], (200, 100)), [0.0, 0.25]);
+    /// assert_eq!(Resize::StretchNearest.place([200.0, 50.0], (200, 100)), [1.0, 0.5]);
+    /// ```
+    pub fn place(self, [x, y]: [f32; 2], (width, height): (u32, u32)) -> [f32; 2] {
+        let (width, height) = (width as f32, height as f32);
+        match self {
+            Resize::StretchNearest => [x / width, y / height],
+            Resize::Fit => {
+                let longest = width.max(height);
+                [0.5 + (x - width / 2.0) / longest, 0.5 + (y - height / 2.0) / longest]
+            }
+        }
+    }
+}
+
 /// Bytes to the network's input: each divided by 255, so in 0..=1.
 pub fn to_input(bytes: &[u8], input: &mut [f32]) {
     for (value, &byte) in input.iter_mut().zip(bytes) {

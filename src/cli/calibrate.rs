@@ -1,6 +1,7 @@
 //! `giemsa calibrate`: makes probabilities mean what they say, and chooses the decision threshold for an aim.
 
 use super::data::{PatientArgs, say};
+use super::model::load;
 use super::scores::{judge, scored};
 use super::{Context, Outcome};
 use anyhow::bail;
@@ -9,7 +10,7 @@ use giemsa::classes::Class;
 use giemsa::evaluate::calibration::{expected_calibration_error, fit_temperature, log_loss, reliability};
 use giemsa::evaluate::threshold::{Aim, choose};
 use giemsa::evaluate::{Scored, check, check_both_classes, count};
-use giemsa::model::Model;
+use giemsa::predict::Views;
 use giemsa::train::RunFolder;
 use giemsa::train::folder::Part;
 use std::collections::BTreeSet;
@@ -18,7 +19,7 @@ use std::path::{Path, PathBuf};
 const EXAMPLES: &str = "\
 Examples:
   giemsa calibrate --model runs/seed-1/model.safetensors data/calibration
-  giemsa calibrate --model model.safetensors data/calibration --aim 'specificity>=0.99' --out strict.safetensors
+  giemsa calibrate data/calibration --aim 'specificity>=0.99' --out strict.safetensors
 
 Use patients that the model was not trained on, and judge it on yet others.
 For research use only, not for diagnosis.";
@@ -27,9 +28,9 @@ For research use only, not for diagnosis.";
 #[derive(clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub struct CalibrateArgs {
-    /// The model file.
-    #[arg(long, value_name = "FILE")]
-    model: PathBuf,
+    /// The model file. [default: the model in the program, which needs --out]
+    #[arg(long, value_name = "FILE", required_unless_present = "out")]
+    model: Option<PathBuf>,
     /// A folder of class folders; of one with Train and Test in it, Test is taken.
     #[arg(value_name = "DIR")]
     data: PathBuf,
@@ -49,11 +50,13 @@ fn parse_aim(text: &str) -> Result<Aim, String> {
 
 /// Fits the temperature, chooses the threshold, and stores both in the model file.
 pub fn run(args: CalibrateArgs, context: &Context) -> anyhow::Result<Outcome> {
-    let mut model = Model::load(&args.model)?;
-    let judged = judge(&model, &args.data, &args.patients, context)?;
+    let mut model = load(args.model.as_deref())?;
+    let judged = judge(&model, Views::One, &args.data, &args.patients, context)?;
     check(&judged.scored)?;
     check_both_classes(&judged.scored, "calibrate")?;
-    warn_of_leaks(&judged.scored, &args.model);
+    if let Some(path) = &args.model {
+        warn_of_leaks(&judged.scored, path);
+    }
     let classes: Vec<Class> = judged.scored.iter().map(|image| image.class).collect();
     let before = (model.temperature, judged.scored.clone());
     model.temperature = fit_temperature(&judged.logits, &classes) as f32;
@@ -63,7 +66,7 @@ pub fn run(args: CalibrateArgs, context: &Context) -> anyhow::Result<Outcome> {
         bail!("expected a threshold for {}, found none that calls any image Parasitized", args.aim);
     }
     (model.threshold, model.threshold_aim) = (threshold, Some(args.aim.to_string()));
-    let out = args.out.as_ref().unwrap_or(&args.model);
+    let Some(out) = args.out.as_ref().or(args.model.as_ref()) else { bail!("expected --out, found none") };
     model.save(out)?;
     say_state(context, "before", before.0, &before.1);
     say_state(context, "after", model.temperature, &calibrated);

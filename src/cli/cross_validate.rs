@@ -14,7 +14,7 @@ use giemsa::evaluate::metrics::Metrics;
 use giemsa::evaluate::patients::{Spread, spread};
 use giemsa::files::write_whole;
 use giemsa::model::{Model, Recipe};
-use giemsa::predict::{Images, logits};
+use giemsa::predict::{Images, Views, logits};
 use giemsa::report::evaluation::{Evaluation, read_predictions, write_predictions, write_report};
 use giemsa::train::{Ending, EpochRow, Observer, Settings, State, StepReport, train};
 use serde::{Deserialize, Serialize};
@@ -178,7 +178,7 @@ fn train_fold(
     }
     let network = state.averaged_network()?;
     let samples: Vec<Sample> = held_out.samples().cloned().collect();
-    let predicted = scored(&samples, &logits(&network, &held_out)?, 1.0);
+    let predicted = scored(&samples, &logits(&network, &held_out, Views::One)?, 1.0);
     giemsa::evaluate::check(&predicted)?;
     Model::new(run.recipe.clone(), network).save(&folder.join("model.safetensors"))?;
     let path = folder.join("predictions.csv");

@@ -16,7 +16,7 @@ use giemsa::files::write_whole;
 use giemsa::image::decode_file;
 use giemsa::model::{Model, Recipe};
 use giemsa::phantom::write_folder;
-use giemsa::predict::logits;
+use giemsa::predict::{Views, logits};
 use giemsa::random::Random;
 use giemsa::report::page::{Gallery, Page, Picture, page};
 use giemsa::report::sheet::{Group, Layout, Tile, sheet};
@@ -157,7 +157,8 @@ fn judge(model: &Model, test: &LoadedSet, seed: u64) -> anyhow::Result<Judgement
         patient: sample.patient.clone(),
         probability_parasitized: Class::probability_parasitized(logit / model.temperature).into(),
     };
-    let scored: Vec<Scored> = test.cache.samples().iter().zip(logits(&model.network, test)?).map(score).collect();
+    let scored: Vec<Scored> =
+        test.cache.samples().iter().zip(logits(&model.network, test, Views::One)?).map(score).collect();
     let threshold = model.threshold.into();
     let named = Random::keyed(&[seed, u64::from_le_bytes(*b"naming\0\0")]).below(scored.len());
     Ok(Judgement { counts: count(&scored, threshold), scored, threshold, named })

@@ -1,12 +1,12 @@
 //! `giemsa evaluate`: how a model does on labelled images.
 
 use super::data::{PatientArgs, say};
+use super::model::ModelArgs;
 use super::scores::judge;
 use super::{Context, Outcome};
 use giemsa::RESEARCH_ONLY;
 use giemsa::evaluate::bootstrap::{Interval, Resampled, Settings};
 use giemsa::evaluate::metrics::Metrics;
-use giemsa::model::Model;
 use giemsa::report::evaluation::{Evaluation, write_report};
 use serde::Serialize;
 use std::fmt::Write as _;
@@ -15,8 +15,8 @@ use std::path::PathBuf;
 
 const EXAMPLES: &str = "\
 Examples:
+  giemsa evaluate data/test --report report/
   giemsa evaluate --model runs/seed-1/model.safetensors data/test
-  giemsa evaluate --model runs/seed-1/model.safetensors data/test --report report/
   giemsa evaluate --model runs/seed-1/model.safetensors data/test --json
 
 The positive class is Parasitized. For research use only, not for diagnosis.";
@@ -25,9 +25,8 @@ The positive class is Parasitized. For research use only, not for diagnosis.";
 #[derive(clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub struct EvaluateArgs {
-    /// The model file.
-    #[arg(long, value_name = "FILE")]
-    model: PathBuf,
+    #[command(flatten)]
+    model: ModelArgs,
     /// A folder of class folders; of one with Train and Test in it, Test is taken.
     #[arg(value_name = "DIR")]
     data: PathBuf,
@@ -71,18 +70,13 @@ struct Printed<'a> {
 
 /// Measures, prints the figures, and writes the report.
 pub fn run(args: EvaluateArgs, context: &Context) -> anyhow::Result<Outcome> {
-    let model = Model::load(&args.model)?;
+    let model = args.model.load()?;
     let quiet = Context { quiet: context.quiet || args.json, ..*context };
-    let judged = judge(&model, &args.data, &args.patients, &quiet)?;
+    let judged = judge(&model, args.model.views(), &args.data, &args.patients, &quiet)?;
     let metrics = Metrics::of(&judged.scored, model.threshold.into(), args.intervals.settings())?;
     if let Some(out) = &args.report {
         let about = [
-            format!(
-                "Model: {} (recipe {}), temperature {}",
-                args.model.display(),
-                model.recipe.name,
-                model.temperature
-            ),
+            format!("Model: {} (recipe {}), temperature {}", args.model.name(), model.recipe.name, model.temperature),
             format!("Images: {}, {} of them unreadable", args.data.display(), judged.unreadable),
         ];
         let title = format!("Evaluation of {}", model.recipe.name);

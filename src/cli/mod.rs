@@ -15,9 +15,13 @@ mod data;
 mod demo;
 mod evaluate;
 mod exit;
+mod explain;
 mod fetch;
+mod info;
 mod interrupt;
 mod man;
+mod model;
+mod paths;
 mod predict;
 mod scores;
 mod show;
@@ -89,6 +93,10 @@ enum Command {
     Calibrate(calibrate::CalibrateArgs),
     /// Name the class of images.
     Predict(predict::PredictArgs),
+    /// Show where in an image a model finds its evidence.
+    Explain(explain::ExplainArgs),
+    /// Print what a model is, how it was made, and how well it does.
+    Info(info::InfoArgs),
     /// Print the layers of a recipe or a model, as Keras prints them.
     Summary(summary::SummaryArgs),
     /// Say what a data folder holds: counts, sizes, patients, unreadable files.
@@ -114,6 +122,8 @@ impl Command {
             Command::CrossValidate(args) => cross_validate::run(args, context),
             Command::Calibrate(args) => calibrate::run(args, context),
             Command::Predict(args) => predict::run(args, context),
+            Command::Explain(args) => explain::run(args, context),
+            Command::Info(args) => info::run(args, context),
             Command::Summary(args) => summary::run(args, context),
             Command::Stats(args) => stats::run(args, context),
             Command::Split(args) => split::run(args, context),

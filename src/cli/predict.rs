@@ -1,23 +1,23 @@
 //! `giemsa predict`: the class of each image, one row an image.
 
+use super::model::ModelArgs;
+use super::paths::PathArgs;
 use super::{Context, Outcome};
 use anyhow::Context as _;
 use clap::ValueEnum;
 use giemsa::RESEARCH_ONLY;
 use giemsa::classes::Class;
-use giemsa::dataset::scan::files_in;
 use giemsa::image::ImageError;
-use giemsa::model::Model;
 use giemsa::predict::{Prediction, predict_files};
-use std::io::{self, BufRead, BufWriter, Write};
+use std::io::{self, BufWriter, Write};
 use std::ops::ControlFlow;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 const EXAMPLES: &str = "\
 Examples:
-  giemsa predict --model runs/seed-1/model.safetensors cell.png
-  giemsa predict --model model.safetensors slide/ --format csv > cells.csv
-  find . -name '*.png' | giemsa predict --model model.safetensors - --format jsonl
+  giemsa predict cell.png
+  giemsa predict slide/ --tta --format csv > cells.csv
+  find . -name '*.png' | giemsa predict --model runs/seed-1/model.safetensors - --format jsonl
 
 An image that cannot be read has a row that says why; the exit code is then 5.
 For research use only, not for diagnosis.";
@@ -26,12 +26,10 @@ For research use only, not for diagnosis.";
 #[derive(clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub struct PredictArgs {
-    /// The model file.
-    #[arg(long, value_name = "FILE")]
-    model: PathBuf,
-    /// Images, folders, patterns such as 'slides/*.png', or - for a list on standard input, one path a line.
-    #[arg(required = true, value_name = "PATH")]
-    paths: Vec<PathBuf>,
+    #[command(flatten)]
+    images: PathArgs,
+    #[command(flatten)]
+    model: ModelArgs,
     /// How a row is written.
     #[arg(long, value_enum, default_value_t = Format::Text)]
     format: Format,
@@ -50,15 +48,15 @@ pub enum Format {
 
 /// Names the class of every image.
 pub fn run(args: PredictArgs, context: &Context) -> anyhow::Result<Outcome> {
-    let model = Model::load(&args.model)?;
-    let paths = expand(&args.paths)?;
+    let model = args.model.load()?;
+    let paths = args.images.expand()?;
     let mut rows = Rows { format: args.format, out: BufWriter::new(io::stdout()), written: 0, unreadable: 0 };
     if args.format != Format::Text && !context.quiet {
         eprintln!("{RESEARCH_ONLY}");
     }
     rows.begin()?;
     let mut failure = None;
-    let _ = predict_files(&model, paths, |(path, result)| match rows.write(&path, &result) {
+    let _ = predict_files(&model, args.model.views(), paths, |(path, result)| match rows.write(&path, &result) {
         Ok(()) => ControlFlow::Continue(()),
         Err(error) => {
             failure = Some(error);
@@ -70,61 +68,6 @@ pub fn run(args: PredictArgs, context: &Context) -> anyhow::Result<Outcome> {
     }
     rows.end()?;
     Ok(if rows.unreadable > 0 { Outcome::SomeSkipped } else { Outcome::Done })
-}
-
-/// The files that the arguments mean, in their order; a list on standard input is read as it comes.
-fn expand(arguments: &[PathBuf]) -> anyhow::Result<Box<dyn Iterator<Item = PathBuf>>> {
-    let mut all: Box<dyn Iterator<Item = PathBuf>> = Box::new(std::iter::empty());
-    for argument in arguments {
-        let files: Box<dyn Iterator<Item = PathBuf>> = if argument == Path::new("-") {
-            Box::new(lines_of_stdin())
-        } else if argument.is_dir() {
-            Box::new(files_in(argument)?.into_iter())
-        } else if let Some(files) = matches_of(argument)? {
-            Box::new(files.into_iter())
-        } else {
-            // A file that is missing gets its row like any other that cannot be read.
-            Box::new(std::iter::once(argument.clone()))
-        };
-        all = Box::new(all.chain(files));
-    }
-    Ok(all)
-}
-
-/// The paths on standard input, one a line; empty lines are passed over.
-fn lines_of_stdin() -> impl Iterator<Item = PathBuf> {
-    let lines = io::stdin().lock().split(b'\n').map_while(Result::ok);
-    lines
-        .map(|line| line.strip_suffix(b"\r").map(<[u8]>::to_vec).unwrap_or(line))
-        .filter(|l| !l.is_empty())
-        .map(to_path)
-}
-
-#[cfg(unix)]
-fn to_path(bytes: Vec<u8>) -> PathBuf {
-    use std::os::unix::ffi::OsStringExt;
-    std::ffi::OsString::from_vec(bytes).into()
-}
-
-#[cfg(not(unix))]
-fn to_path(bytes: Vec<u8>) -> PathBuf {
-    String::from_utf8_lossy(&bytes).into_owned().into()
-}
-
-/// The sorted files that a pattern means, or none where the argument is no pattern, or a file has that very name.
-fn matches_of(argument: &Path) -> anyhow::Result<Option<Vec<PathBuf>>> {
-    let Some(text) = argument.to_str() else { return Ok(None) };
-    if !text.contains(['*', '?', '[']) || argument.exists() {
-        return Ok(None);
-    }
-    let Ok(matches) = glob::glob(text) else { return Ok(None) };
-    let mut files = Vec::new();
-    for path in matches {
-        let path = path?;
-        if path.is_dir() { files.extend(files_in(&path)?) } else { files.push(path) }
-    }
-    // A pattern that means nothing is kept as a name, whose row says that there is no such file.
-    Ok((!files.is_empty()).then_some(files))
 }
 
 /// Writes rows as they come.

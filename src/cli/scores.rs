@@ -7,7 +7,7 @@ use giemsa::dataset::scan::{Layout, scan_layout};
 use giemsa::dataset::{DatasetError, Sample};
 use giemsa::evaluate::Scored;
 use giemsa::model::Model;
-use giemsa::predict::{Images, logits};
+use giemsa::predict::{Images, Views, logits};
 use giemsa::preprocess::Preprocessing;
 use std::path::Path;
 
@@ -45,11 +45,17 @@ pub struct Judged {
 }
 
 /// Finds, decodes and judges the images of a folder.
-pub fn judge(model: &Model, folder: &Path, patients: &PatientArgs, context: &Context) -> anyhow::Result<Judged> {
+pub fn judge(
+    model: &Model,
+    views: Views,
+    folder: &Path,
+    patients: &PatientArgs,
+    context: &Context,
+) -> anyhow::Result<Judged> {
     let samples = find(folder, patients)?;
     say_found(&samples, context);
     let set = read(samples, folder, &model.recipe.input, context)?;
-    let logits = logits(&model.network, &set)?;
+    let logits = logits(&model.network, &set, views)?;
     let scored = scored(set.cache.samples(), &logits, model.temperature);
     Ok(Judged { scored, logits, unreadable: set.unreadable.len() })
 }

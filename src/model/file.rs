@@ -6,6 +6,7 @@ use super::Recipe;
 use super::container::{self, Texts, wrong};
 use crate::classes::Class;
 use crate::nn::{ArchitectureError, Network, Tensor, architecture};
+use crate::predict::Views;
 use std::path::Path;
 
 /// A trained network with what it takes to use it.
@@ -21,6 +22,8 @@ pub struct Model {
     pub threshold: f32,
     /// What the threshold was chosen for, in words, if it was.
     pub threshold_aim: Option<String>,
+    /// How it was made and how well it does, as Markdown, if somebody has written that down.
+    pub card: Option<String>,
 }
 
 /// A file that is no usable model.
@@ -58,7 +61,22 @@ pub(crate) const AVERAGE_PREFIX: &str = "ema.";
 impl Model {
     /// A model that is not calibrated.
     pub fn new(recipe: Recipe, network: Network) -> Model {
-        Model { recipe, network, temperature: 1.0, threshold: 0.5, threshold_aim: None }
+        Model { recipe, network, temperature: 1.0, threshold: 0.5, threshold_aim: None, card: None }
+    }
+
+    /// The model in the program: the recipe `compact`, trained on 120 patients of the NIH images. `docs/MODEL_CARD.md` says
+    /// how, and how well it does.
+    ///
+    /// ```
+    /// let model = giemsa::model::Model::embedded()?;
+    /// assert_eq!(model.recipe.name, "compact");
+    /// # Ok::<(), giemsa::model::ModelError>(())
+    /// ```
+    ///
+    /// # Errors
+    /// When the program was built with a file that is no model.
+    pub fn embedded() -> Result<Model, ModelError> {
+        Model::from_bytes(include_bytes!("pretrained/compact.safetensors"), Path::new("the model in the program"))
     }
 
     /// Reads a model file, or the checkpoint of a training run, which is one with more in it.
@@ -107,7 +125,8 @@ impl Model {
         if !(0.0..=1.0).contains(&threshold) {
             return Err(wrong(path, "a `threshold` in 0..=1", &threshold.to_string()));
         }
-        Ok(Model { recipe, network, temperature, threshold, threshold_aim: texts.get("threshold_aim").cloned() })
+        let [threshold_aim, card] = ["threshold_aim", "card"].map(|name| texts.get(name).cloned());
+        Ok(Model { recipe, network, temperature, threshold, threshold_aim, card })
     }
 
     /// Writes the model so that the file appears whole or not at all.
@@ -132,6 +151,9 @@ impl Model {
         if let Some(aim) = &self.threshold_aim {
             put("threshold_aim", aim.clone());
         }
+        if let Some(card) = &self.card {
+            put("card", card.clone());
+        }
         let mut tensors = self.network.weights();
         tensors.extend(extra);
         if let Some(tensor) = tensors.iter().find(|tensor| tensor.values.iter().any(|value| !value.is_finite())) {
@@ -141,9 +163,9 @@ impl Model {
     }
 
     /// Probabilities of Parasitized, calibrated by the temperature; `inputs` as [`Network::predict`] takes them.
-    pub fn probabilities_parasitized(&self, inputs: &[f32]) -> Vec<f32> {
-        self.network
-            .predict(inputs)
+    pub fn probabilities_parasitized(&self, inputs: &[f32], views: Views) -> Vec<f32> {
+        views
+            .logits(&self.network, inputs)
             .into_iter()
             .map(|logit| Class::probability_parasitized(logit / self.temperature))
             .collect()

@@ -5,7 +5,7 @@ use super::layer::{Batch, Layer};
 use super::network::infer_layers;
 use super::parameter::Update;
 
-/// What each pixel of the last convolution's output says for (above zero) or against Parasitized.
+/// What each place of an image adds to a logit.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Evidence {
     /// Rows of the map.

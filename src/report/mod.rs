@@ -7,6 +7,7 @@ pub mod chart;
 pub mod curves;
 pub mod evaluation;
 mod evaluation_plots;
+pub mod evidence;
 pub mod page;
 pub mod plot;
 pub mod sheet;

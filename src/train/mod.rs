@@ -20,7 +20,7 @@ use crate::model::{Model, ModelError, Recipe};
 use crate::nn::ArchitectureError;
 use crate::nn::StepSettings;
 use crate::nn::network::StepResult;
-use crate::predict::{Images, logits};
+use crate::predict::{Images, Views, logits};
 use batches::{Batch, Batches};
 use schedule::Plan;
 use std::ops::ControlFlow;
@@ -221,7 +221,7 @@ fn finish_epoch(
 ) -> Result<(), TrainError> {
     let report = report(state, plan);
     let model = Model::new(settings.recipe.clone(), state.averaged_network()?);
-    let judged: Judged = judge(&logits(&model.network, validation)?, validation);
+    let judged: Judged = judge(&logits(&model.network, validation, Views::One)?, validation);
     if !judged.loss.is_finite() {
         let place = "validation".to_owned();
         return Err(TrainError::NotFinite { epoch: report.epoch, place, loss: judged.loss });

@@ -1,0 +1,38 @@
+//! What commands that use a model share: which one, and how it looks at an image.
+
+use giemsa::model::{Model, ModelError};
+use giemsa::predict::Views;
+use std::path::PathBuf;
+
+/// Which model.
+#[derive(clap::Args)]
+pub struct ModelArgs {
+    /// The model file. [default: the model in the program]
+    #[arg(long, value_name = "FILE")]
+    pub model: Option<PathBuf>,
+    /// Average over the image and its mirror image in four quarter turns each: eight times the work.
+    #[arg(long)]
+    tta: bool,
+}
+
+impl ModelArgs {
+    /// Reads the file, or takes the model in the program.
+    pub fn load(&self) -> Result<Model, ModelError> {
+        load(self.model.as_deref())
+    }
+
+    /// How the model looks at an image.
+    pub fn views(&self) -> Views {
+        if self.tta { Views::Eight } else { Views::One }
+    }
+
+    /// The model, for people.
+    pub fn name(&self) -> String {
+        self.model.as_ref().map_or("the model in the program".to_owned(), |path| path.display().to_string())
+    }
+}
+
+/// The model of a file, or the one in the program.
+pub fn load(path: Option<&std::path::Path>) -> Result<Model, ModelError> {
+    path.map_or_else(Model::embedded, Model::load)
+}

@@ -1,0 +1,170 @@
+//! Why a model says what it says of one image: where its evidence lies, found in two ways that know nothing of each other.
+
+use crate::image::ImageError;
+use crate::model::Model;
+use crate::nn::{Evidence, Network};
+use crate::predict::{Prediction, Views};
+use crate::preprocess::to_input;
+use image::RgbImage;
+use std::path::Path;
+
+/// What a model says of an image, and where it sees it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Explanation {
+    /// Class and probability.
+    pub prediction: Prediction,
+    /// Grad-CAM at the last convolution, above zero for Parasitized; none for a network without one.
+    pub grad_cam: Option<Evidence>,
+    /// By how much covering a place speaks against Parasitized, as a difference of logits.
+    pub occlusion: Evidence,
+}
+
+/// Places that are covered, along and down.
+const OCCLUSION_GRID: usize = 16;
+/// Side of what is covered, as a share of the image's.
+const PATCH_SHARE: f32 = 1.0 / 6.0;
+
+/// Explains what a model says of one image; `path` is for the error alone. The occlusion takes 256 predictions.
+///
+/// ```
+/// use giemsa::explain::explain;
+/// use giemsa::model::{Model, Recipe};
+/// use giemsa::nn::Network;
+/// let recipe = Recipe::load("seed")?;
+/// let network = Network::new(recipe.input_shape(), &recipe.layers, 0)?;
+/// let explanation = explain(&Model::new(recipe, network), &image::RgbImage::new(60, 50), "cell.png".as_ref())?;
+/// assert_eq!(explanation.occlusion.values.len(), 16 * 16);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
+/// # Errors
+/// When the probability is not finite.
+///
+/// # Panics
+/// When the image has no pixels; a decoded one has.
+pub fn explain(model: &Model, image: &RgbImage, path: &Path) -> Result<Explanation, ImageError> {
+    let bytes = model.recipe.input.to_bytes(image);
+    let mut input = vec![0.0; bytes.len()];
+    to_input(&bytes, &mut input);
+    let probability = model.probabilities_parasitized(&input, Views::One)[0];
+    Ok(Explanation {
+        prediction: Prediction::new(probability, model.threshold, path)?,
+        grad_cam: model.network.grad_cam(&input).map(for_parasitized),
+        occlusion: for_parasitized(occlusion(&model.network, &input)),
+    })
+}
+
+/// A logit is for Uninfected, the class of index 1.
+fn for_parasitized(mut evidence: Evidence) -> Evidence {
+    evidence.values.iter_mut().for_each(|value| *value = -*value);
+    evidence
+}
+
+/// By how much the logit falls when a square about each of 16x16 places is covered with the mean colour of the cell
+/// (Zeiler and Fergus 2014, *Visualizing and Understanding Convolutional Networks*, section 4.2).
+///
+/// # Shapes
+/// `input`: `[side][side][3]`, in 0..=1.
+///
+/// # Panics
+/// When `input` is not one sample.
+pub fn occlusion(network: &Network, input: &[f32]) -> Evidence {
+    let (width, grid) = (network.input().width, OCCLUSION_GRID);
+    assert_eq!(input.len(), network.input().len(), "one sample");
+    let colour = mean_colour(input);
+    let mut covered = Vec::with_capacity(grid * grid * input.len());
+    for (row, column) in (0..grid).flat_map(|row| (0..grid).map(move |column| (row, column))) {
+        let start = covered.len();
+        covered.extend_from_slice(input);
+        let (rows, columns) = (patch(row, input.len() / (3 * width)), patch(column, width));
+        for pixel in rows.flat_map(|y| columns.clone().map(move |x| y * width + x)) {
+            covered[start + 3 * pixel..][..3].copy_from_slice(&colour);
+        }
+    }
+    let whole = network.predict(input)[0];
+    let values = network.predict(&covered).into_iter().map(|logit| whole - logit).collect();
+    Evidence { height: grid, width: grid, values }
+}
+
+/// The pixels that are covered about the middle of cell `index` of the grid, along an axis of `length` pixels.
+fn patch(index: usize, length: usize) -> std::ops::Range<usize> {
+    let middle = (index as f32 + 0.5) / OCCLUSION_GRID as f32;
+    let at = |share: f32| ((share * length as f32).round().max(0.0) as usize).min(length);
+    at(middle - PATCH_SHARE / 2.0)..at(middle + PATCH_SHARE / 2.0)
+}
+
+/// The mean colour of the pixels that are not black, or black.
+fn mean_colour(input: &[f32]) -> [f32; 3] {
+    let pixels = input.as_chunks::<3>().0;
+    let cell = || pixels.iter().filter(|pixel| **pixel != [0.0; 3]);
+    let count = cell().count().max(1) as f32;
+    [0, 1, 2].map(|c| cell().map(|pixel| pixel[c]).sum::<f32>() / count)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::nn::{Activation, LayerSpec, Shape};
+
+    /// A network whose logit is the sum of a sample's values.
+    fn sum_of(side: usize) -> Network {
+        let input = Shape { height: side, width: side, channels: 3 };
+        let layers = [LayerSpec::Flatten {}, LayerSpec::Dense { units: 1, activation: Activation::Sigmoid }];
+        let mut network = Network::new(input, &layers, 0).unwrap();
+        let mut weights = network.weights();
+        weights[0].values.fill(1.0);
+        network.set_weights(&weights).unwrap();
+        network
+    }
+
+    #[test]
+    fn covering_a_bright_dot_lowers_a_sum_where_the_dot_is_and_nowhere_else() {
+        let side = 48;
+        let mut input = vec![0.25; side * side * 3];
+        let dot = (30 * side + 12) * 3;
+        input[dot..dot + 3].fill(1.0);
+        let map = occlusion(&sum_of(side), &input);
+        // Patches of 8 pixels about 1.5, 4.5, …: those about 28.5 and 31.5 down and 10.5 and 13.5 along reach the dot.
+        let mean = (0.25 * (48.0 * 48.0 - 1.0) + 1.0) / (48.0 * 48.0);
+        for (i, &value) in map.values.iter().enumerate() {
+            let (row, column) = (i / 16, i % 16);
+            let reaches = |index: usize, place: usize| patch(index, side).contains(&place);
+            let area = (patch(row, side).len() * patch(column, side).len()) as f32;
+            let dot = if reaches(row, 30) && reaches(column, 12) { 0.75 } else { 0.0 };
+            let expected = 3.0 * (area * (0.25 - mean) + dot);
+            assert!((value - expected).abs() < 2e-2, "{row} {column}: {value}, expected {expected}");
+        }
+        assert!(map.values[9 * 16 + 3] > 1.0 && map.values[0] < 0.1);
+    }
+
+    #[test]
+    fn evidence_is_for_parasitized() {
+        let recipe = "name = 'sum'\ninput = { side_px = 48, resize = 'fit' }\n[[layers]]\nkind = 'flatten'\n[[layers]]\n\
+                      kind = 'dense'\nunits = 1\nactivation = 'sigmoid'\n[training]\nepochs = 1\nbatch_size = 1\n\
+                      learning_rate = 0.1\n";
+        let recipe = crate::model::Recipe::parse(recipe, "sum").unwrap();
+        let model = Model::new(recipe, sum_of(48));
+        let mut image = RgbImage::from_pixel(48, 48, image::Rgb([64; 3]));
+        image.put_pixel(12, 30, image::Rgb([255; 3]));
+        let explanation = explain(&model, &image, "cell.png".as_ref()).unwrap();
+        // The sum is large, which is Uninfected, and the bright dot adds to it.
+        assert!(explanation.prediction.probability_parasitized < 0.01);
+        assert!(explanation.occlusion.values[9 * 16 + 3] < -1.0);
+        assert_eq!(explanation.grad_cam, None);
+    }
+
+    #[test]
+    fn patches_lie_in_the_image_and_cover_it() {
+        for length in [1, 7, 50, 64] {
+            let covered: std::collections::BTreeSet<usize> =
+                (0..OCCLUSION_GRID).flat_map(|index| patch(index, length)).collect();
+            assert_eq!(covered.len(), length);
+        }
+    }
+
+    #[test]
+    fn the_cells_colour_leaves_the_background_out() {
+        assert_eq!(mean_colour(&[0.0, 0.0, 0.0, 0.5, 0.25, 1.0]), [0.5, 0.25, 1.0]);
+        assert_eq!(mean_colour(&[0.0; 6]), [0.0; 3]);
+    }
+}
