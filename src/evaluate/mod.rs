@@ -11,6 +11,7 @@ pub mod detection;
 pub mod figures;
 pub mod loss;
 pub mod metrics;
+pub mod operating_point;
 pub mod paired;
 pub mod patients;
 pub mod threshold;
