@@ -2,6 +2,7 @@
 //!
 //! For research use only: nothing here is a diagnosis.
 
+pub mod checksum;
 pub mod classes;
 pub mod dataset;
 pub mod evaluate;

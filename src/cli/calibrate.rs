@@ -44,7 +44,8 @@ pub struct CalibrateArgs {
     patients: PatientArgs,
 }
 
-fn parse_aim(text: &str) -> Result<Aim, String> {
+/// Parses what a threshold is for.
+pub fn parse_aim(text: &str) -> Result<Aim, String> {
     text.parse().map_err(|error: giemsa::evaluate::EvaluateError| error.to_string())
 }
 

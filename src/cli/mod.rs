@@ -23,6 +23,7 @@ mod man;
 mod model;
 mod paths;
 mod predict;
+mod pretrain;
 mod scores;
 mod show;
 mod split;
@@ -97,6 +98,8 @@ enum Command {
     Explain(explain::ExplainArgs),
     /// Print what a model is, how it was made, and how well it does.
     Info(info::InfoArgs),
+    /// Make a model for use from all images at hand, with a card that says how well it does.
+    Pretrain(pretrain::PretrainArgs),
     /// Print the layers of a recipe or a model, as Keras prints them.
     Summary(summary::SummaryArgs),
     /// Say what a data folder holds: counts, sizes, patients, unreadable files.
@@ -124,6 +127,7 @@ impl Command {
             Command::Predict(args) => predict::run(args, context),
             Command::Explain(args) => explain::run(args, context),
             Command::Info(args) => info::run(args, context),
+            Command::Pretrain(args) => pretrain::run(args, context),
             Command::Summary(args) => summary::run(args, context),
             Command::Stats(args) => stats::run(args, context),
             Command::Split(args) => split::run(args, context),

@@ -1,6 +1,7 @@
 //! One file over HTTP, resumed and verified.
 
 use super::{FetchError, Order, Progress, Remote, Watcher};
+use crate::checksum::{hash_rest, hexadecimal};
 use sha2::{Digest, Sha256};
 use std::fs::{File, TryLockError};
 use std::io::{self, Read, Seek, SeekFrom, Write};
@@ -24,7 +25,7 @@ pub fn download(order: &Order, remote: &Remote, part: &Path, watch: &mut Watcher
             part.remove_if_empty()?;
             return Err(error);
         }
-        let found = hex(&part.sha256.clone().finalize());
+        let found = hexadecimal(&part.sha256.clone().finalize());
         if found.eq_ignore_ascii_case(&remote.sha256) {
             return Ok(part.file);
         }
@@ -37,30 +38,6 @@ pub fn download(order: &Order, remote: &Remote, part: &Path, watch: &mut Watcher
         resumed = false;
         part.restart()?;
     }
-}
-
-/// SHA-256 of a file, in hexadecimal.
-pub fn sha256_of(path: &Path) -> io::Result<String> {
-    let mut sha256 = Sha256::new();
-    hash_rest(&mut File::open(path)?, &mut sha256)?;
-    Ok(hex(&sha256.finalize()))
-}
-
-/// Reads a file to its end into the sum; gives the number of bytes.
-fn hash_rest(file: &mut File, sha256: &mut Sha256) -> io::Result<u64> {
-    let mut buffer = vec![0; 64 << 10];
-    let mut bytes = 0;
-    loop {
-        match file.read(&mut buffer)? {
-            0 => return Ok(bytes),
-            read => sha256.update(&buffer[..read]),
-        }
-        bytes = file.stream_position()?;
-    }
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 fn agent() -> ureq::Agent {

@@ -5,6 +5,8 @@ mod unpack;
 
 pub use unpack::Limits;
 
+use crate::checksum::sha256_of_file;
+
 use std::fs::{self, File};
 use std::io;
 use std::ops::ControlFlow;
@@ -243,7 +245,7 @@ fn fetch_table(order: &Order, table: &Remote, out: &Path, watch: &mut Watcher) -
     let name = table.url.rsplit('/').next().unwrap_or(&table.url);
     let path = out.join(name);
     if path.exists() {
-        let there = download::sha256_of(&path).map_err(FetchError::io(&path))?;
+        let there = sha256_of_file(&path).map_err(FetchError::io(&path))?;
         let right = there.eq_ignore_ascii_case(&table.sha256);
         return if right { Ok(()) } else { Err(FetchError::Occupied { path: path.display().to_string() }) };
     }

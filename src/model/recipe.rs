@@ -197,7 +197,8 @@ impl std::fmt::Display for Place {
 }
 
 /// The recipes in the program: name and text.
-const BUILT_IN: [(&str, &str); 1] = [("seed", include_str!("recipes/seed.toml"))];
+const BUILT_IN: [(&str, &str); 2] =
+    [("compact", include_str!("recipes/compact.toml")), ("seed", include_str!("recipes/seed.toml"))];
 
 /// The largest recipe file that is read, in bytes.
 const MAX_FILE_BYTES: u64 = 1 << 20;
@@ -208,7 +209,7 @@ impl Recipe {
     /// ```
     /// use giemsa::model::Recipe;
     /// assert_eq!(Recipe::load("seed")?.input.side_px, 50);
-    /// assert!(Recipe::load("sead").unwrap_err().to_string().contains("expected one of seed"));
+    /// assert!(Recipe::load("sead").unwrap_err().to_string().contains("expected one of compact, seed"));
     /// # Ok::<(), giemsa::model::RecipeError>(())
     /// ```
     ///
@@ -294,7 +295,7 @@ fn read_text(path: &Path) -> io::Result<String> {
 mod tests {
     use super::*;
 
-    const SEED: &str = BUILT_IN[0].1;
+    const SEED: &str = BUILT_IN[1].1;
 
     fn error_of(text: &str) -> String {
         Recipe::parse(text, "my.toml").unwrap_err().to_string()

@@ -152,7 +152,7 @@ struct PageData<'a> {
 }
 
 /// A share in percent; a dash where it is undefined.
-fn percent(share: Option<f64>) -> String {
+pub(super) fn percent(share: Option<f64>) -> String {
     share.map_or("–".to_owned(), |share| format!("{:.2} %", 100.0 * share))
 }
 

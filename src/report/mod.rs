@@ -8,6 +8,7 @@ pub mod curves;
 pub mod evaluation;
 mod evaluation_plots;
 pub mod evidence;
+pub mod model_card;
 pub mod page;
 pub mod plot;
 pub mod sheet;

@@ -125,7 +125,7 @@ fn train_fold(
     let mut state = if checkpoint.exists() { State::load(&checkpoint)?.0 } else { State::new(&settings)? };
     let (training, held_out) = (Part::of(set, fold_of, |of| of != fold), Part::of(set, fold_of, |of| of == fold));
     say(context, &format!("Fold {}: {} images to train on, {} held out.", fold + 1, training.len(), held_out.len()));
-    let ending = train(&mut state, &settings, &training, &held_out, None, &mut Lines(context))?;
+    let ending = train(&mut state, &settings, &training, &held_out, None, &mut Lines { context, judged: "held out" })?;
     if ending == Ending::Interrupted {
         state.save(&checkpoint, &run.recipe)?;
         eprintln!("stopped in fold {}; the same command goes on from there", fold + 1);
@@ -180,7 +180,11 @@ impl Images for Part<'_> {
 }
 
 /// One line an epoch.
-pub struct Lines<'a>(pub &'a Context);
+pub struct Lines<'a> {
+    pub context: &'a Context,
+    /// What the images are to the network that the epochs are judged on.
+    pub judged: &'static str,
+}
 
 impl Observer for Lines<'_> {
     fn step(&mut self, _: &StepReport) -> ControlFlow<()> {
@@ -189,11 +193,10 @@ impl Observer for Lines<'_> {
 
     fn epoch(&mut self, history: &[EpochRow]) -> ControlFlow<()> {
         if let Some(row) = history.last() {
-            let (loss, accuracy) = (row.val_loss, row.val_acc);
-            say(
-                self.0,
-                &format!("  epoch {}  loss {:.4}  held out: loss {loss:.4}, acc {accuracy:.4}", row.epoch, row.loss),
-            );
+            let EpochRow { epoch, loss, val_loss, val_acc, .. } = row;
+            let judged = self.judged;
+            let line = format!("  epoch {epoch}  loss {loss:.4}  {judged}: loss {val_loss:.4}, acc {val_acc:.4}");
+            say(self.context, &line);
         }
         ControlFlow::Continue(())
     }

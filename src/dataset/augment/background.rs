@@ -123,23 +123,59 @@ fn neighbours(i: usize, side: usize) -> impl Iterator<Item = usize> {
     found.into_iter().flatten()
 }
 
-/// Paints the background as a smear looks, and lighter than the cell: one pale tone, a gradient, and noise.
-pub(super) fn fill(canvas: &mut Canvas, background: &Background, cell_luminance: f32, random: &mut Random) {
+/// Paints the background as a smear looks, and lighter than the cell: one pale tone, a gradient, noise, and at times the
+/// edges of neighbouring cells, which have about the colour of this one.
+pub(super) fn fill(canvas: &mut Canvas, background: &Background, cell: [f32; 3], random: &mut Random) {
     let lightest = random.range(0.78, 0.97);
     // Less green gives pink, less blue gives buff, a little of both the grey of an old stain.
     let tone = [lightest, lightest - random.range(0.0, 0.1), lightest - random.range(0.0, 0.12)];
-    let lift = (cell_luminance + 0.03 - luminance(tone)).max(0.0);
+    let lift = (luminance(cell) + 0.03 - luminance(tone)).max(0.0);
     let slope = [0; 2].map(|_| random.range(-0.08, 0.08) / canvas.side() as f32);
     let noise = random.range(0.0, 0.03);
+    let neighbours = Neighbours::draw(canvas.side(), cell, random);
     let (side, middle) = (canvas.side(), canvas.side() as f32 / 2.0);
     canvas.for_each_pixel(|i, pixel| {
         if background.covers(i) {
-            let (x, y) = ((i % side) as f32 - middle, (i / side) as f32 - middle);
-            let shade = lift + slope[0] * x + slope[1] * y;
-            let [r, g, b] = tone.map(|value| (value + shade + random.range(-noise, noise)).clamp(0.0, 1.0));
+            let place = [(i % side) as f32 - middle, (i / side) as f32 - middle];
+            let shade = lift + slope[0] * place[0] + slope[1] * place[1];
+            let smear = tone.map(|value| value + shade);
+            let colour = neighbours.colour_at(place).unwrap_or(smear);
+            let [r, g, b] = colour.map(|value| (value + random.range(-noise, noise)).clamp(0.0, 1.0));
             *pixel = [r, g, b, 0.0];
         }
     });
+}
+
+/// Of the smears, the share that shows neighbouring cells.
+const NEIGHBOURS_SHARE: f32 = 0.5;
+
+/// Discs that reach into the image from outside.
+struct Neighbours {
+    /// Centre from the middle of the image, and radius, in pixels.
+    discs: Vec<([f32; 2], f32)>,
+    colour: [f32; 3],
+}
+
+impl Neighbours {
+    /// None, or one to three, about as large as a cell that fills the image.
+    fn draw(side: usize, cell: [f32; 3], random: &mut Random) -> Neighbours {
+        let count = if random.chance(NEIGHBOURS_SHARE) { 1 + random.below(3) } else { 0 };
+        let side = side as f32;
+        let mut disc = || {
+            let radius = random.range(0.35, 0.55) * side;
+            let distance = radius + random.range(0.38, 0.6) * side;
+            let (sin, cos) = random.range(0.0, std::f32::consts::TAU).sin_cos();
+            ([distance * cos, distance * sin], radius)
+        };
+        let discs = (0..count).map(|_| disc()).collect();
+        let brighter = random.range(0.92, 1.08);
+        Neighbours { discs, colour: cell.map(|value| value * brighter) }
+    }
+
+    fn colour_at(&self, [x, y]: [f32; 2]) -> Option<[f32; 3]> {
+        let inside = |&([cx, cy], radius): &([f32; 2], f32)| (x - cx).hypot(y - cy) < radius;
+        self.discs.iter().any(inside).then_some(self.colour)
+    }
 }
 
 #[cfg(test)]
@@ -204,13 +240,30 @@ mod tests {
         for seed in 0..50 {
             let mut canvas = Canvas::from_bytes(&bytes(), 6);
             let background = Background::find(&bytes(), 6);
-            fill(&mut canvas, &background, 0.7, &mut Random::keyed(&[seed]));
+            // Neighbours are green here, which no smear is.
+            let cell = [0.5, 0.8, 0.4];
+            fill(&mut canvas, &background, cell, &mut Random::keyed(&[seed]));
             for y in 0..6 {
                 for (x, &[r, g, b, _]) in canvas.row(y).iter().enumerate() {
                     let is_pale = luminance([r, g, b]) > 0.65 && r + 0.07 > g && r + 0.07 > b;
-                    assert_eq!(is_pale, background.covers(y * 6 + x), "{r} {g} {b}");
+                    let is_neighbour = g > r + 0.15 && g > b + 0.25;
+                    assert_eq!(is_pale || is_neighbour, background.covers(y * 6 + x), "{r} {g} {b}");
                 }
             }
         }
+    }
+
+    #[test]
+    fn neighbours_reach_in_from_outside_and_leave_the_middle() {
+        let mut seen = 0;
+        for seed in 0..100 {
+            let neighbours = Neighbours::draw(64, [0.5; 3], &mut Random::keyed(&[seed]));
+            assert!(neighbours.discs.len() <= 3 && neighbours.colour_at([0.0; 2]).is_none());
+            let border =
+                (0..64).flat_map(|i| [[i as f32 - 32.0, -32.0], [i as f32 - 32.0, 32.0], [-32.0, i as f32 - 32.0]]);
+            seen += usize::from(border.into_iter().any(|place| neighbours.colour_at(place).is_some()));
+        }
+        // Half of the smears have neighbours; some of these only touch the right border, or a corner.
+        assert!((25..=55).contains(&seen), "{seen}");
     }
 }

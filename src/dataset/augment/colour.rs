@@ -44,7 +44,8 @@ impl ColourMatrix {
         }
     }
 
-    fn changed(&self, [r, g, b]: [f32; 3]) -> [f32; 3] {
+    /// The colour that a colour gets.
+    pub fn changed(&self, [r, g, b]: [f32; 3]) -> [f32; 3] {
         self.factors.map(|row| row[0] * r + row[1] * g + row[2] * b + self.offset)
     }
 
@@ -55,7 +56,7 @@ impl ColourMatrix {
     }
 
     /// The luminance that a colour gets.
-    pub fn luminance_after(&self, colour: [f32; 3]) -> f32 {
+    fn luminance_after(&self, colour: [f32; 3]) -> f32 {
         luminance(self.changed(colour))
     }
 }

@@ -75,7 +75,7 @@ fn change_content(canvas: &mut Canvas, bytes: &[u8], settings: &Augmentation, ra
     }
     if replacement != Replacement::None {
         background.grow();
-        background::fill(canvas, &background, matrix.luminance_after(mean), random);
+        background::fill(canvas, &background, matrix.changed(mean), random);
         background = match replacement {
             Replacement::Ellipse => Background::outside_ellipse(canvas.side(), random),
             _ => Background::none(canvas.side()),

@@ -171,7 +171,8 @@ fn a_replaced_background_is_pale_in_two_of_three_and_an_ellipse_in_the_others() 
         let out = varied(&bytes, 30, &settings, seed);
         let middle = (15 * 30 + 14) * 3;
         assert_eq!(out[middle..middle + 3], plain(&bytes)[middle..middle + 3], "the cell stays");
-        assert!(corner_is_black(seed) || out[..3].iter().all(|&value| value > 0.5), "{:?}", &out[..3]);
+        // A smear, or a neighbour of about the colour of the cell.
+        assert!(corner_is_black(seed) || out[..3].iter().all(|&value| value > 0.4), "{:?}", &out[..3]);
     }
 }
 
