@@ -38,7 +38,7 @@ pub struct CrossValidateArgs {
     #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u16).range(2..))]
     folds: u16,
     /// A recipe in the program, or a .toml file.
-    #[arg(long, value_name = "NAME", default_value = "seed")]
+    #[arg(long, value_name = "NAME", default_value = "compact")]
     recipe: String,
     /// Epochs, instead of the recipe's.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]

@@ -9,8 +9,7 @@ use giemsa::RESEARCH_ONLY;
 use giemsa::explain::{Explanation, explain};
 use giemsa::image::{ImageError, decode_file};
 use giemsa::model::Model;
-use giemsa::nn::Evidence;
-use giemsa::report::evidence::{overlay, scale_of};
+use giemsa::report::evidence::{overlay_of_grad_cam, overlay_of_occlusion};
 use giemsa::report::sheet::{Group, Layout, Tile, sheet};
 use giemsa::report::write_png;
 use image::RgbImage;
@@ -42,8 +41,6 @@ pub struct ExplainArgs {
 
 /// The longer side of each part of a picture, in pixels.
 const PART_PX: u32 = 256;
-/// Evidence that moves the logit by less than this, over all of the image, is drawn faint.
-const FAINT_LOGIT: f32 = 2.0;
 
 /// Explains image after image; those that cannot be read are listed.
 pub fn run(args: ExplainArgs, context: &Context) -> anyhow::Result<Outcome> {
@@ -104,19 +101,13 @@ fn line(explanation: &Explanation, path: &Path, to: &Path) -> String {
 fn picture(model: &Model, path: &Path, image: &RgbImage, explanation: &Explanation) -> anyhow::Result<RgbImage> {
     let prediction = explanation.prediction;
     let tile = |image: RgbImage, lines: [&str; 2]| Tile { image, lines: lines.map(str::to_owned).to_vec() };
-    let drawn = |evidence: &Evidence, least: f32| {
-        overlay(image, evidence, scale_of(evidence, least), model.recipe.input.resize)
-    };
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     let mut tiles = vec![tile(image.clone(), [&name, RESEARCH_ONLY])];
     if let Some(evidence) = &explanation.grad_cam {
-        let least = FAINT_LOGIT / evidence.values.len() as f32;
-        tiles.push(tile(
-            drawn(evidence, least),
-            ["Grad-CAM, last convolution", "orange: for Parasitized, blue: against"],
-        ));
+        let drawn = overlay_of_grad_cam(model, image, evidence);
+        tiles.push(tile(drawn, ["Grad-CAM, last convolution", "orange: for Parasitized, blue: against"]));
     }
-    let covered = drawn(&explanation.occlusion, FAINT_LOGIT);
+    let covered = overlay_of_occlusion(model, image, &explanation.occlusion);
     tiles.push(tile(covered, ["Occlusion", "orange: covered, less is for Parasitized"]));
     let title = format!(
         "{}: probability of Parasitized {:.3} (threshold {:.3})",

@@ -10,7 +10,7 @@ use std::path::PathBuf;
 const EXAMPLES: &str = "\
 Examples:
   giemsa summary
-  giemsa summary --recipe my.toml
+  giemsa summary --recipe seed
   giemsa summary --model runs/seed-1/model.safetensors --json";
 
 /// Arguments of `giemsa summary`.
@@ -18,7 +18,7 @@ Examples:
 #[command(after_help = EXAMPLES)]
 pub struct SummaryArgs {
     /// A recipe in the program, or a .toml file.
-    #[arg(long, value_name = "NAME", default_value = "seed", conflicts_with = "model")]
+    #[arg(long, value_name = "NAME", default_value = "compact", conflicts_with = "model")]
     recipe: String,
     /// A model file.
     #[arg(long, value_name = "FILE")]

@@ -16,9 +16,9 @@ use std::path::{Path, PathBuf};
 const EXAMPLES: &str = "\
 Examples:
   giemsa train data/cell_images
-  giemsa train data/cell_images --split-by image --epochs 20 --seed 1 --out runs/leaky
+  giemsa train data/cell_images --recipe seed --split-by image --out runs/tutorial
   giemsa train mine --recipe my.toml       # mine/Train/{class}, mine/Test/{class}
-  giemsa train --resume runs/seed-1        # after Ctrl-C
+  giemsa train --resume runs/compact-1     # after Ctrl-C
 
 The run's folder gets model.safetensors (the best by validation loss), last.safetensors (from which --resume goes on),
 history.csv, curves.png, settings.toml and split.csv.
@@ -71,7 +71,7 @@ pub struct DataArgs {
 #[derive(clap::Args)]
 pub struct RecipeArgs {
     /// A recipe in the program, or a .toml file.
-    #[arg(long, value_name = "NAME", default_value = "seed")]
+    #[arg(long, value_name = "NAME", default_value = "compact")]
     recipe: String,
     /// Epochs, instead of the recipe's.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]

@@ -1,5 +1,6 @@
 //! Evidence drawn over the image that it comes from.
 
+use crate::model::Model;
 use crate::nn::Evidence;
 use crate::preprocess::Resize;
 use image::{Rgb, RgbImage};
@@ -13,12 +14,29 @@ const STRONGEST: f32 = 0.85;
 /// Shorter side of the drawing at least, in pixels, so that a coarse map is smooth.
 const SIDE_PX: u32 = 192;
 
-/// The image in grey, with the evidence in colour: orange for Parasitized, blue against it, as strong as its share of
-/// `scale`. `resize` says how the image became the network's input.
+/// Evidence that moves the logit by less than this, over all of the image, is drawn faint.
+const FAINT_LOGIT: f32 = 2.0;
+
+/// A Grad-CAM map of a model, whose values add up over the image, drawn over the image in grey: orange for Parasitized,
+/// blue against it.
 ///
 /// # Panics
 /// When the image has no pixels; a decoded one has.
-pub fn overlay(image: &RgbImage, evidence: &Evidence, scale: f32, resize: Resize) -> RgbImage {
+pub fn overlay_of_grad_cam(model: &Model, image: &RgbImage, map: &Evidence) -> RgbImage {
+    overlay(image, map, scale_of(map, FAINT_LOGIT / map.values.len() as f32), model.recipe.input.resize)
+}
+
+/// The same of an occlusion map, each of whose values is of the whole logit.
+///
+/// # Panics
+/// As [`overlay_of_grad_cam`].
+pub fn overlay_of_occlusion(model: &Model, image: &RgbImage, map: &Evidence) -> RgbImage {
+    overlay(image, map, scale_of(map, FAINT_LOGIT), model.recipe.input.resize)
+}
+
+/// The image in grey, with the evidence in colour: orange for Parasitized, blue against it, as strong as its share of
+/// `scale`. `resize` says how the image became the network's input.
+fn overlay(image: &RgbImage, evidence: &Evidence, scale: f32, resize: Resize) -> RgbImage {
     let size = image.dimensions();
     let factor = SIDE_PX.div_ceil(size.0.min(size.1)).max(1);
     RgbImage::from_fn(size.0 * factor, size.1 * factor, |x, y| {
@@ -34,7 +52,7 @@ pub fn overlay(image: &RgbImage, evidence: &Evidence, scale: f32, resize: Resize
 
 /// The largest value of a map, whichever way it speaks, or `least` where all are smaller: a scale on which an image
 /// without evidence stays grey.
-pub fn scale_of(evidence: &Evidence, least: f32) -> f32 {
+fn scale_of(evidence: &Evidence, least: f32) -> f32 {
     evidence.values.iter().fold(least, |largest, value| largest.max(value.abs()))
 }
 

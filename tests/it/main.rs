@@ -15,6 +15,8 @@ mod demo;
 mod evaluate;
 mod evaluation;
 #[cfg(feature = "cli")]
+mod explain;
+#[cfg(feature = "cli")]
 mod fetch;
 mod images;
 #[cfg(feature = "cli")]
@@ -24,6 +26,8 @@ mod network_golden;
 mod phantom;
 #[cfg(feature = "cli")]
 mod predict;
+#[cfg(feature = "cli")]
+mod pretrain;
 #[cfg(feature = "report")]
 mod report;
 #[cfg(feature = "cli")]

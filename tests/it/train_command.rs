@@ -192,7 +192,11 @@ fn options_and_recipes_that_make_no_sense_are_refused() {
     );
     fs::write(folder.path().join("quick.toml"), QUICK_RECIPE.replace("epochs", "epoch")).unwrap();
     train(folder.path(), Path::new("data"), &[]).failure().stderr(contains("quick.toml, line 5, "));
-    giemsa().args(["train", "data", "--recipe", "sead"]).assert().failure().stderr(contains("expected one of seed"));
+    giemsa()
+        .args(["train", "data", "--recipe", "sead"])
+        .assert()
+        .failure()
+        .stderr(contains("expected one of compact, seed"));
 }
 
 #[test]
