@@ -23,8 +23,11 @@ pub(crate) struct Conv {
     kernel: Parameter,
     bias: Option<Parameter>,
     normalisation: Option<Normalisation>,
-    /// Kernel and bias with the normalisation in them, for prediction; made when first needed after a change.
+    /// Kernel (packed) and bias with the normalisation in them, for prediction; made when first needed after a change.
     folded: OnceLock<(Vec<f32>, Vec<f32>)>,
+    /// The kernel as the forward pass of training reads it; and turned, for the gradient at the input.
+    packed: Vec<f32>,
+    turned: Vec<f32>,
     kept: Kept,
     scratch: Vec<Scratch>,
 }
@@ -82,28 +85,35 @@ impl Conv {
             bias: (!then.batch_norm).then(|| Parameter::filled("bias", &[filters], 0.0)),
             normalisation: then.batch_norm.then(|| Normalisation::new(filters)),
             folded: OnceLock::new(),
+            packed: Vec::new(),
+            turned: Vec::new(),
             kept: Kept::default(),
             scratch: vec![Scratch::default(); super::layer::CHUNKS],
         }
     }
 
-    /// Kernel and bias as prediction uses them.
-    fn folded(&self) -> (&[f32], &[f32]) {
-        match (&self.normalisation, &self.bias) {
-            (Some(normalisation), _) => {
-                let (kernel, bias) = self.folded.get_or_init(|| normalisation.fold(&self.kernel.values));
-                (kernel, bias)
-            }
-            (None, Some(bias)) => (&self.kernel.values, &bias.values),
-            (None, None) => (&self.kernel.values, &[]),
-        }
+    /// Packed kernel and bias as prediction uses them.
+    fn folded(&self) -> &(Vec<f32>, Vec<f32>) {
+        self.folded.get_or_init(|| {
+            let (kernel, bias) = match (&self.normalisation, &self.bias) {
+                (Some(normalisation), _) => normalisation.fold(&self.kernel.values),
+                (None, bias) => {
+                    let bias = bias.as_ref().map(|bias| bias.values.clone());
+                    (self.kernel.values.clone(), bias.unwrap_or_else(|| vec![0.0; self.shape.cout]))
+                }
+            };
+            let mut packed = Vec::new();
+            conv::pack(&self.shape, &kernel, &mut packed);
+            (packed, bias)
+        })
     }
 
     /// The training pass without normalisation: everything in one.
     fn forward_plain(&mut self, input: &[f32], n: usize, output: &mut [f32]) {
         let (s, set) = (self.shape, instruction_set());
         let epilogue = Epilogue { bias: self.bias.as_ref().map(|bias| &bias.values[..]), relu: self.relu };
-        let (kernel, pool, sample) = (&self.kernel.values, self.pool, output.len() / n);
+        conv::pack(&s, &self.kernel.values, &mut self.packed);
+        let (kernel, pool, sample) = (&self.packed, self.pool, output.len() / n);
         self.kept.winners.resize(if pool { output.len() } else { 0 }, 0);
         self.scratch
             .par_iter_mut()
@@ -128,7 +138,8 @@ impl Conv {
     fn forward_normalised(&mut self, input: &[f32], n: usize, output: &mut [f32]) {
         let (s, set, pool, relu) = (self.shape, instruction_set(), self.pool, self.relu);
         let Some(normalisation) = &mut self.normalisation else { return };
-        let (sample, kernel) = (output.len() / n, &self.kernel.values);
+        conv::pack(&s, &self.kernel.values, &mut self.packed);
+        let (sample, kernel) = (output.len() / n, &self.packed);
         self.kept.sums.resize(n * s.output_len(), 0.0);
         self.kept.winners.resize(if pool { output.len() } else { 0 }, 0);
         let pivot = normalisation.pivot();
@@ -212,11 +223,14 @@ impl Conv {
         let (s, set, relu, pool) = (self.shape, instruction_set(), self.relu, self.pool);
         let through = self.normalisation.as_ref().map(Normalisation::gradient_factors);
         let affine = self.normalisation.as_ref().map(|normalisation| normalisation.affine(relu));
-        let (reversed, mut turned) = (s.reversed(), Vec::new());
+        let reversed = s.reversed();
         let wanted = input_gradient.is_some();
         if wanted {
+            let mut turned = Vec::new();
             conv::reversed_weights(&s, &self.kernel.values, &mut turned);
+            conv::pack(&reversed, &turned, &mut self.turned);
         }
+        let turned = &self.turned;
         let input_gradient = input_gradient.unwrap_or_default();
         self.scratch
             .par_iter_mut()
@@ -251,7 +265,7 @@ impl Conv {
                     if wanted {
                         conv::border_reversed(&reversed, gradient, bordered);
                         let to = &mut input_gradient[i * s.input_len()..][..s.input_len()];
-                        conv::forward(set, &reversed, bordered, &turned, Epilogue { bias: None, relu: false }, to);
+                        conv::forward(set, &reversed, bordered, turned, Epilogue { bias: None, relu: false }, to);
                     }
                 }
             });

@@ -1,12 +1,14 @@
 //! Convolution of stride 1 with `same` padding over one image, and the zero border that it reads.
 //!
 //! Image: `[height][width][cin]`; bordered image: `[height + kernel - 1][width + kernel - 1][cin]`, zeros around;
-//! weights: `[kernel][kernel][cin][cout]`; output: `[height][width][cout]`.
+//! weights: `[kernel][kernel][cin][cout]`, packed for the forward pass in panels of 16 output channels,
+//! `[cout / 16][kernel][kernel][cin][16]`, the last one filled up with zeros; output: `[height][width][cout]`.
 //!
 //! Output channels lie in vectors, input values are broadcast. For one row of the kernel, the values under a pixel
-//! (`kernel * cin` of them) lie in a row both in the bordered image and, a row of `cout` each, in the weights: so the
-//! whole sum is two loops. A tile of pixels shares each weight that is loaded.
+//! (`kernel * cin` of them) lie in a row both in the bordered image and, 16 floats apart, in the panel: so the whole sum
+//! is two loops, and weights are read in the order they lie in. A tile of pixels shares each weight that is loaded.
 
+use super::dense::PANEL;
 use super::simd::{Kernel, Simd};
 use super::{InstructionSet, run, tiles};
 
@@ -29,6 +31,14 @@ impl ConvShape {
     }
     pub fn weights_len(&self) -> usize {
         self.kernel * self.kernel * self.cin * self.cout
+    }
+    /// Floats in a panel of packed weights.
+    pub fn panel_len(&self) -> usize {
+        self.kernel * self.run_len() * PANEL
+    }
+    /// Floats of the packed weights.
+    pub fn packed_len(&self) -> usize {
+        self.cout.div_ceil(PANEL) * self.panel_len()
     }
     /// Floats in a row of the bordered image.
     pub fn bordered_row(&self) -> usize {
@@ -101,6 +111,37 @@ pub(crate) fn reversed_weights(shape: &ConvShape, weights: &[f32], reversed: &mu
     }
 }
 
+/// The weights as [`forward`] and `conv_pool::forward` read them.
+pub(crate) fn pack(shape: &ConvShape, weights: &[f32], packed: &mut Vec<f32>) {
+    packed.clear();
+    packed.resize(shape.packed_len(), 0.0);
+    for (t, row) in weights.chunks_exact(shape.cout).enumerate() {
+        for (panel, channels) in row.chunks(PANEL).enumerate() {
+            packed[panel * shape.panel_len() + t * PANEL..][..channels.len()].copy_from_slice(channels);
+        }
+    }
+}
+
+/// Where the packed weights of `CV` vectors of channels from `channel` begin; each next value is `PANEL` floats on.
+///
+/// # Safety
+/// The channels lie in `0..cout`, and more than one vector begins at a multiple of `PANEL`.
+#[inline(always)]
+pub(super) unsafe fn packed_channels<S: Simd, const CV: usize>(
+    shape: &ConvShape,
+    packed: &[f32],
+    channel: usize,
+) -> [*const f32; CV] {
+    // SAFETY: panel channel / PANEL is one of the packed ones, and the vectors that follow are by the caller's word.
+    unsafe {
+        let first = packed.as_ptr().add(channel / PANEL * shape.panel_len() + channel % PANEL);
+        std::array::from_fn(|v| {
+            let (panel, lane) = (v * S::LANES / PANEL, v * S::LANES % PANEL);
+            first.add(panel * shape.panel_len() + lane)
+        })
+    }
+}
+
 /// What is added to the sum and done to it.
 #[derive(Clone, Copy)]
 pub(crate) struct Epilogue<'a> {
@@ -108,26 +149,26 @@ pub(crate) struct Epilogue<'a> {
     pub relu: bool,
 }
 
-/// Convolves one bordered image.
+/// Convolves one bordered image with packed weights.
 pub(crate) fn forward(
     set: InstructionSet,
     shape: &ConvShape,
     bordered: &[f32],
-    weights: &[f32],
+    packed: &[f32],
     epilogue: Epilogue,
     output: &mut [f32],
 ) {
     assert_eq!(bordered.len(), shape.bordered_len());
-    assert_eq!(weights.len(), shape.weights_len());
+    assert_eq!(packed.len(), shape.packed_len());
     assert_eq!(output.len(), shape.output_len());
     assert!(epilogue.bias.is_none_or(|bias| bias.len() == shape.cout));
-    run(set, Forward { shape, bordered, weights, epilogue, output });
+    run(set, Forward { shape, bordered, packed, epilogue, output });
 }
 
 struct Forward<'a> {
     shape: &'a ConvShape,
     bordered: &'a [f32],
-    weights: &'a [f32],
+    packed: &'a [f32],
     epilogue: Epilogue<'a>,
     output: &'a mut [f32],
 }
@@ -161,19 +202,17 @@ impl Forward<'_> {
     /// All pixels, for `CV` vectors of output channels from `channel`.
     #[inline(always)]
     unsafe fn channels<S: Simd, const CV: usize>(&mut self, channel: usize) {
-        for y in 0..self.shape.height {
-            for (x, pixels) in tiles(self.shape.width, S::ACCUMULATORS / CV) {
-                // SAFETY: the tile lies in the image, and the channels do by the caller's word.
-                unsafe {
-                    match pixels {
-                        1 => self.tile::<S, CV, 1>(y, x, channel),
-                        2 => self.tile::<S, CV, 2>(y, x, channel),
-                        3 => self.tile::<S, CV, 3>(y, x, channel),
-                        4 => self.tile::<S, CV, 4>(y, x, channel),
-                        5 => self.tile::<S, CV, 5>(y, x, channel),
-                        6 => self.tile::<S, CV, 6>(y, x, channel),
-                        _ => self.tile::<S, CV, 12>(y, x, channel),
-                    }
+        for (pixel, pixels) in tiles(self.shape.height * self.shape.width, S::ACCUMULATORS / CV) {
+            // SAFETY: the tile lies in the image, and the channels do by the caller's word.
+            unsafe {
+                match pixels {
+                    1 => self.tile::<S, CV, 1>(pixel, channel),
+                    2 => self.tile::<S, CV, 2>(pixel, channel),
+                    3 => self.tile::<S, CV, 3>(pixel, channel),
+                    4 => self.tile::<S, CV, 4>(pixel, channel),
+                    5 => self.tile::<S, CV, 5>(pixel, channel),
+                    6 => self.tile::<S, CV, 6>(pixel, channel),
+                    _ => self.tile::<S, CV, 12>(pixel, channel),
                 }
             }
         }
@@ -182,39 +221,38 @@ impl Forward<'_> {
     /// All pixels, for one output channel.
     #[inline(always)]
     unsafe fn channel(&mut self, channel: usize) {
-        for (y, x) in (0..self.shape.height).flat_map(|y| (0..self.shape.width).map(move |x| (y, x))) {
+        for pixel in 0..self.shape.height * self.shape.width {
             // SAFETY: the pixel lies in the image, and the channel does by the caller's word.
-            unsafe { self.tile::<f32, 1, 1>(y, x, channel) }
+            unsafe { self.tile::<f32, 1, 1>(pixel, channel) }
         }
     }
 
-    /// `PX` pixels of row `y` from column `x`.
+    /// `PX` pixels from `pixel`, row after row: a tile may end in the row after the one it begins in.
     #[inline(always)]
-    unsafe fn tile<S: Simd, const CV: usize, const PX: usize>(&mut self, y: usize, x: usize, channel: usize) {
+    unsafe fn tile<S: Simd, const CV: usize, const PX: usize>(&mut self, pixel: usize, channel: usize) {
         if PX * CV > S::ACCUMULATORS {
             return; // Never asked for by `tiles`; saying so here keeps it from being compiled.
         }
         let s = self.shape;
-        let (row, run, cout) = (s.bordered_row(), s.run_len(), s.cout);
+        let (row, run) = (s.bordered_row(), s.run_len());
         // SAFETY: row y + ky of the bordered image has kernel - 1 columns more than the output, so column
-        // x + PX - 1 + kernel - 1 is in it; channel + CV * LANES <= cout bounds weights, bias and output.
+        // x + kernel - 1 is in it; channel + CV * LANES <= cout bounds weights, bias and output.
         unsafe {
+            let weights = packed_channels::<S, CV>(s, self.packed, channel);
+            let mut inputs = self.pixels::<PX>(pixel);
             let mut sums = [[S::splat(0.0); CV]; PX];
             for ky in 0..s.kernel {
-                let input = self.bordered.as_ptr().add((y + ky) * row + x * s.cin);
-                let weights = self.weights.as_ptr().add(ky * run * cout + channel);
+                let weights = weights.map(|of_vector| of_vector.add(ky * run * PANEL));
                 for t in 0..run {
-                    let mut w = [S::splat(0.0); CV];
-                    for (v, w) in w.iter_mut().enumerate() {
-                        *w = S::load(weights.add(t * cout + v * S::LANES));
-                    }
-                    for (p, sums) in sums.iter_mut().enumerate() {
-                        let value = S::splat(*input.add(p * s.cin + t));
+                    let w = weights.map(|of_vector| S::load(of_vector.add(t * PANEL)));
+                    for (sums, input) in sums.iter_mut().zip(inputs) {
+                        let value = S::splat(*input.add(t));
                         for (sum, w) in sums.iter_mut().zip(w) {
                             *sum = S::fma(value, w, *sum);
                         }
                     }
                 }
+                inputs = inputs.map(|input| input.wrapping_add(row));
             }
             for (p, sums) in sums.into_iter().enumerate() {
                 for (v, mut sum) in sums.into_iter().enumerate() {
@@ -225,10 +263,26 @@ impl Forward<'_> {
                     if self.epilogue.relu {
                         sum = S::relu(sum);
                     }
-                    S::store(self.output.as_mut_ptr().add((y * s.width + x + p) * cout + at), sum);
+                    S::store(self.output.as_mut_ptr().add((pixel + p) * s.cout + at), sum);
                 }
             }
         }
+    }
+
+    /// Where what lies under each of `PX` pixels from `pixel` begins in the bordered image.
+    #[inline(always)]
+    unsafe fn pixels<const PX: usize>(&self, pixel: usize) -> [*const f32; PX] {
+        let s = self.shape;
+        let (mut y, mut x) = (pixel / s.width, pixel % s.width);
+        std::array::from_fn(|_| {
+            // SAFETY: (y, x) is a pixel of the image, and the bordered one is larger.
+            let here = unsafe { self.bordered.as_ptr().add(y * s.bordered_row() + x * s.cin) };
+            x += 1;
+            if x == s.width {
+                (y, x) = (y + 1, 0);
+            }
+            here
+        })
     }
 }
 
@@ -295,8 +349,10 @@ mod tests {
             for set in available_sets() {
                 let (mut bordered, mut output) = (vec![f32::NAN; 3], vec![f32::NAN; s.output_len()]);
                 border(&s, &image, &mut bordered);
+                let mut packed = vec![f32::NAN; 5];
+                pack(&s, &weights, &mut packed);
                 let epilogue = Epilogue { bias: Some(&bias), relu: true };
-                forward(set, &s, &bordered, &weights, epilogue, &mut output);
+                forward(set, &s, &bordered, &packed, epilogue, &mut output);
                 assert_close(&output, &expected, 1e-5, &format!("{s:?} {set:?}"));
             }
         }
@@ -305,15 +361,17 @@ mod tests {
     #[test]
     fn unaligned_slices_give_the_same() {
         let s = ConvShape { height: 4, width: 9, cin: 3, cout: 32, kernel: 3 };
-        let (image, weights) = (numbers(1, s.input_len()), numbers(2, s.weights_len() + 1));
-        let mut bordered = Vec::new();
+        let (image, weights) = (numbers(1, s.input_len()), numbers(2, s.weights_len()));
+        let (mut bordered, mut packed) = (Vec::new(), Vec::new());
         border(&s, &image, &mut bordered);
+        pack(&s, &weights, &mut packed);
         bordered.insert(0, 0.0);
+        packed.insert(0, 0.0);
         for set in available_sets() {
             let mut output = vec![0.0; s.output_len() + 1];
             let none = Epilogue { bias: None, relu: false };
-            forward(set, &s, &bordered[1..], &weights[1..], none, &mut output[1..]);
-            let expected = reference(&s, &image, &weights[1..], &vec![0.0; s.cout]);
+            forward(set, &s, &bordered[1..], &packed[1..], none, &mut output[1..]);
+            let expected = reference(&s, &image, &weights, &vec![0.0; s.cout]);
             assert_close(&output[1..], &expected, 1e-5, &format!("{set:?}"));
         }
     }

@@ -156,7 +156,9 @@ impl WeightGradient<'_> {
 
 #[cfg(test)]
 pub(crate) mod tests {
-    use super::super::conv::{Epilogue, border, border_reversed, for_each_tap, forward, reversed_weights, test_shapes};
+    use super::super::conv::{
+        Epilogue, border, border_reversed, for_each_tap, forward, pack, reversed_weights, test_shapes,
+    };
     use super::super::tests::{assert_close, available_sets, numbers};
     use super::*;
 
@@ -196,10 +198,12 @@ pub(crate) mod tests {
 
                 let (reversed, mut turned) = (s.reversed(), Vec::new());
                 reversed_weights(&s, &weights, &mut turned);
+                let mut packed = Vec::new();
+                pack(&reversed, &turned, &mut packed);
                 border_reversed(&reversed, &gradient, &mut bordered);
                 let mut found_dx = vec![f32::NAN; s.input_len()];
                 let plain = Epilogue { bias: None, relu: false };
-                forward(set, &reversed, &bordered, &turned, plain, &mut found_dx);
+                forward(set, &reversed, &bordered, &packed, plain, &mut found_dx);
                 assert_close(&found_dx, &dx, 1e-4, &what);
             }
         }

@@ -1,12 +1,13 @@
 //! Convolution, bias, activation and 2x2 max pooling of one image in one pass.
 //!
-//! Bordered image and weights as in `conv`; output: `[height / 2][width / 2][cout]`; winners: a byte for each output,
+//! Bordered image and packed weights as in `conv`; output: `[height / 2][width / 2][cout]`; winners: a byte for each output,
 //! 0 to 3 for the position of the largest (row-major in the window), 4 where ReLU let nothing through.
 //!
 //! The four sums of a window stay in registers, so the convolution's full-size output is never written. A last odd row
 //! or column, which pooling drops, is never computed.
 
-use super::conv::{ConvShape, Epilogue};
+use super::conv::{ConvShape, Epilogue, packed_channels};
+use super::dense::PANEL;
 use super::simd::{Kernel, Simd};
 use super::{InstructionSet, run};
 
@@ -18,24 +19,24 @@ pub(crate) fn forward(
     set: InstructionSet,
     shape: &ConvShape,
     bordered: &[f32],
-    weights: &[f32],
+    packed: &[f32],
     epilogue: Epilogue,
     output: &mut [f32],
     winners: Option<&mut [u8]>,
 ) {
     let pooled = (shape.height / 2) * (shape.width / 2) * shape.cout;
     assert_eq!(bordered.len(), shape.bordered_len());
-    assert_eq!(weights.len(), shape.weights_len());
+    assert_eq!(packed.len(), shape.packed_len());
     assert_eq!(output.len(), pooled);
     assert!(epilogue.bias.is_none_or(|bias| bias.len() == shape.cout));
     assert!(winners.as_ref().is_none_or(|winners| winners.len() == pooled));
-    run(set, Forward { shape, bordered, weights, epilogue, output, winners });
+    run(set, Forward { shape, bordered, packed, epilogue, output, winners });
 }
 
 struct Forward<'a> {
     shape: &'a ConvShape,
     bordered: &'a [f32],
-    weights: &'a [f32],
+    packed: &'a [f32],
     epilogue: Epilogue<'a>,
     output: &'a mut [f32],
     winners: Option<&'a mut [u8]>,
@@ -131,6 +132,8 @@ impl Forward<'_> {
         let s = self.shape;
         let cin = if CIN == 0 { s.cin } else { CIN };
         let (row, run, cout) = ((s.width + s.kernel - 1) * cin, s.kernel * cin, s.cout);
+        // SAFETY: the channels end at or before `cout`, by the caller's word.
+        let weights = unsafe { packed_channels::<S, CV>(s, self.packed, channel) };
         // SAFETY: as in `conv`: the last pixel read is at row 2y + 1 + kernel - 1 and column
         // 2(x + WINDOWS) - 1 + kernel - 1, inside the bordered image.
         unsafe {
@@ -138,12 +141,9 @@ impl Forward<'_> {
             for ky in 0..s.kernel {
                 let upper = self.bordered.as_ptr().add((2 * y + ky) * row + 2 * x * cin);
                 let lower = upper.add(row);
-                let weights = self.weights.as_ptr().add(ky * run * cout + channel);
+                let weights = weights.map(|of_vector| of_vector.add(ky * run * PANEL));
                 for t in 0..run {
-                    let mut w = [S::splat(0.0); CV];
-                    for (v, w) in w.iter_mut().enumerate() {
-                        *w = S::load(weights.add(t * cout + v * S::LANES));
-                    }
+                    let w = weights.map(|of_vector| S::load(of_vector.add(t * PANEL)));
                     for (position, sums) in sums.iter_mut().enumerate() {
                         let line = if position < 2 { upper } else { lower };
                         for (window, sums) in sums.iter_mut().enumerate() {
@@ -191,7 +191,7 @@ impl Forward<'_> {
 
 #[cfg(test)]
 pub(crate) mod tests {
-    use super::super::conv::{border, reference, test_shapes};
+    use super::super::conv::{border, pack, reference, test_shapes};
     use super::super::tests::{assert_close, available_sets, numbers};
     use super::*;
 
@@ -221,8 +221,10 @@ pub(crate) mod tests {
                 let (mut bordered, mut output) = (Vec::new(), vec![f32::NAN; expected.len()]);
                 let mut winners = vec![9; expected.len()];
                 border(&s, &image, &mut bordered);
+                let mut packed = Vec::new();
+                pack(&s, &weights, &mut packed);
                 let epilogue = Epilogue { bias: Some(&bias), relu };
-                forward(set, &s, &bordered, &weights, epilogue, &mut output, Some(&mut winners));
+                forward(set, &s, &bordered, &packed, epilogue, &mut output, Some(&mut winners));
                 assert_close(&output, &expected, 1e-5, &format!("{s:?} {set:?}"));
                 assert_eq!(winners, expected_winners, "{s:?} {set:?}");
             }
