@@ -249,9 +249,15 @@ impl Conv {
                     let gradient: &mut [f32] = match (affine, &through) {
                         (Some(affine), Some((slope, offset))) => {
                             let sums = &sums[i * s.output_len()..][..s.output_len()];
-                            let full = whole_gradient(&s, pool, gradient, sample(winners, input, i, &s), full);
-                            batch_norm::gradient_through(set, affine, slope, offset, sums, full);
-                            full
+                            let whole = if pool {
+                                let winners = sample(winners, input, i, &s);
+                                batch_norm::unpool(set, (s.height, s.width, s.cout), gradient, winners, full);
+                                &mut full[..]
+                            } else {
+                                gradient
+                            };
+                            batch_norm::gradient_through(set, affine, slope, offset, sums, whole);
+                            whole
                         }
                         _ => {
                             if relu {
@@ -261,7 +267,9 @@ impl Conv {
                         }
                     };
                     conv::border(&s, image, bordered);
-                    conv_backward::add_weight_gradient(set, &s, bordered, gradient, kernel, Some(bias));
+                    // A normalised convolution has no bias, and sums for one would all be zero.
+                    let bias = if through.is_none() { Some(&mut bias[..]) } else { None };
+                    conv_backward::add_weight_gradient(set, &s, bordered, gradient, kernel, bias);
                     if wanted {
                         conv::border_reversed(&reversed, gradient, bordered);
                         let to = &mut input_gradient[i * s.input_len()..][..s.input_len()];
@@ -285,12 +293,12 @@ impl Conv {
             .for_each(|(((scratch, gradient), sums), winners)| {
                 scratch.clear_gradients(s.cout, s.cout);
                 let Scratch { full, kernel: products, bias: totals, .. } = scratch;
-                full.resize(if pool { s.output_len() } else { 0 }, 0.0);
+                full.resize(s.output_len(), 0.0);
                 for (i, sums) in sums.chunks_exact(s.output_len()).enumerate() {
                     let mut gradient = &gradient[i * pooled..][..pooled];
                     if pool {
                         let winners = &winners[i * pooled..][..pooled];
-                        batch_norm::unpool(s.height, s.width, s.cout, gradient, winners, full);
+                        batch_norm::unpool(set, (s.height, s.width, s.cout), gradient, winners, full);
                         gradient = full;
                     }
                     batch_norm::add_gradient_sums(set, affine, mean, sums, gradient, totals, products);
@@ -311,22 +319,6 @@ fn sample<'a, T>(values: &'a [T], input: &[f32], i: usize, s: &ConvShape) -> &'a
 fn sample_mut<'a, T>(values: &'a mut [T], input: &[f32], i: usize, s: &ConvShape) -> &'a mut [T] {
     let each = values.len() / (input.len() / s.input_len());
     &mut values[i * each..][..each]
-}
-
-/// The gradient at every normalised value, in `full`.
-fn whole_gradient<'a>(
-    s: &ConvShape,
-    pool: bool,
-    gradient: &[f32],
-    winners: &[u8],
-    full: &'a mut [f32],
-) -> &'a mut [f32] {
-    if pool {
-        batch_norm::unpool(s.height, s.width, s.cout, gradient, winners, full);
-    } else {
-        full.copy_from_slice(gradient);
-    }
-    full
 }
 
 impl Layer for Conv {

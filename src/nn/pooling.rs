@@ -93,7 +93,7 @@ impl Layer for MaxPool {
         let pooled = self.output().len();
         let samples = gradient.chunks_exact(pooled).zip(self.winners.chunks_exact(pooled));
         for ((gradient, winners), image) in samples.zip(input_gradient.chunks_exact_mut(self.input.len())) {
-            batch_norm::unpool(height, width, channels, gradient, winners, image);
+            batch_norm::unpool(instruction_set(), (height, width, channels), gradient, winners, image);
         }
     }
 

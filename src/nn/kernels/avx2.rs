@@ -92,6 +92,13 @@ unsafe impl Simd for Avx2 {
         unsafe { blend_index(index, position, _mm256_cmp_ps::<_CMP_NGT_UQ>(value, _mm256_setzero_ps())) }
     }
     #[inline(always)]
+    unsafe fn where_index(value: __m256, index: __m256i, position: u8) -> __m256 {
+        unsafe {
+            let equal = _mm256_cmpeq_epi32(index, _mm256_set1_epi32(i32::from(position)));
+            _mm256_and_ps(value, _mm256_castsi256_ps(equal))
+        }
+    }
+    #[inline(always)]
     unsafe fn load_index(from: *const u8) -> __m256i {
         unsafe { _mm256_cvtepu8_epi32(_mm_loadl_epi64(from.cast())) }
     }

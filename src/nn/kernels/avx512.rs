@@ -85,6 +85,13 @@ unsafe impl Simd for Avx512 {
         }
     }
     #[inline(always)]
+    unsafe fn where_index(value: __m512, index: __m512i, position: u8) -> __m512 {
+        unsafe {
+            let equal = _mm512_cmpeq_epi32_mask(index, _mm512_set1_epi32(i32::from(position)));
+            _mm512_maskz_mov_ps(equal, value)
+        }
+    }
+    #[inline(always)]
     unsafe fn load_index(from: *const u8) -> __m512i {
         unsafe { _mm512_cvtepu8_epi32(_mm_loadu_si128(from.cast())) }
     }

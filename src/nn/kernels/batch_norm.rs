@@ -193,23 +193,50 @@ impl ChannelWise for Pool<'_> {
 
 /// The pooled gradient of each window at its winner's place in an image of `height` x `width`, zeros elsewhere.
 pub(crate) fn unpool(
-    height: usize,
-    width: usize,
-    channels: usize,
+    set: InstructionSet,
+    (height, width, channels): (usize, usize, usize),
     gradient: &[f32],
     winners: &[u8],
     image: &mut [f32],
 ) {
     assert_eq!(image.len(), height * width * channels);
-    let columns = width / 2;
-    image.fill(0.0);
-    for (window, (gradient, winners)) in gradient.chunks_exact(channels).zip(winners.chunks_exact(channels)).enumerate()
-    {
-        let corner = (2 * (window / columns) * width + 2 * (window % columns)) * channels;
-        let places = [corner, corner + channels, corner + width * channels, corner + (width + 1) * channels];
-        for (o, (&g, &winner)) in gradient.iter().zip(winners).enumerate() {
-            if let Some(place) = places.get(usize::from(winner)) {
-                image[place + o] = g;
+    assert_eq!(gradient.len(), (height / 2) * (width / 2) * channels);
+    assert_eq!(winners.len(), gradient.len());
+    // The windows cover all but a last odd row or column.
+    if !height.is_multiple_of(2) || !width.is_multiple_of(2) {
+        image.fill(0.0);
+    }
+    run(set, Walk(&mut Unpool { height, width, channels, gradient, winners, image }));
+}
+
+struct Unpool<'a> {
+    height: usize,
+    width: usize,
+    channels: usize,
+    gradient: &'a [f32],
+    winners: &'a [u8],
+    image: &'a mut [f32],
+}
+
+impl ChannelWise for Unpool<'_> {
+    fn channels(&self) -> usize {
+        self.channels
+    }
+
+    #[inline(always)]
+    unsafe fn vector<S: Simd>(&mut self, channel: usize) {
+        let (c, columns) = (self.channels, self.width / 2);
+        // SAFETY: channel + LANES <= channels; all four pixels of every window lie in the image.
+        unsafe {
+            for window in 0..(self.height / 2) * columns {
+                let (y, x) = (window / columns, window % columns);
+                let upper = self.image.as_mut_ptr().add((2 * y * self.width + 2 * x) * c + channel);
+                let places = [upper, upper.add(c), upper.add(self.width * c), upper.add((self.width + 1) * c)];
+                let gradient = S::load(self.gradient.as_ptr().add(window * c + channel));
+                let winner = S::load_index(self.winners.as_ptr().add(window * c + channel));
+                for (position, place) in places.into_iter().enumerate() {
+                    S::store(place, S::where_index(gradient, winner, position as u8));
+                }
             }
         }
     }
@@ -366,7 +393,7 @@ mod tests {
             assert_eq!(winners, expected_winners);
 
             let mut full = vec![f32::NAN; pixels.len()];
-            unpool(h, w, c, &pooled, &winners, &mut full);
+            unpool(set, (h, w, c), &pooled, &winners, &mut full);
             let (again, _) = pool_reference(&s, &full, true);
             assert_eq!(again, pooled);
         }

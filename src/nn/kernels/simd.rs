@@ -45,6 +45,8 @@ pub(crate) unsafe trait Simd: Copy {
     unsafe fn argmax(best: &mut Self::V, index: &mut Self::I, candidate: Self::V, position: u8);
     /// Sets the index to `position` where `value` is not above zero.
     unsafe fn index_unless_positive(index: Self::I, value: Self::V, position: u8) -> Self::I;
+    /// `value` where the index is `position`, else zero.
+    unsafe fn where_index(value: Self::V, index: Self::I, position: u8) -> Self::V;
     /// Reads `LANES` bytes.
     unsafe fn load_index(from: *const u8) -> Self::I;
     /// Writes `LANES` bytes.
@@ -150,6 +152,10 @@ unsafe impl Simd for Plain {
         std::array::from_fn(|i| if value[i] > 0.0 { index[i] } else { position })
     }
     #[inline(always)]
+    unsafe fn where_index(value: Self::V, index: Self::I, position: u8) -> Self::V {
+        std::array::from_fn(|i| if index[i] == position { value[i] } else { 0.0 })
+    }
+    #[inline(always)]
     unsafe fn load_index(from: *const u8) -> Self::I {
         // SAFETY: the caller's pointer is good for 8 bytes.
         unsafe { from.cast::<[u8; 8]>().read() }
@@ -250,6 +256,10 @@ unsafe impl Simd for f32 {
     #[inline(always)]
     unsafe fn index_unless_positive(index: u8, value: f32, position: u8) -> u8 {
         if value > 0.0 { index } else { position }
+    }
+    #[inline(always)]
+    unsafe fn where_index(value: f32, index: u8, position: u8) -> f32 {
+        if index == position { value } else { 0.0 }
     }
     #[inline(always)]
     unsafe fn load_index(from: *const u8) -> u8 {
