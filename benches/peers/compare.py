@@ -88,7 +88,9 @@ def prediction(figures, python, peers, folder):
     for work, (path, rounds) in works.items():
         for turn in range(rounds):
             say(f"{work}, round {turn + 1} of {rounds}")
-            commands = {OURS: [GIEMSA, "predict", "--model", model, path, "--format", "csv"]}
+            # One image is named by the model in the program, which is larger than the seed's network.
+            chosen = ["--model", model] if path == DATA else []
+            commands = {OURS: [GIEMSA, "predict", *chosen, path, "--format", "csv"]}
             commands |= {peer: [python, HERE / "predict.py", peer, theirs[peer], path] for peer in theirs}
             for who, command in commands.items():
                 if result := run(command):

@@ -1,5 +1,7 @@
 //! `giemsa bench`: how fast this machine trains and predicts, beside what it could do at the most.
 
+mod growth;
+
 use super::{Context, Outcome};
 use giemsa::model::Recipe;
 use giemsa::nn::architecture::operations;
@@ -9,13 +11,15 @@ use rayon::prelude::*;
 use serde::Serialize;
 use std::hint::black_box;
 use std::io::{self, Write};
+use std::path::PathBuf;
 use std::time::Instant;
 
 const EXAMPLES: &str = "\
 Examples:
   giemsa bench
   giemsa bench --threads 1
-  giemsa bench --json --instruction-set avx2";
+  giemsa bench --json --instruction-set avx2
+  giemsa bench --growth growth.png";
 
 /// How to print it.
 #[derive(clap::Args)]
@@ -24,6 +28,9 @@ pub struct BenchArgs {
     /// Print one JSON object.
     #[arg(long)]
     json: bool,
+    /// Measure instead how cost grows with images, batch, side and threads: a table, and a plot in this file.
+    #[arg(long, value_name = "FILE.png", conflicts_with = "json")]
+    growth: Option<PathBuf>,
 }
 
 /// What was measured; times are medians.
@@ -59,6 +66,10 @@ struct Inference {
 
 /// Runs it.
 pub fn run(args: BenchArgs, context: &Context) -> anyhow::Result<Outcome> {
+    if let Some(plot) = &args.growth {
+        growth::run(plot, context)?;
+        return Ok(Outcome::Done);
+    }
     if !context.quiet && !args.json {
         eprintln!("measuring for about 15 seconds; other work on this machine spoils the figures");
     }
@@ -77,12 +88,12 @@ pub fn run(args: BenchArgs, context: &Context) -> anyhow::Result<Outcome> {
 fn measure(seed: &[LayerSpec], side: usize) -> anyhow::Result<Report> {
     let input = Shape { height: side, width: side, channels: 3 };
     let network = Network::new(input, seed, 0)?;
-    let (deep_input, deep) = (Shape { height: 64, width: 64, channels: 3 }, deep_layers());
+    let deep_input = Shape { height: 64, width: 64, channels: 3 };
     // The peak is measured first and last: a processor that slows down between the two slows the work as well.
     let first = peak_gflops();
-    let train_step = step(network.clone(), seed, 100, 2.0, first)?;
+    let train_step = step(network.clone(), 100, 2.0, first)?;
     let inference = [1, 100, 512].map(|batch| infer(&network, batch, first));
-    let deep_step = step(Network::new(deep_input, &deep, 0)?, &deep, 64, 3.0, first)?;
+    let deep_step = step(Network::new(deep_input, &deep_layers(), 0)?, 64, 3.0, first)?;
     Ok(Report {
         instruction_set: instruction_set(),
         threads: rayon::current_num_threads(),
@@ -148,25 +159,33 @@ fn pixels(n: usize) -> Vec<f32> {
     (0..n).map(|i| (i.wrapping_mul(2_654_435_761) >> 7 & 255) as f32 / 255.0).collect()
 }
 
-fn step(mut network: Network, layers: &[LayerSpec], batch: usize, seconds: f64, peak: f64) -> anyhow::Result<Step> {
-    let input = network.input();
-    let (inputs, samples) = (pixels(batch * input.len()), (0..batch as u64).collect::<Vec<_>>());
+/// The median time of a step on a batch of random images, in milliseconds.
+fn step_ms(network: &mut Network, batch: usize, seconds: f64) -> f64 {
+    let (inputs, samples) = (pixels(batch * network.input().len()), (0..batch as u64).collect::<Vec<_>>());
     let targets: Vec<f32> = (0..batch).map(|i| (i % 2) as f32).collect();
     let settings = StepSettings { learning_rate: 1e-3, weight_decay: 0.0, label_smoothing: 0.0, seed: 0, epoch: 0 };
-    let ms = median_ms(seconds, || {
+    median_ms(seconds, || {
         black_box(network.train_step(&inputs, &targets, &samples, &settings));
-    });
-    let limit_ms = (operations(input, layers)?.step * batch as u64) as f64 / peak / 1e6;
+    })
+}
+
+/// The median time of a prediction, in milliseconds.
+fn infer_ms(network: &Network, batch: usize, seconds: f64) -> f64 {
+    let inputs = pixels(batch * network.input().len());
+    median_ms(seconds, || {
+        black_box(network.predict(&inputs));
+    })
+}
+
+fn step(mut network: Network, batch: usize, seconds: f64, peak: f64) -> anyhow::Result<Step> {
+    let ms = step_ms(&mut network, batch, seconds);
+    let limit_ms = (operations(network.input(), network.layers())?.step * batch as u64) as f64 / peak / 1e6;
     Ok(Step { batch, ms, share_of_limit: limit_ms / ms })
 }
 
 fn infer(network: &Network, batch: usize, peak: f64) -> anyhow::Result<Inference> {
-    let input = network.input();
-    let inputs = pixels(batch * input.len());
-    let ms = median_ms(1.5, || {
-        black_box(network.predict(&inputs));
-    });
-    let limit_ms = (operations(input, network.layers())?.forward * batch as u64) as f64 / peak / 1e6;
+    let ms = infer_ms(network, batch, 1.5);
+    let limit_ms = (operations(network.input(), network.layers())?.forward * batch as u64) as f64 / peak / 1e6;
     Ok(Inference { batch, ms, images_per_s: batch as f64 / ms * 1e3, share_of_limit: limit_ms / ms })
 }
 

@@ -50,7 +50,7 @@ pub struct PretrainArgs {
     #[arg(long, value_name = "N", default_value_t = 0, value_parser = clap::value_parser!(u64).range(..=i64::MAX as u64))]
     seed: u64,
     /// What the threshold is for: balanced, sensitivity>=X or specificity>=X.
-    #[arg(long, value_name = "AIM", default_value = "specificity>=0.985", value_parser = super::calibrate::parse_aim)]
+    #[arg(long, value_name = "AIM", default_value = "specificity>=0.975", value_parser = super::calibrate::parse_aim)]
     aim: Aim,
     /// A Markdown text for the card: what the mistakes look like.
     #[arg(long, value_name = "FILE.md")]

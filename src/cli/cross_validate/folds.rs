@@ -46,7 +46,8 @@ pub fn out_of_fold(
     context: &Context,
 ) -> anyhow::Result<Option<OutOfFold>> {
     let samples = set.cache.samples();
-    let fold_of = folds(samples, run.folds.into(), run.seed)?;
+    let fold_of = folds(samples, run.folds.into(), run.seed)
+        .with_context(|| format!("{} cannot be divided into folds", run.data.display()))?;
     say(context, &format!("{} patients in {} folds.", patients(samples).len(), run.folds));
     begin_or_go_on(out, run)?;
     let mut probabilities = vec![f64::NAN; samples.len()];
