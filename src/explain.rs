@@ -15,8 +15,6 @@ pub struct Explanation {
     pub prediction: Prediction,
     /// Grad-CAM at the last convolution, above zero for Parasitized; none for a network without one.
     pub grad_cam: Option<Evidence>,
-    /// By how much covering a place speaks against Parasitized, as a difference of logits.
-    pub occlusion: Evidence,
 }
 
 /// Places that are covered, along and down.
@@ -24,16 +22,17 @@ const OCCLUSION_GRID: usize = 16;
 /// Side of what is covered, as a share of the image's.
 const PATCH_SHARE: f32 = 1.0 / 6.0;
 
-/// Explains what a model says of one image; `path` is for the error alone. The occlusion takes 256 predictions.
+/// Explains what a model says of one image, by Grad-CAM; `path` is for the error alone.
 ///
 /// ```
-/// use giemsa::explain::explain;
+/// use giemsa::explain::{explain, occlusion};
 /// use giemsa::model::{Model, Recipe};
 /// use giemsa::nn::Network;
 /// let recipe = Recipe::load("seed")?;
 /// let network = Network::new(recipe.input_shape(), &recipe.layers, 0)?;
-/// let explanation = explain(&Model::new(recipe, network), &image::RgbImage::new(60, 50), "cell.png".as_ref())?;
-/// assert_eq!(explanation.occlusion.values.len(), 16 * 16);
+/// let (model, image) = (Model::new(recipe, network), image::RgbImage::new(60, 50));
+/// assert_eq!(explain(&model, &image, "cell.png".as_ref())?.grad_cam.map(|map| map.values.len()), Some(6 * 6));
+/// assert_eq!(occlusion(&model, &image).values.len(), 16 * 16);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 ///
@@ -43,15 +42,28 @@ const PATCH_SHARE: f32 = 1.0 / 6.0;
 /// # Panics
 /// When the image has no pixels; a decoded one has.
 pub fn explain(model: &Model, image: &RgbImage, path: &Path) -> Result<Explanation, ImageError> {
-    let bytes = model.recipe.input.to_bytes(image);
-    let mut input = vec![0.0; bytes.len()];
-    to_input(&bytes, &mut input);
+    let input = input_of(model, image);
     let probability = model.probabilities_parasitized(&input, Views::One)[0];
     Ok(Explanation {
         prediction: Prediction::new(probability, model.threshold, path)?,
         grad_cam: model.network.grad_cam(&input).map(for_parasitized),
-        occlusion: for_parasitized(occlusion(&model.network, &input)),
     })
+}
+
+/// By how much covering each of 16x16 places of an image speaks against Parasitized, as a difference of logits: the slow
+/// check on Grad-CAM, as it takes 256 predictions.
+///
+/// # Panics
+/// When the image has no pixels; a decoded one has.
+pub fn occlusion(model: &Model, image: &RgbImage) -> Evidence {
+    for_parasitized(fall_when_covered(&model.network, &input_of(model, image)))
+}
+
+fn input_of(model: &Model, image: &RgbImage) -> Vec<f32> {
+    let bytes = model.recipe.input.to_bytes(image);
+    let mut input = vec![0.0; bytes.len()];
+    to_input(&bytes, &mut input);
+    input
 }
 
 /// A logit is for Uninfected, the class of index 1.
@@ -62,13 +74,7 @@ fn for_parasitized(mut evidence: Evidence) -> Evidence {
 
 /// By how much the logit falls when a square about each of 16x16 places is covered with the mean colour of the cell
 /// (Zeiler and Fergus 2014, *Visualizing and Understanding Convolutional Networks*, section 4.2).
-///
-/// # Shapes
-/// `input`: `[side][side][3]`, in 0..=1.
-///
-/// # Panics
-/// When `input` is not one sample.
-pub fn occlusion(network: &Network, input: &[f32]) -> Evidence {
+fn fall_when_covered(network: &Network, input: &[f32]) -> Evidence {
     let (width, grid) = (network.input().width, OCCLUSION_GRID);
     assert_eq!(input.len(), network.input().len(), "one sample");
     let colour = mean_colour(input);
@@ -123,7 +129,7 @@ mod tests {
         let mut input = vec![0.25; side * side * 3];
         let dot = (30 * side + 12) * 3;
         input[dot..dot + 3].fill(1.0);
-        let map = occlusion(&sum_of(side), &input);
+        let map = fall_when_covered(&sum_of(side), &input);
         // Patches of 8 pixels about 1.5, 4.5, …: those about 28.5 and 31.5 down and 10.5 and 13.5 along reach the dot.
         let mean = (0.25 * (48.0 * 48.0 - 1.0) + 1.0) / (48.0 * 48.0);
         for (i, &value) in map.values.iter().enumerate() {
@@ -149,7 +155,7 @@ mod tests {
         let explanation = explain(&model, &image, "cell.png".as_ref()).unwrap();
         // The sum is large, which is Uninfected, and the bright dot adds to it.
         assert!(explanation.prediction.probability_parasitized < 0.01);
-        assert!(explanation.occlusion.values[9 * 16 + 3] < -1.0);
+        assert!(occlusion(&model, &image).values[9 * 16 + 3] < -1.0);
         assert_eq!(explanation.grad_cam, None);
     }
 

@@ -6,7 +6,7 @@ use super::paths::PathArgs;
 use super::{Context, Outcome};
 use anyhow::Context as _;
 use giemsa::RESEARCH_ONLY;
-use giemsa::explain::{Explanation, explain};
+use giemsa::explain::{Explanation, explain, occlusion};
 use giemsa::image::{ImageError, decode_file};
 use giemsa::model::Model;
 use giemsa::report::evidence::{overlay_of_grad_cam, overlay_of_occlusion};
@@ -107,7 +107,7 @@ fn picture(model: &Model, path: &Path, image: &RgbImage, explanation: &Explanati
         let drawn = overlay_of_grad_cam(model, image, evidence);
         tiles.push(tile(drawn, ["Grad-CAM, last convolution", "orange: for Parasitized, blue: against"]));
     }
-    let covered = overlay_of_occlusion(model, image, &explanation.occlusion);
+    let covered = overlay_of_occlusion(model, image, &occlusion(model, image));
     tiles.push(tile(covered, ["Occlusion", "orange: covered, less is for Parasitized"]));
     let title = format!(
         "{}: probability of Parasitized {:.3} (threshold {:.3})",

@@ -57,6 +57,11 @@ impl Kernel for Forward<'_> {
 }
 
 impl Forward<'_> {
+    /// Sums that a tile may keep beside `P` panels' weights: eight vectors of weights leave room for fewer.
+    const fn room<S: Simd>(weights: usize) -> usize {
+        if weights >= 8 && S::ACCUMULATORS > 16 { 16 } else { S::ACCUMULATORS }
+    }
+
     /// All panels, `P` at a time.
     #[inline(always)]
     unsafe fn panels<S: Simd, const P: usize, const VECTORS: usize>(&mut self) {
@@ -65,7 +70,7 @@ impl Forward<'_> {
         // SAFETY: the panels of each block end at or before the last, and the rows lie in the input.
         unsafe {
             while panel + P <= panels {
-                for (row, rows) in tiles(self.rows, S::ACCUMULATORS / (P * VECTORS)) {
+                for (row, rows) in tiles(self.rows, Self::room::<S>(P * VECTORS) / (P * VECTORS)) {
                     match rows {
                         1 => self.tile::<S, P, VECTORS, 1>(panel, row),
                         2 => self.tile::<S, P, VECTORS, 2>(panel, row),
@@ -88,7 +93,7 @@ impl Forward<'_> {
 
     #[inline(always)]
     unsafe fn tile<S: Simd, const P: usize, const VECTORS: usize, const R: usize>(&mut self, panel: usize, row: usize) {
-        if P * VECTORS * R > S::ACCUMULATORS {
+        if P * VECTORS * R > Self::room::<S>(P * VECTORS) {
             return; // Never asked for by `tiles`; saying so here keeps it from being compiled.
         }
         let panel_len = self.inputs * PANEL;
