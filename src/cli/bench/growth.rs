@@ -13,6 +13,7 @@ use giemsa::report::chart::{Axis, Chart, Mark, Series, covering};
 use giemsa::report::plot::{Beside, to_image};
 use giemsa::report::write_png;
 use giemsa::train::{EpochRow, Observer, Settings, State, StepReport, train};
+use plotters::prelude::SeriesLabelPosition;
 use std::ops::ControlFlow;
 use std::path::Path;
 use std::time::Instant;
@@ -168,7 +169,15 @@ fn chart(title: &str, label: &str, works: &[&str], value: fn(&Figure) -> f64, fi
     };
     let x = Axis { label: "log2 of the size".to_owned(), range: over(|point| point.0), decimals: 0 };
     let y = Axis { label: label.to_owned(), range: over(|point| point.1), decimals: 1 };
-    Chart::new(title, x, y, series)
+    let rises =
+        |series: &Series| series.points.first().map(|point| point.1) < series.points.last().map(|point| point.1);
+    let lower = series.first().is_some_and(rises);
+    let mut chart = Chart::new(title, x, y, series);
+    // What rises leaves the lower right corner free, what falls the upper one.
+    if lower {
+        chart.legend = SeriesLabelPosition::LowerRight;
+    }
+    chart
 }
 
 struct Silent;
