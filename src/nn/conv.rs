@@ -11,8 +11,14 @@ use super::normalisation::Normalisation;
 use super::parameter::{Layout, Parameter, Update};
 use crate::random::Random;
 use rayon::prelude::*;
-use std::cell::RefCell;
+use std::cell::Cell;
 use std::sync::OnceLock;
+
+thread_local! {
+    /// The image with its border, in prediction. Taken out while it is in use: a thread that waits for others may be
+    /// given another prediction meanwhile.
+    static BORDERED: Cell<Vec<f32>> = const { Cell::new(Vec::new()) };
+}
 
 /// The layer.
 #[derive(Clone)]
@@ -106,6 +112,21 @@ impl Conv {
             conv::pack(&self.shape, &kernel, &mut packed);
             (packed, bias)
         })
+    }
+
+    /// As many rows of the output as `output` holds, from row `first`: some rows of an image are an image of less height.
+    fn infer_rows(&self, bordered: &[f32], first: usize, output: &mut [f32]) {
+        let part = if self.pool { 2 } else { 1 };
+        let height = output.len() / (self.output().width * self.shape.cout) * part;
+        let (s, set) = (ConvShape { height, ..self.shape }, instruction_set());
+        let (kernel, bias) = self.folded();
+        let epilogue = Epilogue { bias: Some(bias), relu: self.relu };
+        let bordered = &bordered[first * part * s.bordered_row()..][..s.bordered_len()];
+        if self.pool {
+            conv_pool::forward(set, &s, bordered, kernel, epilogue, output, None);
+        } else {
+            conv::forward(set, &s, bordered, kernel, epilogue, output);
+        }
     }
 
     /// The training pass without normalisation: everything in one.
@@ -328,22 +349,23 @@ impl Layer for Conv {
     }
 
     fn infer(&self, input: &[f32], output: &mut [f32]) {
-        thread_local! {
-            static BORDERED: RefCell<Vec<f32>> = const { RefCell::new(Vec::new()) };
+        let images = input.chunks_exact(self.shape.input_len()).zip(output.chunks_exact_mut(self.output().len()));
+        let mut bordered = BORDERED.take();
+        for (image, output) in images {
+            conv::border(&self.shape, image, &mut bordered);
+            self.infer_rows(&bordered, 0, output);
         }
-        let (s, set) = (self.shape, instruction_set());
-        let (kernel, bias) = self.folded();
-        let epilogue = Epilogue { bias: Some(bias), relu: self.relu };
-        BORDERED.with_borrow_mut(|bordered| {
-            for (image, output) in input.chunks_exact(s.input_len()).zip(output.chunks_exact_mut(self.output().len())) {
-                conv::border(&s, image, bordered);
-                if self.pool {
-                    conv_pool::forward(set, &s, bordered, kernel, epilogue, output, None);
-                } else {
-                    conv::forward(set, &s, bordered, kernel, epilogue, output);
-                }
-            }
-        });
+        BORDERED.set(bordered);
+    }
+
+    fn infer_one(&self, image: &[f32], output: &mut [f32]) {
+        let Shape { height, width, channels } = self.output();
+        let rows = height.div_ceil(rayon::current_num_threads());
+        let mut bordered = BORDERED.take();
+        conv::border(&self.shape, image, &mut bordered);
+        let bands = output.par_chunks_mut(rows * width * channels).enumerate();
+        bands.for_each(|(band, output)| self.infer_rows(&bordered, band * rows, output));
+        BORDERED.set(bordered);
     }
 
     fn forward(&mut self, input: &[f32], batch: &Batch, output: &mut [f32]) {

@@ -96,6 +96,20 @@ impl Layer for Dense {
         });
     }
 
+    fn infer_one(&self, input: &[f32], output: &mut [f32]) {
+        let at_once = self.panel_count().div_ceil(rayon::current_num_threads());
+        output
+            .par_chunks_mut(at_once * PANEL)
+            .zip(self.kernel.values.par_chunks(at_once * self.inputs * PANEL))
+            .zip(self.bias.values.par_chunks(at_once * PANEL))
+            .for_each(|((output, kernel), bias)| {
+                // The panels of one row lie in a row.
+                let mut panels = vec![0.0; bias.len()];
+                kernels::forward(instruction_set(), input, self.inputs, kernel, bias, self.relu, &mut panels);
+                output.copy_from_slice(&panels[..output.len()]);
+            });
+    }
+
     fn forward(&mut self, input: &[f32], batch: &Batch, output: &mut [f32]) {
         let (rows, inputs, relu, set) = (batch.len(), self.inputs, self.relu, instruction_set());
         self.panels.resize(self.panel_count() * rows * PANEL, 0.0);

@@ -45,7 +45,7 @@ impl Network {
         let last = self.layers.iter().rposition(|layer| is_convolution(&**layer))?;
         let shape = self.layers[last].output();
         let mut activations = vec![0.0; shape.len()];
-        infer_layers(&self.layers[..=last], input, &mut Default::default(), &mut activations);
+        infer_layers(&self.layers[..=last], input, &mut Default::default(), &mut activations, <dyn Layer>::infer);
         let gradient = gradient_at(&self.layers[last + 1..], &activations);
 
         let share = 1.0 / (shape.height * shape.width) as f32;

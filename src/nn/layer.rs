@@ -30,6 +30,11 @@ pub(crate) trait Layer: Send + Sync {
     /// Computes the outputs of some samples, on this thread, as in prediction.
     fn infer(&self, input: &[f32], output: &mut [f32]);
 
+    /// Computes the output of one sample, on all threads; the same values as [`Layer::infer`].
+    fn infer_one(&self, input: &[f32], output: &mut [f32]) {
+        self.infer(input, output);
+    }
+
     /// Whether many samples at a time are faster than one after the other, because they share weights that fit no cache.
     fn gains_from_many(&self) -> bool {
         false

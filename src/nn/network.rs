@@ -11,7 +11,7 @@ use super::parameter::{Parameter, Update};
 use super::pooling::{GlobalAverage, MaxPool};
 use crate::random::Random;
 use rayon::prelude::*;
-use std::cell::RefCell;
+use std::cell::Cell;
 
 /// A named weight array in the file's layout (HWIO kernels, input-major dense weights).
 #[derive(Clone, Debug, PartialEq)]
@@ -151,34 +151,40 @@ impl Network {
         let sample = self.input.len();
         assert!(inputs.len().is_multiple_of(sample), "expected whole samples of {sample} values");
         let n = inputs.len() / sample;
-        let at_once = n.div_ceil(rayon::current_num_threads()).clamp(1, PREDICTED_AT_ONCE);
+        let threads = rayon::current_num_threads();
+        let at_once = n.div_ceil(threads).clamp(1, PREDICTED_AT_ONCE);
         let mut logits = vec![0.0; n];
-        if n <= at_once {
-            self.infer(inputs, &mut logits);
+        if n == 1 && threads > 1 {
+            rayon::scope(|_| self.infer(inputs, &mut logits, <dyn Layer>::infer_one));
+        } else if n <= at_once {
+            self.infer(inputs, &mut logits, <dyn Layer>::infer);
         } else {
             let parts = inputs.par_chunks(at_once * sample).zip(logits.par_chunks_mut(at_once));
-            parts.for_each(|(inputs, logits)| self.infer(inputs, logits));
+            parts.for_each(|(inputs, logits)| self.infer(inputs, logits, <dyn Layer>::infer));
         }
         logits
     }
 
-    /// [`Network::predict`] on this thread: image by image up to the first fully connected layer, so that what passes
-    /// between the layers stays in the cache; from there all together, so that they share each weight that is loaded.
-    fn infer(&self, inputs: &[f32], logits: &mut [f32]) {
+    /// The logits of a few samples: image by image up to the first fully connected layer, so that what passes between the
+    /// layers stays in the cache; from there all together, so that they share each weight that is loaded.
+    fn infer(&self, inputs: &[f32], logits: &mut [f32], infer: Infer) {
         thread_local! {
-            static BUFFERS: RefCell<Buffers> = RefCell::default();
+            // Taken out while in use: a thread that waits for others may be given another prediction meanwhile.
+            static BUFFERS: Cell<Buffers> = Cell::default();
         }
+        let mut buffers = BUFFERS.take();
+        let Buffers { features, passing } = &mut buffers;
         let first_shared = self.layers.iter().position(|layer| layer.gains_from_many()).unwrap_or(self.layers.len());
         let (alone, together) = self.layers.split_at(first_shared);
-        let Some(last) = alone.last() else {
-            return BUFFERS.with_borrow_mut(|buffers| infer_layers(together, inputs, &mut buffers.passing, logits));
-        };
-        BUFFERS.with_borrow_mut(|Buffers { features, passing }| {
+        if let Some(last) = alone.last() {
             features.resize(logits.len() * last.output().len(), 0.0);
             let each = inputs.chunks_exact(self.input.len()).zip(features.chunks_exact_mut(last.output().len()));
-            each.for_each(|(image, features)| infer_layers(alone, image, passing, features));
-            infer_layers(together, features, passing, logits);
-        });
+            each.for_each(|(image, features)| infer_layers(alone, image, passing, features, infer));
+            infer_layers(together, features, passing, logits, infer);
+        } else {
+            infer_layers(together, inputs, passing, logits, infer);
+        }
+        BUFFERS.set(buffers);
     }
 
     /// One step of Adam on a batch. Where the loss is not finite, the weights are left as they were.
@@ -326,8 +332,17 @@ struct Buffers {
     passing: [Vec<f32>; 2],
 }
 
+/// [`Layer::infer`], or for one sample [`Layer::infer_one`].
+type Infer = fn(&(dyn Layer + 'static), &[f32], &mut [f32]);
+
 /// The output of the last of these layers, as in prediction; at least one layer.
-pub(super) fn infer_layers(layers: &[Box<dyn Layer>], input: &[f32], passing: &mut [Vec<f32>; 2], output: &mut [f32]) {
+pub(super) fn infer_layers(
+    layers: &[Box<dyn Layer>],
+    input: &[f32],
+    passing: &mut [Vec<f32>; 2],
+    output: &mut [f32],
+    infer: Infer,
+) {
     let Some((last, first)) = layers.split_last() else { return };
     let samples = output.len() / last.output().len();
     let [from, to] = passing;
@@ -335,11 +350,11 @@ pub(super) fn infer_layers(layers: &[Box<dyn Layer>], input: &[f32], passing: &m
     let (mut from, mut to) = (from, to);
     for layer in first {
         to.resize(samples * layer.output().len(), 0.0);
-        layer.infer(input, to);
+        infer(&**layer, input, to);
         std::mem::swap(&mut from, &mut to);
         input = from;
     }
-    last.infer(input, output);
+    infer(&**last, input, output);
 }
 
 /// The engine's layer for a recipe's; none for what does nothing to values that lie in a row anyway. A convolution takes
@@ -529,13 +544,21 @@ mod tests {
     }
 
     #[test]
-    fn a_samples_logit_does_not_depend_on_the_others() {
+    fn a_samples_logit_depends_neither_on_the_others_nor_on_the_number_of_threads() {
         for (name, layers) in networks() {
             let network = Network::new(input(), &layers, 3).unwrap();
             let (inputs, ..) = batch(9);
-            let one_by_one: Vec<f32> =
-                inputs.chunks_exact(input().len()).flat_map(|image| network.predict(image)).collect();
-            assert_eq!(network.predict(&inputs), one_by_one, "{name}");
+            let together = network.predict(&inputs);
+            for threads in [1, 2, 3, 8] {
+                let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+                let images = inputs.chunks_exact(input().len());
+                let one_by_one: Vec<f32> = pool.install(|| images.flat_map(|image| network.predict(image)).collect());
+                assert_eq!(together, one_by_one, "{name} with {threads} threads");
+                let nested: Vec<f32> = pool.install(|| {
+                    inputs.par_chunks_exact(input().len()).flat_map_iter(|image| network.predict(image)).collect()
+                });
+                assert_eq!(together, nested, "{name} with {threads} threads, each with an image of its own");
+            }
         }
     }
 
