@@ -11,8 +11,6 @@ use std::cell::RefCell;
 
 /// Panels that one task of a parallel pass works on.
 const PANELS_A_TASK: usize = 2;
-/// Rows that one task works on, where rows are shared out.
-const ROWS_A_TASK: usize = 12;
 
 /// The layer.
 #[derive(Clone)]
@@ -134,9 +132,10 @@ impl Layer for Dense {
         to_panels(gradient, self.relu.then_some(output), self.units, &mut self.panels);
         let panels = &self.panels;
         if let Some(input_gradient) = input_gradient {
-            let kernel = &self.kernel.values;
-            input_gradient.par_chunks_mut(ROWS_A_TASK * inputs).enumerate().for_each(|(task, output)| {
-                kernels::input_gradient(set, kernel, inputs, panels, rows, task * ROWS_A_TASK, output);
+            // Each thread goes through all weights, once.
+            let (kernel, at_once) = (&self.kernel.values, rows.div_ceil(rayon::current_num_threads()));
+            input_gradient.par_chunks_mut(at_once * inputs).enumerate().for_each(|(task, output)| {
+                kernels::input_gradient(set, kernel, inputs, panels, rows, task * at_once, output);
             });
         }
         let bias_gradient: Vec<f32> = panels

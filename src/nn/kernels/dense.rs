@@ -238,16 +238,26 @@ pub(crate) fn input_gradient(
     assert_eq!(panels.len(), count * inputs * PANEL);
     assert_eq!(gradient.len(), count * all_rows * PANEL);
     assert!(first_row + rows <= all_rows);
-    run(set, InputGradient { panels, inputs, count, gradient, all_rows, first_row, rows, output });
+    // Panels often lie a multiple of 4096 bytes apart, where they push each other out of the cache: so what a tile reads
+    // is laid side by side first.
+    let rows_of = |row| gradient.chunks_exact(all_rows * PANEL).map(move |panel| &panel[row * PANEL..][..PANEL]);
+    let gradient: Vec<f32> = (first_row..first_row + rows).flat_map(rows_of).flatten().copied().collect();
+    run(set, InputGradient { panels, inputs, count, weights: Vec::new(), gradient, rows, output });
 }
+
+/// Values of the input whose gradients are summed at a time.
+const INPUTS_A_TILE: usize = 4;
+/// Values of the input whose weights are laid out at a time: long enough stretches of a panel to be read ahead.
+const INPUTS_A_BLOCK: usize = 32;
 
 struct InputGradient<'a> {
     panels: &'a [f32],
     inputs: usize,
     count: usize,
-    gradient: &'a [f32],
-    all_rows: usize,
-    first_row: usize,
+    /// Of a block of the input: for each tile of `T` values, `[count][T][16]`.
+    weights: Vec<f32>,
+    /// `[rows][count][16]`.
+    gradient: Vec<f32>,
     rows: usize,
     output: &'a mut [f32],
 }
@@ -257,50 +267,72 @@ impl Kernel for InputGradient<'_> {
 
     #[inline(always)]
     unsafe fn run<S: Simd>(mut self) {
-        let mut i = 0;
-        // SAFETY: the values of each block end at or before the last.
-        unsafe {
-            while i + 4 <= self.inputs {
-                self.rows::<S, 4>(i);
-                i += 4;
-            }
-            while i < self.inputs {
-                self.rows::<S, 1>(i);
-                i += 1;
+        for first in (0..self.inputs).step_by(INPUTS_A_BLOCK) {
+            let values = INPUTS_A_BLOCK.min(self.inputs - first);
+            self.lay_weights(first, values);
+            let mut i = 0;
+            // SAFETY: the values of each tile end at or before the block's last.
+            unsafe {
+                while i + INPUTS_A_TILE <= values {
+                    self.rows::<S, INPUTS_A_TILE>(first, i);
+                    i += INPUTS_A_TILE;
+                }
+                while i < values {
+                    self.rows::<S, 1>(first, i);
+                    i += 1;
+                }
             }
         }
     }
 }
 
 impl InputGradient<'_> {
-    /// All rows, for `T` values of the input from `i`.
+    /// Lays out the weights of `values` values of the input from `first`: tiles of `INPUTS_A_TILE`, and of one for the
+    /// rest.
+    fn lay_weights(&mut self, first: usize, values: usize) {
+        self.weights.resize(values * self.count * PANEL, 0.0);
+        for (p, panel) in self.panels.chunks_exact(self.inputs * PANEL).enumerate() {
+            let panel = &panel[first * PANEL..][..values * PANEL];
+            let (tiles, rest) = panel.as_chunks::<{ INPUTS_A_TILE * PANEL }>();
+            let (of_tiles, of_rest) = self.weights.split_at_mut(tiles.len() * self.count * INPUTS_A_TILE * PANEL);
+            let places = of_tiles.as_chunks_mut::<{ INPUTS_A_TILE * PANEL }>().0.iter_mut().skip(p).step_by(self.count);
+            places.zip(tiles).for_each(|(to, from)| *to = *from);
+            let places = of_rest.as_chunks_mut::<PANEL>().0.iter_mut().skip(p).step_by(self.count);
+            places.zip(rest.as_chunks::<PANEL>().0).for_each(|(to, from)| *to = *from);
+        }
+    }
+
+    /// All rows, for the `T` values of the input that are the block's from `i`.
     #[inline(always)]
-    unsafe fn rows<S: Simd, const T: usize>(&mut self, i: usize) {
+    unsafe fn rows<S: Simd, const T: usize>(&mut self, first: usize, i: usize) {
         // Four weights and a gradient need registers beside the sums.
         for (row, rows) in tiles(self.rows, S::ACCUMULATORS / 6) {
             // SAFETY: the rows are in bounds, and the values are by the caller's word.
             unsafe {
                 match rows {
-                    1 => self.tile::<S, T, 1>(i, row),
-                    2 => self.tile::<S, T, 2>(i, row),
-                    3 => self.tile::<S, T, 3>(i, row),
-                    _ => self.tile::<S, T, 4>(i, row),
+                    1 => self.tile::<S, T, 1>(first, i, row),
+                    2 => self.tile::<S, T, 2>(first, i, row),
+                    3 => self.tile::<S, T, 3>(first, i, row),
+                    _ => self.tile::<S, T, 4>(first, i, row),
                 }
             }
         }
     }
 
     #[inline(always)]
-    unsafe fn tile<S: Simd, const T: usize, const R: usize>(&mut self, i: usize, row: usize) {
+    unsafe fn tile<S: Simd, const T: usize, const R: usize>(&mut self, first: usize, i: usize, row: usize) {
         if T * R > S::ACCUMULATORS {
             return; // Never asked for by `tiles`; saying so here keeps it from being compiled.
         }
-        // SAFETY: i + T <= inputs, and first_row + row + R <= all_rows; a panel holds whole vectors of every set.
+        // SAFETY: the block holds values i to i + T, and first + i + T <= inputs; row + R <= rows; a panel holds whole
+        // vectors of every set.
         unsafe {
             let mut sums = [[S::splat(0.0); T]; R];
+            let weights = self.weights.as_ptr().add(i * self.count * PANEL);
+            let gradient = self.gradient.as_ptr().add(row * self.count * PANEL);
             for panel in 0..self.count {
-                let weights = self.panels.as_ptr().add((panel * self.inputs + i) * PANEL);
-                let gradient = self.gradient.as_ptr().add((panel * self.all_rows + self.first_row + row) * PANEL);
+                let weights = weights.add(panel * T * PANEL);
+                let gradient = gradient.add(panel * PANEL);
                 let mut lane = 0;
                 while lane < PANEL {
                     let mut w = [S::splat(0.0); T];
@@ -308,7 +340,7 @@ impl InputGradient<'_> {
                         *w = S::load(weights.add(t * PANEL + lane));
                     }
                     for (r, sums) in sums.iter_mut().enumerate() {
-                        let g = S::load(gradient.add(r * PANEL + lane));
+                        let g = S::load(gradient.add(r * self.count * PANEL + lane));
                         for (sum, w) in sums.iter_mut().zip(w) {
                             *sum = S::fma(g, w, *sum);
                         }
@@ -318,7 +350,7 @@ impl InputGradient<'_> {
             }
             for (r, sums) in sums.into_iter().enumerate() {
                 for (t, sum) in sums.into_iter().enumerate() {
-                    *self.output.as_mut_ptr().add((row + r) * self.inputs + i + t) = S::sum(sum);
+                    *self.output.as_mut_ptr().add((row + r) * self.inputs + first + i + t) = S::sum(sum);
                 }
             }
         }
