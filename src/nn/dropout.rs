@@ -31,11 +31,11 @@ impl Dropout {
 /// Which values of a sample are kept: one 16-bit draw each, so the rate is met to 1/65536.
 fn draw(kept: &mut [bool], rate: f32, mut random: Random) {
     let dropped = (rate * 65536.0) as u64;
-    for four in kept.chunks_mut(4) {
-        let bits = random.next_u64();
-        for (i, kept) in four.iter_mut().enumerate() {
-            *kept = (bits >> (16 * i)) & 0xFFFF >= dropped;
-        }
+    let of_bits = |bits: u64| -> [bool; 4] { std::array::from_fn(|i| (bits >> (16 * i)) & 0xFFFF >= dropped) };
+    let (fours, rest) = kept.as_chunks_mut::<4>();
+    fours.iter_mut().for_each(|four| *four = of_bits(random.next_u64()));
+    if !rest.is_empty() {
+        rest.copy_from_slice(&of_bits(random.next_u64())[..rest.len()]);
     }
 }
 
@@ -74,9 +74,13 @@ impl Layer for Dropout {
     }
 
     fn backward(&mut self, _: &[f32], _: &[f32], gradient: &mut [f32], input_gradient: Option<&mut [f32]>, _: Update) {
-        if let Some(input_gradient) = input_gradient {
-            scale_kept(gradient, &self.kept, self.scale(), input_gradient);
-        }
+        let Some(input_gradient) = input_gradient else { return };
+        let (at_once, scale) = (16 * self.shape.len(), self.scale());
+        gradient
+            .par_chunks(at_once)
+            .zip(self.kept.par_chunks(at_once))
+            .zip(input_gradient.par_chunks_mut(at_once))
+            .for_each(|((gradient, kept), input_gradient)| scale_kept(gradient, kept, scale, input_gradient));
     }
 
     fn boxed_clone(&self) -> Box<dyn Layer> {
