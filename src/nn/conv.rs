@@ -4,7 +4,7 @@
 use super::Shape;
 use super::kernels::batch_norm;
 use super::kernels::conv::{self, ConvShape, Epilogue};
-use super::kernels::conv_pool::{self, NO_WINNER};
+use super::kernels::conv_pool;
 use super::kernels::{conv_backward, conv_pool_backward, instruction_set};
 use super::layer::{Batch, Layer, chunks, chunks_mut, close_relu};
 use super::normalisation::Normalisation;
@@ -215,9 +215,7 @@ impl Conv {
                 scratch.clear_gradients(s.weights_len(), s.cout);
                 for (i, image) in input.chunks_exact(s.input_len()).enumerate() {
                     let (gradient, winners) = (&mut gradient[i * pooled..][..pooled], &winners[i * pooled..][..pooled]);
-                    for (gradient, &winner) in gradient.iter_mut().zip(winners) {
-                        *gradient = if winner == NO_WINNER { 0.0 } else { *gradient };
-                    }
+                    conv_pool_backward::close_without_winner(set, gradient, winners);
                     conv::border(&s, image, &mut scratch.bordered);
                     conv_backward::add_pixels(gradient, &mut scratch.bias);
                     let Scratch { bordered, tables, kernel, .. } = scratch;

@@ -114,6 +114,20 @@ unsafe impl Simd for Avx2 {
         unsafe { _mm256_permutevar_ps(_mm256_broadcast_ps(&table.cast::<__m128>().read_unaligned()), index) }
     }
     #[inline(always)]
+    unsafe fn store_interleaved(to: *mut f32, [a, b, c, d]: [__m256; 4]) {
+        unsafe {
+            let (ab, cd) = (_mm256_unpacklo_ps(a, b), _mm256_unpacklo_ps(c, d));
+            // Of all four: lanes 0 and 4, 1 and 5, 2 and 6, 3 and 7.
+            let (zero, one) = (_mm256_shuffle_ps::<0x44>(ab, cd), _mm256_shuffle_ps::<0xEE>(ab, cd));
+            let (ab, cd) = (_mm256_unpackhi_ps(a, b), _mm256_unpackhi_ps(c, d));
+            let (two, three) = (_mm256_shuffle_ps::<0x44>(ab, cd), _mm256_shuffle_ps::<0xEE>(ab, cd));
+            Self::store(to, _mm256_permute2f128_ps::<0x20>(zero, one));
+            Self::store(to.add(8), _mm256_permute2f128_ps::<0x20>(two, three));
+            Self::store(to.add(16), _mm256_permute2f128_ps::<0x31>(zero, one));
+            Self::store(to.add(24), _mm256_permute2f128_ps::<0x31>(two, three));
+        }
+    }
+    #[inline(always)]
     unsafe fn equal_mask32(from: *const u8, value: u8) -> u32 {
         unsafe {
             let bytes = _mm256_loadu_si256(from.cast());

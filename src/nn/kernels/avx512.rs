@@ -104,6 +104,23 @@ unsafe impl Simd for Avx512 {
         unsafe { _mm512_permutevar_ps(_mm512_broadcast_f32x4(_mm_loadu_ps(table)), index) }
     }
     #[inline(always)]
+    unsafe fn store_interleaved(to: *mut f32, [a, b, c, d]: [__m512; 4]) {
+        unsafe {
+            let (ab, cd) = (_mm512_unpacklo_ps(a, b), _mm512_unpacklo_ps(c, d));
+            // Of all four: lanes 0, 4, 8 and 12; 1, 5, 9 and 13; and so on.
+            let (zero, one) = (_mm512_shuffle_ps::<0x44>(ab, cd), _mm512_shuffle_ps::<0xEE>(ab, cd));
+            let (ab, cd) = (_mm512_unpackhi_ps(a, b), _mm512_unpackhi_ps(c, d));
+            let (two, three) = (_mm512_shuffle_ps::<0x44>(ab, cd), _mm512_shuffle_ps::<0xEE>(ab, cd));
+            // Their first two quarters, then their last two.
+            let (left, right) = (_mm512_shuffle_f32x4::<0x44>(zero, one), _mm512_shuffle_f32x4::<0x44>(two, three));
+            Self::store(to, _mm512_shuffle_f32x4::<0x88>(left, right));
+            Self::store(to.add(16), _mm512_shuffle_f32x4::<0xDD>(left, right));
+            let (left, right) = (_mm512_shuffle_f32x4::<0xEE>(zero, one), _mm512_shuffle_f32x4::<0xEE>(two, three));
+            Self::store(to.add(32), _mm512_shuffle_f32x4::<0x88>(left, right));
+            Self::store(to.add(48), _mm512_shuffle_f32x4::<0xDD>(left, right));
+        }
+    }
+    #[inline(always)]
     unsafe fn equal_mask32(from: *const u8, value: u8) -> u32 {
         unsafe { _mm256_cmpeq_epi8_mask(_mm256_loadu_si256(from.cast()), _mm256_set1_epi8(value as i8)) }
     }

@@ -10,11 +10,49 @@
 //!   its gradient, to the values under the position, which stay in registers meanwhile.
 
 use super::conv::ConvShape;
+use super::conv_pool::NO_WINNER;
 use super::simd::{Kernel, Simd};
 use super::{InstructionSet, run, tiles};
 
 /// Windows that pass while a tile's sums are in registers.
 const WINDOWS_A_BLOCK: usize = 20;
+
+/// Sets the gradient to zero where the winner is `NO_WINNER`.
+pub(crate) fn close_without_winner(set: InstructionSet, gradient: &mut [f32], winners: &[u8]) {
+    assert_eq!(gradient.len(), winners.len());
+    run(set, Close { gradient, winners });
+}
+
+struct Close<'a> {
+    gradient: &'a mut [f32],
+    winners: &'a [u8],
+}
+
+impl Kernel for Close<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    unsafe fn run<S: Simd>(mut self) {
+        let whole = self.gradient.len() / S::LANES * S::LANES;
+        // SAFETY: the last vector ends at or before `whole`, the last lane at the gradient's length.
+        unsafe {
+            (0..whole).step_by(S::LANES).for_each(|i| self.close::<S>(i));
+            (whole..self.gradient.len()).for_each(|i| self.close::<f32>(i));
+        }
+    }
+}
+
+impl Close<'_> {
+    #[inline(always)]
+    unsafe fn close<S: Simd>(&mut self, i: usize) {
+        // SAFETY: LANES values from `i` lie in both, by the caller's word.
+        unsafe {
+            let at = self.gradient.as_mut_ptr().add(i);
+            let (value, winner) = (S::load(at), S::load_index(self.winners.as_ptr().add(i)));
+            S::store(at, S::sub(value, S::where_index(value, winner, NO_WINNER)));
+        }
+    }
+}
 
 /// Adds one image's share to the gradients of the weights; `tables` is scratch.
 pub(crate) fn add_weight_gradient(
@@ -38,7 +76,7 @@ pub(crate) fn add_weight_gradient(
     let mut y = 0;
     while y < rows {
         let block = rows_a_block.min(rows - y);
-        lay_tables(shape, bordered, y, block, tables);
+        run(set, LayTables { shape, bordered, y, rows: block, tables });
         let from = y * columns * shape.cout;
         let to = (y + block) * columns * shape.cout;
         let (gradient, winners) = (&gradient[from..to], &winners[from..to]);
@@ -49,23 +87,58 @@ pub(crate) fn add_weight_gradient(
 
 /// For each window of `rows` pooled rows from `y`, each row of the kernel and each value under it: the four values of
 /// the window's positions, as `[window][kernel][kernel * cin][4]`.
-fn lay_tables(shape: &ConvShape, bordered: &[f32], y: usize, rows: usize, tables: &mut Vec<f32>) {
-    let (row, run, columns) = (shape.bordered_row(), shape.run_len(), shape.width / 2);
-    tables.resize(rows * columns * shape.kernel * run * 4, 0.0);
-    let mut tables = tables.chunks_exact_mut(run * 4);
-    for window in 0..rows * columns {
-        let (py, px) = (y + window / columns, window % columns);
-        for ky in 0..shape.kernel {
-            let upper = &bordered[(2 * py + ky) * row + 2 * px * shape.cin..][..run + shape.cin];
-            let lower = &bordered[(2 * py + ky + 1) * row + 2 * px * shape.cin..][..run + shape.cin];
-            let (upper_left, upper_right) = (&upper[..run], &upper[shape.cin..]);
-            let (lower_left, lower_right) = (&lower[..run], &lower[shape.cin..]);
-            let Some(table) = tables.next() else { return };
-            for (t, four) in table.chunks_exact_mut(4).enumerate() {
-                four[0] = upper_left[t];
-                four[1] = upper_right[t];
-                four[2] = lower_left[t];
-                four[3] = lower_right[t];
+struct LayTables<'a> {
+    shape: &'a ConvShape,
+    bordered: &'a [f32],
+    y: usize,
+    rows: usize,
+    tables: &'a mut Vec<f32>,
+}
+
+impl Kernel for LayTables<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    unsafe fn run<S: Simd>(self) {
+        let LayTables { shape, bordered, y, rows, tables } = self;
+        let (row, run, columns) = (shape.bordered_row(), shape.run_len(), shape.width / 2);
+        let tables_len = rows * columns * shape.kernel * run * 4;
+        tables.resize(tables_len + 4 * S::LANES, 0.0);
+        let mut to = tables.as_mut_ptr();
+        for (py, px) in (y..y + rows).flat_map(|py| (0..columns).map(move |px| (py, px))) {
+            for ky in 0..shape.kernel {
+                // SAFETY: there is a table for each row of the kernel under each window, and room for a vector behind.
+                unsafe {
+                    Self::lay::<S>(shape, bordered, (2 * py + ky) * row + 2 * px * shape.cin, to);
+                    to = to.add(run * 4);
+                }
+            }
+        }
+    }
+}
+
+impl LayTables<'_> {
+    /// One table, of the values that begin at `first` in the bordered image. The last vector may hold more than the
+    /// table, where it lies in the image: the next table is written over what is too much.
+    #[inline(always)]
+    unsafe fn lay<S: Simd>(shape: &ConvShape, bordered: &[f32], first: usize, to: *mut f32) {
+        let (row, run, cin) = (shape.bordered_row(), shape.run_len(), shape.cin);
+        let mut t = 0;
+        // SAFETY: of the four values of each t below `run`, the last lies `row + cin` behind the first and in the image;
+        // `to` has room for `run` times four values and a vector of fours.
+        unsafe {
+            let upper = bordered.as_ptr().add(first);
+            let lower = upper.add(row);
+            while t < run && first + row + cin + t + S::LANES <= bordered.len() {
+                let left = [S::load(upper.add(t)), S::load(lower.add(t))];
+                let right = [S::load(upper.add(t + cin)), S::load(lower.add(t + cin))];
+                S::store_interleaved(to.add(4 * t), [left[0], right[0], left[1], right[1]]);
+                t += S::LANES;
+            }
+            while t < run {
+                let four = [*upper.add(t), *upper.add(t + cin), *lower.add(t), *lower.add(t + cin)];
+                f32::store_interleaved(to.add(4 * t), four);
+                t += 1;
             }
         }
     }

@@ -53,6 +53,8 @@ pub(crate) unsafe trait Simd: Copy {
     unsafe fn store_index(to: *mut u8, index: Self::I);
     /// For each lane the one of the four floats at `table` that its index (modulo 4) says.
     unsafe fn lookup4(table: *const f32, index: Self::I) -> Self::V;
+    /// Writes four vectors lane by lane: the first lane of each, then the second of each, and so on.
+    unsafe fn store_interleaved(to: *mut f32, rows: [Self::V; 4]);
     /// Bit i is set when byte i of the 32 bytes is `value`.
     unsafe fn equal_mask32(from: *const u8, value: u8) -> u32;
 }
@@ -171,6 +173,12 @@ unsafe impl Simd for Plain {
         unsafe { index.map(|i| *table.add(usize::from(i & 3))) }
     }
     #[inline(always)]
+    unsafe fn store_interleaved(to: *mut f32, rows: [Self::V; 4]) {
+        let lanes: [[f32; 4]; 8] = std::array::from_fn(|lane| rows.map(|row| row[lane]));
+        // SAFETY: the caller's pointer is good for 32 floats.
+        unsafe { to.cast::<[[f32; 4]; 8]>().write_unaligned(lanes) }
+    }
+    #[inline(always)]
     unsafe fn equal_mask32(from: *const u8, value: u8) -> u32 {
         // SAFETY: the caller's pointer is good for 32 bytes.
         unsafe { equal_mask32_plain(from, value) }
@@ -275,6 +283,11 @@ unsafe impl Simd for f32 {
     unsafe fn lookup4(table: *const f32, index: u8) -> f32 {
         // SAFETY: the caller's pointer is good for 4 floats, and the index is taken modulo 4.
         unsafe { *table.add(usize::from(index & 3)) }
+    }
+    #[inline(always)]
+    unsafe fn store_interleaved(to: *mut f32, rows: [f32; 4]) {
+        // SAFETY: the caller's pointer is good for 4 floats.
+        unsafe { to.cast::<[f32; 4]>().write_unaligned(rows) }
     }
     #[inline(always)]
     unsafe fn equal_mask32(from: *const u8, value: u8) -> u32 {
