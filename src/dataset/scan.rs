@@ -47,16 +47,22 @@ fn entries(folder: &Path) -> Result<(Vec<PathBuf>, Vec<PathBuf>), DatasetError> 
     }
     let (mut folders, mut files) = (Vec::new(), Vec::new());
     for entry in std::fs::read_dir(folder).map_err(io)? {
-        let path = entry.map_err(io)?.path();
-        let name = path.file_name().unwrap_or_default().to_string_lossy();
-        match (is_ignored(&name), path.is_dir()) {
+        let entry = entry.map_err(io)?;
+        let path = entry.path();
+        // A link is whatever it leads to; anything else needs no look at the file itself.
+        let is_folder = match entry.file_type() {
+            Ok(kind) if !kind.is_symlink() => kind.is_dir(),
+            _ => path.is_dir(),
+        };
+        match (is_ignored(&entry.file_name().to_string_lossy()), is_folder) {
             (true, _) => {}
             (false, true) => folders.push(path),
             (false, false) => files.push(path),
         }
     }
-    folders.sort();
-    files.sort();
+    // All lie in one folder, so their order is that of the bytes of their names.
+    folders.sort_unstable_by(|a, b| a.as_os_str().cmp(b.as_os_str()));
+    files.sort_unstable_by(|a, b| a.as_os_str().cmp(b.as_os_str()));
     Ok((folders, files))
 }
 

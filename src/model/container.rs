@@ -34,8 +34,7 @@ struct TensorEntry<'a> {
 /// # Errors
 /// When the file cannot be written.
 pub fn write(path: &Path, mut texts: Texts, tensors: &[Tensor]) -> Result<(), ModelError> {
-    let data: Vec<u8> =
-        tensors.iter().flat_map(|tensor| &tensor.values).flat_map(|value| value.to_le_bytes()).collect();
+    let data = bytes_of(tensors);
     texts.insert(CHECKSUM.to_owned(), checksum(&texts, &data));
     let io_error = |source: io::Error| ModelError::Io { path: path.display().to_string(), source };
     let header = header(&texts, tensors).map_err(|e| io_error(e.into()))?;
@@ -45,6 +44,19 @@ pub fn write(path: &Path, mut texts: Texts, tensors: &[Tensor]) -> Result<(), Mo
         file.write_all(&data)
     })
     .map_err(io_error)
+}
+
+/// The values of all arrays, one after the other.
+fn bytes_of(tensors: &[Tensor]) -> Vec<u8> {
+    let values = tensors.iter().map(|tensor| tensor.values.len()).sum::<usize>();
+    let mut bytes = vec![0; values * size_of::<f32>()];
+    let mut room = bytes.as_chunks_mut().0;
+    for tensor in tensors {
+        let (to, rest) = room.split_at_mut(tensor.values.len());
+        to.iter_mut().zip(&tensor.values).for_each(|(four, value)| *four = value.to_le_bytes());
+        room = rest;
+    }
+    bytes
 }
 
 /// The JSON header, padded with spaces to a multiple of 8 bytes.

@@ -38,8 +38,8 @@ pub(crate) struct Conv {
     scratch: Vec<Scratch>,
 }
 
-/// What the forward pass keeps for the backward pass.
-#[derive(Clone, Default)]
+/// What the forward pass keeps for the backward pass. A copy begins empty: it is of no use without the pass.
+#[derive(Default)]
 struct Kept {
     /// The position of each pooling window's largest value.
     winners: Vec<u8>,
@@ -47,14 +47,26 @@ struct Kept {
     sums: Vec<f32>,
 }
 
-/// What the work on one chunk needs, and its share of the gradients.
-#[derive(Clone, Default)]
+impl Clone for Kept {
+    fn clone(&self) -> Kept {
+        Kept::default()
+    }
+}
+
+/// What the work on one chunk needs, and its share of the gradients. A copy begins empty.
+#[derive(Default)]
 struct Scratch {
     bordered: Vec<f32>,
     tables: Vec<f32>,
     full: Vec<f32>,
     kernel: Vec<f32>,
     bias: Vec<f32>,
+}
+
+impl Clone for Scratch {
+    fn clone(&self) -> Scratch {
+        Scratch::default()
+    }
 }
 
 impl Scratch {
