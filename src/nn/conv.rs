@@ -2,6 +2,7 @@
 //! together they read and write memory once.
 
 use super::Shape;
+use super::floats::Floats;
 use super::kernels::batch_norm;
 use super::kernels::conv::{self, ConvShape, Epilogue};
 use super::kernels::conv_pool;
@@ -17,7 +18,7 @@ use std::sync::OnceLock;
 thread_local! {
     /// The image with its border, in prediction. Taken out while it is in use: a thread that waits for others may be
     /// given another prediction meanwhile.
-    static BORDERED: Cell<Vec<f32>> = const { Cell::new(Vec::new()) };
+    static BORDERED: Cell<Floats> = const { Cell::new(Floats::EMPTY) };
 }
 
 /// The layer.
@@ -30,10 +31,10 @@ pub(crate) struct Conv {
     bias: Option<Parameter>,
     normalisation: Option<Normalisation>,
     /// Kernel (packed) and bias with the normalisation in them, for prediction; made when first needed after a change.
-    folded: OnceLock<(Vec<f32>, Vec<f32>)>,
+    folded: OnceLock<(Floats, Vec<f32>)>,
     /// The kernel as the forward pass of training reads it; and turned, for the gradient at the input.
-    packed: Vec<f32>,
-    turned: Vec<f32>,
+    packed: Floats,
+    turned: Floats,
     kept: Kept,
     scratch: Vec<Scratch>,
 }
@@ -44,7 +45,7 @@ struct Kept {
     /// The position of each pooling window's largest value.
     winners: Vec<u8>,
     /// The convolution's output before normalisation.
-    sums: Vec<f32>,
+    sums: Floats,
 }
 
 impl Clone for Kept {
@@ -56,11 +57,11 @@ impl Clone for Kept {
 /// What the work on one chunk needs, and its share of the gradients. A copy begins empty.
 #[derive(Default)]
 struct Scratch {
-    bordered: Vec<f32>,
-    tables: Vec<f32>,
-    full: Vec<f32>,
-    kernel: Vec<f32>,
-    bias: Vec<f32>,
+    bordered: Floats,
+    tables: Floats,
+    full: Floats,
+    kernel: Floats,
+    bias: Floats,
 }
 
 impl Clone for Scratch {
@@ -71,10 +72,8 @@ impl Clone for Scratch {
 
 impl Scratch {
     fn clear_gradients(&mut self, kernel: usize, bias: usize) {
-        self.kernel.clear();
-        self.kernel.resize(kernel, 0.0);
-        self.bias.clear();
-        self.bias.resize(bias, 0.0);
+        self.kernel.set_zeros(kernel);
+        self.bias.set_zeros(bias);
     }
 }
 
@@ -103,24 +102,24 @@ impl Conv {
             bias: (!then.batch_norm).then(|| Parameter::filled("bias", &[filters], 0.0)),
             normalisation: then.batch_norm.then(|| Normalisation::new(filters)),
             folded: OnceLock::new(),
-            packed: Vec::new(),
-            turned: Vec::new(),
+            packed: Floats::EMPTY,
+            turned: Floats::EMPTY,
             kept: Kept::default(),
             scratch: vec![Scratch::default(); super::layer::CHUNKS],
         }
     }
 
     /// Packed kernel and bias as prediction uses them.
-    fn folded(&self) -> &(Vec<f32>, Vec<f32>) {
+    fn folded(&self) -> &(Floats, Vec<f32>) {
         self.folded.get_or_init(|| {
             let (kernel, bias) = match (&self.normalisation, &self.bias) {
                 (Some(normalisation), _) => normalisation.fold(&self.kernel.values),
                 (None, bias) => {
-                    let bias = bias.as_ref().map(|bias| bias.values.clone());
-                    (self.kernel.values.clone(), bias.unwrap_or_else(|| vec![0.0; self.shape.cout]))
+                    let bias = bias.as_ref().map(|bias| bias.values.to_vec());
+                    (self.kernel.values.to_vec(), bias.unwrap_or_else(|| vec![0.0; self.shape.cout]))
                 }
             };
-            let mut packed = Vec::new();
+            let mut packed = Floats::EMPTY;
             conv::pack(&self.shape, &kernel, &mut packed);
             (packed, bias)
         })
@@ -173,7 +172,7 @@ impl Conv {
         let Some(normalisation) = &mut self.normalisation else { return };
         conv::pack(&s, &self.kernel.values, &mut self.packed);
         let (sample, kernel) = (output.len() / n, &self.packed);
-        self.kept.sums.resize(n * s.output_len(), 0.0);
+        self.kept.sums.set_len(n * s.output_len());
         self.kept.winners.resize(if pool { output.len() } else { 0 }, 0);
         let pivot = normalisation.pivot();
         self.scratch.par_iter_mut().zip(chunks(input, n)).zip(chunks_mut(&mut self.kept.sums, n)).for_each(
@@ -211,7 +210,7 @@ impl Conv {
     fn backward_pooled(&mut self, input: &[f32], gradient: &mut [f32], input_gradient: Option<&mut [f32]>, n: usize) {
         let (s, set) = (self.shape, instruction_set());
         let (pooled, kernel) = (gradient.len() / n, &self.kernel.values);
-        let mut by_output = Vec::new();
+        let mut by_output = Floats::EMPTY;
         let wanted = input_gradient.is_some();
         if wanted {
             conv_pool_backward::weights_by_output(&s, kernel, &mut by_output);
@@ -274,7 +273,7 @@ impl Conv {
             .for_each(|((((((scratch, input), output), gradient), sums), winners), input_gradient)| {
                 scratch.clear_gradients(s.weights_len(), s.cout);
                 let Scratch { bordered, full, kernel, bias, .. } = scratch;
-                full.resize(s.output_len(), 0.0);
+                full.set_len(s.output_len());
                 for (i, image) in input.chunks_exact(s.input_len()).enumerate() {
                     let gradient = sample_mut(gradient, input, i, &s);
                     let gradient: &mut [f32] = match (affine, &through) {
@@ -324,7 +323,7 @@ impl Conv {
             .for_each(|(((scratch, gradient), sums), winners)| {
                 scratch.clear_gradients(s.cout, s.cout);
                 let Scratch { full, kernel: products, bias: totals, .. } = scratch;
-                full.resize(s.output_len(), 0.0);
+                full.set_len(s.output_len());
                 for (i, sums) in sums.chunks_exact(s.output_len()).enumerate() {
                     let mut gradient = &gradient[i * pooled..][..pooled];
                     if pool {
@@ -406,8 +405,8 @@ impl Layer for Conv {
         }
         let (first, others) = self.scratch.split_at_mut(1);
         for other in others {
-            first[0].kernel.iter_mut().zip(&other.kernel).for_each(|(sum, part)| *sum += part);
-            first[0].bias.iter_mut().zip(&other.bias).for_each(|(sum, part)| *sum += part);
+            first[0].kernel.iter_mut().zip(other.kernel.iter()).for_each(|(sum, part)| *sum += part);
+            first[0].bias.iter_mut().zip(other.bias.iter()).for_each(|(sum, part)| *sum += part);
         }
         self.kernel.apply(update, &first[0].kernel);
         if let Some(bias) = &mut self.bias {

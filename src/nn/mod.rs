@@ -4,6 +4,7 @@ pub mod architecture;
 mod conv;
 mod dense;
 mod dropout;
+mod floats;
 pub mod grad_cam;
 pub mod kernels;
 mod layer;

@@ -4,6 +4,7 @@ use super::architecture::{self, Activation, ArchitectureError, LayerSpec, LayerS
 use super::conv::{Conv, Then};
 use super::dense::Dense;
 use super::dropout::Dropout;
+use super::floats::Floats;
 use super::kernels::adam::AdamStep;
 use super::layer::{Batch, Layer};
 use super::loss;
@@ -70,8 +71,8 @@ pub struct Network {
     names: Vec<String>,
     step: u64,
     /// The output of each layer in training, and the gradient at it.
-    activations: Vec<Vec<f32>>,
-    gradients: Vec<Vec<f32>>,
+    activations: Vec<Floats>,
+    gradients: Vec<Floats>,
 }
 
 impl Clone for Network {
@@ -82,8 +83,8 @@ impl Clone for Network {
             layers: self.layers.iter().map(|layer| layer.boxed_clone()).collect(),
             names: self.names.clone(),
             step: self.step,
-            activations: vec![Vec::new(); self.layers.len()],
-            gradients: vec![Vec::new(); self.layers.len()],
+            activations: vec![Floats::EMPTY; self.layers.len()],
+            gradients: vec![Floats::EMPTY; self.layers.len()],
         }
     }
 }
@@ -121,7 +122,7 @@ impl Network {
             layers.extend(layer);
         }
         let names = parameter_names(&summary, &layers);
-        let (activations, gradients) = (vec![Vec::new(); layers.len()], vec![Vec::new(); layers.len()]);
+        let (activations, gradients) = (vec![Floats::EMPTY; layers.len()], vec![Floats::EMPTY; layers.len()]);
         Ok(Network { input, specs: specs.to_vec(), layers, names, step: 0, activations, gradients })
     }
 
@@ -177,7 +178,7 @@ impl Network {
         let first_shared = self.layers.iter().position(|layer| layer.gains_from_many()).unwrap_or(self.layers.len());
         let (alone, together) = self.layers.split_at(first_shared);
         if let Some(last) = alone.last() {
-            features.resize(logits.len() * last.output().len(), 0.0);
+            features.set_len(logits.len() * last.output().len());
             let each = inputs.chunks_exact(self.input.len()).zip(features.chunks_exact_mut(last.output().len()));
             each.for_each(|(image, features)| infer_layers(alone, image, passing, features, infer));
             infer_layers(together, features, passing, logits, infer);
@@ -242,10 +243,10 @@ impl Network {
         for (i, layer) in self.layers.iter_mut().enumerate() {
             let (before, after) = self.activations.split_at_mut(i);
             let input = before.last().map_or(inputs, |input| input);
-            after[0].resize(n * layer.output().len(), 0.0);
+            after[0].set_len(n * layer.output().len());
             layer.forward(input, &batch, &mut after[0]);
         }
-        let logits = self.activations.last().cloned().unwrap_or_default();
+        let logits = self.activations.last().map(|last| last.to_vec()).unwrap_or_default();
         let mut gradient = vec![0.0; n];
         let loss = loss::binary_cross_entropy(&logits, targets, settings.label_smoothing, &mut gradient);
         if !loss.is_finite() {
@@ -253,10 +254,10 @@ impl Network {
         }
         for i in (0..self.layers.len()).rev() {
             let (before, after) = self.gradients.split_at_mut(i);
-            let gradient = if i + 1 == self.layers.len() { &mut gradient } else { &mut after[0] };
+            let gradient = if i + 1 == self.layers.len() { &mut gradient[..] } else { &mut after[0] };
             let input = if i == 0 { inputs } else { &self.activations[i - 1] };
             if let Some(wanted) = before.last_mut() {
-                wanted.resize(input.len(), 0.0);
+                wanted.set_len(input.len());
             }
             let input_gradient = before.last_mut().map(|wanted| &mut wanted[..]);
             self.layers[i].backward(input, &self.activations[i], gradient, input_gradient, update);
@@ -327,9 +328,9 @@ impl Network {
 #[derive(Default)]
 struct Buffers {
     /// The input of the first layer that takes many samples together.
-    features: Vec<f32>,
+    features: Floats,
     /// The input and the output of a layer, changing places.
-    passing: [Vec<f32>; 2],
+    passing: [Floats; 2],
 }
 
 /// [`Layer::infer`], or for one sample [`Layer::infer_one`].
@@ -339,7 +340,7 @@ type Infer = fn(&(dyn Layer + 'static), &[f32], &mut [f32]);
 pub(super) fn infer_layers(
     layers: &[Box<dyn Layer>],
     input: &[f32],
-    passing: &mut [Vec<f32>; 2],
+    passing: &mut [Floats; 2],
     output: &mut [f32],
     infer: Infer,
 ) {
@@ -349,7 +350,7 @@ pub(super) fn infer_layers(
     let mut input = input;
     let (mut from, mut to) = (from, to);
     for layer in first {
-        to.resize(samples * layer.output().len(), 0.0);
+        to.set_len(samples * layer.output().len());
         infer(&**layer, input, to);
         std::mem::swap(&mut from, &mut to);
         input = from;

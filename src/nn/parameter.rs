@@ -1,5 +1,6 @@
 //! A layer's weights with what the optimizer keeps of them.
 
+use super::floats::Floats;
 use super::kernels::adam::{self, AdamStep};
 use super::kernels::dense::PANEL;
 use super::kernels::instruction_set;
@@ -49,10 +50,10 @@ pub(crate) struct Parameter {
     /// Its dimensions in the file.
     pub shape: Vec<usize>,
     pub layout: Layout,
-    pub values: Vec<f32>,
+    pub values: Floats,
     /// First and second moment; empty until the first step, so that a network which only predicts has none.
-    pub first: Vec<f32>,
-    pub second: Vec<f32>,
+    pub first: Floats,
+    pub second: Floats,
     /// Whether training changes it by gradient.
     pub is_trainable: bool,
     /// Whether weight decay applies: to kernels alone.
@@ -66,9 +67,9 @@ impl Parameter {
             name,
             shape: shape.to_vec(),
             layout: Layout::RowMajor,
-            values: vec![value; shape.iter().product()],
-            first: Vec::new(),
-            second: Vec::new(),
+            values: Floats::filled(shape.iter().product(), value),
+            first: Floats::EMPTY,
+            second: Floats::EMPTY,
             is_trainable: true,
             decays: false,
         }
@@ -85,13 +86,18 @@ impl Parameter {
             Layout::RowMajor => shape.iter().product(),
             Layout::Panels { inputs, units } => units.div_ceil(PANEL) * PANEL * inputs,
         };
-        Parameter { layout, values: vec![0.0; values], decays: true, ..Parameter::filled("kernel", shape, 0.0) }
+        Parameter {
+            layout,
+            values: Floats::filled(values, 0.0),
+            decays: true,
+            ..Parameter::filled("kernel", shape, 0.0)
+        }
     }
 
     /// Makes the moments where there are none yet.
     pub fn make_moments(&mut self) {
-        self.first.resize(self.values.len(), 0.0);
-        self.second.resize(self.values.len(), 0.0);
+        self.first.set_len(self.values.len());
+        self.second.set_len(self.values.len());
     }
 
     /// Fills a kernel with Glorot-uniform values: uniform in ± sqrt(6 / (fan in + fan out)) (Glorot and Bengio 2010,

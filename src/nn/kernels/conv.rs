@@ -11,6 +11,7 @@
 use super::dense::PANEL;
 use super::simd::{Kernel, Simd};
 use super::{InstructionSet, run, tiles};
+use crate::nn::floats::Floats;
 
 /// The sizes of a convolution.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -65,14 +66,11 @@ impl ConvShape {
 pub(crate) fn border_with(
     shape: &ConvShape,
     before: usize,
-    bordered: &mut Vec<f32>,
+    bordered: &mut Floats,
     mut write_row: impl FnMut(usize, &mut [f32]),
 ) {
     let row = shape.bordered_row();
-    if bordered.len() != shape.bordered_len() {
-        bordered.clear();
-        bordered.resize(shape.bordered_len(), 0.0);
-    }
+    bordered.set_len(shape.bordered_len());
     let (left, inner) = (before * shape.cin, shape.width * shape.cin);
     bordered[..before * row].fill(0.0);
     bordered[(before + shape.height) * row..].fill(0.0);
@@ -84,13 +82,13 @@ pub(crate) fn border_with(
 }
 
 /// The image with the zero border that [`forward`] reads.
-pub(crate) fn border(shape: &ConvShape, image: &[f32], bordered: &mut Vec<f32>) {
+pub(crate) fn border(shape: &ConvShape, image: &[f32], bordered: &mut Floats) {
     let inner = shape.width * shape.cin;
     border_with(shape, shape.border_before(), bordered, |y, line| line.copy_from_slice(&image[y * inner..][..inner]));
 }
 
 /// The gradient at the output with the border that a [`forward`] of the [`reversed`](ConvShape::reversed) shape reads.
-pub(crate) fn border_reversed(reversed: &ConvShape, gradient: &[f32], bordered: &mut Vec<f32>) {
+pub(crate) fn border_reversed(reversed: &ConvShape, gradient: &[f32], bordered: &mut Floats) {
     let inner = reversed.width * reversed.cin;
     let before = reversed.kernel - 1 - reversed.border_before();
     border_with(reversed, before, bordered, |y, line| line.copy_from_slice(&gradient[y * inner..][..inner]));
@@ -112,9 +110,8 @@ pub(crate) fn reversed_weights(shape: &ConvShape, weights: &[f32], reversed: &mu
 }
 
 /// The weights as [`forward`] and `conv_pool::forward` read them.
-pub(crate) fn pack(shape: &ConvShape, weights: &[f32], packed: &mut Vec<f32>) {
-    packed.clear();
-    packed.resize(shape.packed_len(), 0.0);
+pub(crate) fn pack(shape: &ConvShape, weights: &[f32], packed: &mut Floats) {
+    packed.set_zeros(shape.packed_len());
     for (t, row) in weights.chunks_exact(shape.cout).enumerate() {
         for (panel, channels) in row.chunks(PANEL).enumerate() {
             packed[panel * shape.panel_len() + t * PANEL..][..channels.len()].copy_from_slice(channels);
@@ -347,9 +344,9 @@ mod tests {
             let bias = numbers(3, s.cout);
             let expected: Vec<f32> = reference(&s, &image, &weights, &bias).iter().map(|v| v.max(0.0)).collect();
             for set in available_sets() {
-                let (mut bordered, mut output) = (vec![f32::NAN; 3], vec![f32::NAN; s.output_len()]);
+                let (mut bordered, mut output) = (Floats::filled(3, f32::NAN), vec![f32::NAN; s.output_len()]);
                 border(&s, &image, &mut bordered);
-                let mut packed = vec![f32::NAN; 5];
+                let mut packed = Floats::filled(5, f32::NAN);
                 pack(&s, &weights, &mut packed);
                 let epilogue = Epilogue { bias: Some(&bias), relu: true };
                 forward(set, &s, &bordered, &packed, epilogue, &mut output);
@@ -362,11 +359,11 @@ mod tests {
     fn unaligned_slices_give_the_same() {
         let s = ConvShape { height: 4, width: 9, cin: 3, cout: 32, kernel: 3 };
         let (image, weights) = (numbers(1, s.input_len()), numbers(2, s.weights_len()));
-        let (mut bordered, mut packed) = (Vec::new(), Vec::new());
+        let (mut bordered, mut packed) = (Floats::EMPTY, Floats::EMPTY);
         border(&s, &image, &mut bordered);
         pack(&s, &weights, &mut packed);
-        bordered.insert(0, 0.0);
-        packed.insert(0, 0.0);
+        let [bordered, packed] = [&bordered[..], &packed[..]].map(|values| [&[0.0], values].concat());
+        let [bordered, packed] = [&bordered, &packed].map(|values| Floats::from(&values[..]));
         for set in available_sets() {
             let mut output = vec![0.0; s.output_len() + 1];
             let none = Epilogue { bias: None, relu: false };
@@ -379,8 +376,8 @@ mod tests {
     #[test]
     fn a_reused_border_is_zero_again() {
         let s = ConvShape { height: 2, width: 3, cin: 1, cout: 1, kernel: 2 };
-        let mut bordered = vec![9.0; s.bordered_len()];
+        let mut bordered = Floats::filled(s.bordered_len(), 9.0);
         border(&s, &[1., 2., 3., 4., 5., 6.], &mut bordered);
-        assert_eq!(bordered, [1., 2., 3., 0., 4., 5., 6., 0., 0., 0., 0., 0.]);
+        assert_eq!(bordered[..], [1., 2., 3., 0., 4., 5., 6., 0., 0., 0., 0., 0.]);
     }
 }
