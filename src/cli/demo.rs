@@ -4,7 +4,7 @@ mod story;
 
 use super::data::{LoadedSet, load, patients, say};
 use super::train::progress::Progress;
-use super::{Context, Outcome};
+use super::{Context, Outcome, number_of};
 use anyhow::Context as _;
 use giemsa::RESEARCH_ONLY;
 use giemsa::classes::Class;
@@ -111,7 +111,8 @@ fn divide(samples: Vec<Sample>, seed: u64, recipe: &Recipe, context: &Context) -
     let (rest, test) = split(samples, TEST_SHARE, SplitBy::Patient, seed)?;
     let (training, validation) = split(rest, VALIDATION_SHARE, SplitBy::Patient, seed)?;
     for (name, samples) in [("Training", &training), ("Validation", &validation), ("Test", &test)] {
-        say(context, &format!("{name}: {} cells of {} patients.", samples.len(), patients(samples).len()));
+        let [cells, of] = [number_of(samples.len(), "cell"), number_of(patients(samples).len(), "patient")];
+        say(context, &format!("{name}: {cells} of {of}."));
     }
     let load = |samples| load(samples, &recipe.input, context);
     Ok(Sets { training: load(training)?, validation: load(validation)?, test: load(test)? })

@@ -189,10 +189,20 @@ fn set_instructions(name: Option<&str>) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// A number of things, as people write it.
+fn number_of(n: usize, thing: &str) -> String {
+    format!("{n} {thing}{}", if n == 1 { "" } else { "s" })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use clap::CommandFactory;
+
+    #[test]
+    fn one_of_a_thing_is_no_plural() {
+        assert_eq!([0, 1, 2].map(|n| number_of(n, "patient")), ["0 patients", "1 patient", "2 patients"]);
+    }
 
     #[test]
     fn the_command_line_contradicts_itself_nowhere() {

@@ -1,7 +1,7 @@
 //! `giemsa split`: makes Train and Test folders.
 
 use super::data::{By, PatientArgs, share};
-use super::{Context, Outcome};
+use super::{Context, Outcome, number_of};
 use anyhow::Context as _;
 use giemsa::dataset::scan::scan_classes;
 use giemsa::dataset::split::{patient_count, split};
@@ -60,7 +60,7 @@ pub fn run(args: SplitArgs, context: &Context) -> anyhow::Result<Outcome> {
     fs::rename(&whole, &args.out).with_context(|| args.out.display().to_string())?;
     let mut out = io::stdout().lock();
     for (name, part) in [("Train", &train), ("Test", &test)] {
-        writeln!(out, "{name}: {} images of {} patients", part.len(), patient_count(part))?;
+        writeln!(out, "{name}: {} of {}", number_of(part.len(), "image"), number_of(patient_count(part), "patient"))?;
     }
     if args.split_by == By::Image && !context.quiet {
         eprintln!("warning: cells of one patient are in both parts: figures measured on Test will be too good");

@@ -1,9 +1,9 @@
 //! The folds of a cross-validation: trained one after the other, each judged by the network that has not seen it, and
 //! kept, so that a run that was stopped goes on.
 
-use crate::cli::Context;
 use crate::cli::data::{LoadedSet, patients, say};
 use crate::cli::scores::scored;
+use crate::cli::{Context, number_of};
 use anyhow::{Context as _, bail};
 use giemsa::classes::Class;
 use giemsa::dataset::split::folds;
@@ -48,7 +48,7 @@ pub fn out_of_fold(
     let samples = set.cache.samples();
     let fold_of = folds(samples, run.folds.into(), run.seed)
         .with_context(|| format!("{} cannot be divided into folds", run.data.display()))?;
-    say(context, &format!("{} patients in {} folds.", patients(samples).len(), run.folds));
+    say(context, &format!("{} in {} folds.", number_of(patients(samples).len(), "patient"), run.folds));
     begin_or_go_on(out, run)?;
     let mut probabilities = vec![f64::NAN; samples.len()];
     for fold in 0..usize::from(run.folds) {

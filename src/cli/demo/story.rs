@@ -2,6 +2,7 @@
 
 use super::{DemoArgs, Judgement, PATIENTS, Sets, percent};
 use crate::cli::data::{LoadedSet, patients};
+use crate::cli::number_of;
 use anyhow::Context as _;
 use giemsa::classes::Class;
 use giemsa::dataset::Sample;
@@ -78,7 +79,7 @@ pub fn write_page(
 fn about(args: &DemoArgs, sets: &Sets) -> String {
     let part = |set: &LoadedSet| {
         let samples = set.cache.samples();
-        format!("{} cells of {} patients", samples.len(), patients(samples).len())
+        format!("{} of {}", number_of(samples.len(), "cell"), number_of(patients(samples).len(), "patient"))
     };
     format!(
         "The program drew {} cells of {PATIENTS} made-up patients, each with a stain and a light of its own. It trained \
