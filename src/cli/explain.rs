@@ -22,7 +22,8 @@ Examples:
   giemsa explain --model runs/seed-1/model.safetensors 'slide/*.png' --out evidence
 
 Each picture has the image; Grad-CAM, what each place of the last convolution adds to the evidence; and occlusion, how
-much of the evidence is lost when the place is covered. Orange speaks for Parasitized, blue against it.
+much of the evidence is lost when the place is covered. Orange speaks for Parasitized, blue against it. Where the two
+disagree, believe occlusion: what the last convolution sees at a place comes from a wide neighbourhood of it.
 For research use only, not for diagnosis.";
 
 /// Arguments of `giemsa explain`.
