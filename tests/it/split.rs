@@ -161,7 +161,7 @@ fn patients_can_be_told_by_a_pattern_or_a_table() {
     // Which cell of a patient it is: three "patients", so that each real one is on both sides.
     split(&cells, &by_pattern, &["--patient-pattern", "cell_(\\d+)"])
         .success()
-        .stdout("Train: 40 images of 2 patients\nTest: 20 images of 1 patients\n");
+        .stdout("Train: 40 images of 2 patients\nTest: 20 images of 1 patient\n");
     let table = folder.path().join("table.csv");
     std::fs::write(&table, "C1P1_cell_0.png,a\nbroken line\n").unwrap();
     let table = table.to_str().unwrap();
