@@ -18,6 +18,8 @@ mod evaluation;
 mod explain;
 #[cfg(feature = "cli")]
 mod fetch;
+#[cfg(feature = "cli")]
+mod fetch_command;
 mod images;
 #[cfg(feature = "cli")]
 mod judging;
@@ -30,6 +32,8 @@ mod predict;
 mod pretrain;
 #[cfg(feature = "report")]
 mod report;
+#[cfg(feature = "cli")]
+mod server;
 #[cfg(feature = "cli")]
 mod show;
 #[cfg(feature = "cli")]
