@@ -4,6 +4,7 @@
 //! the `safetensors` crate, which checks every offset against the file's size.
 
 use super::ModelError;
+use crate::checksum::hexadecimal;
 use crate::files::write_whole;
 use crate::nn::Tensor;
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
@@ -85,7 +86,7 @@ fn checksum(texts: &Texts, data: &[u8]) -> String {
         }
     }
     hash.update(data);
-    hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+    hexadecimal(&hash.finalize())
 }
 
 /// The bytes of a file; no more is allocated than the file's size.
