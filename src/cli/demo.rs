@@ -106,13 +106,17 @@ fn draw(args: &DemoArgs, context: &Context) -> anyhow::Result<Vec<Sample>> {
     Ok(scan_classes(&cells, &PatientSource::FileName)?)
 }
 
+/// How many cells of how many patients, as people write it.
+fn cells_and_patients(samples: &[Sample]) -> String {
+    format!("{} of {}", number_of(samples.len(), "cell"), number_of(patients(samples).len(), "patient"))
+}
+
 /// Divides by patient: to learn from, to choose the best epoch by, and to judge the choice.
 fn divide(samples: Vec<Sample>, seed: u64, recipe: &Recipe, context: &Context) -> anyhow::Result<Sets> {
     let (rest, test) = split(samples, TEST_SHARE, SplitBy::Patient, seed)?;
     let (training, validation) = split(rest, VALIDATION_SHARE, SplitBy::Patient, seed)?;
     for (name, samples) in [("Training", &training), ("Validation", &validation), ("Test", &test)] {
-        let [cells, of] = [number_of(samples.len(), "cell"), number_of(patients(samples).len(), "patient")];
-        say(context, &format!("{name}: {cells} of {of}."));
+        say(context, &format!("{name}: {}.", cells_and_patients(samples)));
     }
     let load = |samples| load(samples, &recipe.input, context);
     Ok(Sets { training: load(training)?, validation: load(validation)?, test: load(test)? })

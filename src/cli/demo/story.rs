@@ -1,8 +1,7 @@
 //! What the demo leaves to be looked at: the contact sheet, and the page that tells what was done.
 
-use super::{DemoArgs, Judgement, PATIENTS, Sets, percent};
+use super::{DemoArgs, Judgement, PATIENTS, Sets, cells_and_patients, percent};
 use crate::cli::data::{LoadedSet, patients};
-use crate::cli::number_of;
 use anyhow::Context as _;
 use giemsa::classes::Class;
 use giemsa::dataset::Sample;
@@ -77,10 +76,7 @@ pub fn write_page(
 }
 
 fn about(args: &DemoArgs, sets: &Sets) -> String {
-    let part = |set: &LoadedSet| {
-        let samples = set.cache.samples();
-        format!("{} of {}", number_of(samples.len(), "cell"), number_of(patients(samples).len(), "patient"))
-    };
+    let part = |set: &LoadedSet| cells_and_patients(set.cache.samples());
     format!(
         "The program drew {} cells of {PATIENTS} made-up patients, each with a stain and a light of its own. It trained \
          the network of the recipe seed on {}, chose the best of {} epochs by {}, and judged it by {}. No patient is in \
