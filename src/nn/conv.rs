@@ -3,10 +3,8 @@
 
 use super::Shape;
 use super::floats::Floats;
-use super::kernels::batch_norm;
 use super::kernels::conv::{self, ConvShape, Epilogue};
-use super::kernels::conv_pool;
-use super::kernels::{conv_backward, conv_pool_backward, instruction_set};
+use super::kernels::{batch_norm, conv_backward, conv_pool, conv_pool_backward, instruction_set};
 use super::layer::{Batch, Layer, chunks, chunks_mut, close_relu};
 use super::normalisation::Normalisation;
 use super::parameter::{Layout, Parameter, Update};
@@ -125,9 +123,14 @@ impl Conv {
         })
     }
 
+    /// The side of the squares of pixels of which the output has one each.
+    fn pooled_side(&self) -> usize {
+        if self.pool { 2 } else { 1 }
+    }
+
     /// As many rows of the output as `output` holds, from row `first`: some rows of an image are an image of less height.
     fn infer_rows(&self, bordered: &[f32], first: usize, output: &mut [f32]) {
-        let part = if self.pool { 2 } else { 1 };
+        let part = self.pooled_side();
         let height = output.len() / (self.output().width * self.shape.cout) * part;
         let (s, set) = (ConvShape { height, ..self.shape }, instruction_set());
         let (kernel, bias) = self.folded();
@@ -353,7 +356,7 @@ fn sample_mut<'a, T>(values: &'a mut [T], input: &[f32], i: usize, s: &ConvShape
 
 impl Layer for Conv {
     fn output(&self) -> Shape {
-        let part = if self.pool { 2 } else { 1 };
+        let part = self.pooled_side();
         Shape { height: self.shape.height / part, width: self.shape.width / part, channels: self.shape.cout }
     }
 

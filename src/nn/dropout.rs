@@ -7,6 +7,9 @@ use super::parameter::Update;
 use crate::random::Random;
 use rayon::prelude::*;
 
+/// Samples that one task of a parallel pass works on.
+const SAMPLES_A_TASK: usize = 16;
+
 /// The layer.
 #[derive(Clone)]
 pub(crate) struct Dropout {
@@ -66,7 +69,7 @@ impl Layer for Dropout {
             .zip(input.par_chunks(sample))
             .zip(output.par_chunks_mut(sample))
             .zip(batch.samples)
-            .with_min_len(16)
+            .with_min_len(SAMPLES_A_TASK)
             .for_each(|(((kept, input), output), &index)| {
                 draw(kept, rate, Random::keyed(&[batch.seed, key, batch.epoch, index]));
                 scale_kept(input, kept, scale, output);
@@ -75,7 +78,7 @@ impl Layer for Dropout {
 
     fn backward(&mut self, _: &[f32], _: &[f32], gradient: &mut [f32], input_gradient: Option<&mut [f32]>, _: Update) {
         let Some(input_gradient) = input_gradient else { return };
-        let (at_once, scale) = (16 * self.shape.len(), self.scale());
+        let (at_once, scale) = (SAMPLES_A_TASK * self.shape.len(), self.scale());
         gradient
             .par_chunks(at_once)
             .zip(self.kept.par_chunks(at_once))

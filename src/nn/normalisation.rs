@@ -133,9 +133,8 @@ impl Normalisation {
         let scale: Vec<f32> =
             (0..channels).map(|c| self.gamma.values[c] / (self.moving_variance.values[c] + EPSILON).sqrt()).collect();
         let bias = (0..channels).map(|c| self.beta.values[c] - self.moving_mean.values[c] * scale[c]).collect();
-        let scaled =
-            |row: &[f32]| -> Vec<f32> { row.iter().zip(&scale).map(|(weight, scale)| weight * scale).collect() };
-        (kernel.chunks_exact(channels).flat_map(scaled).collect(), bias)
+        let scaled = kernel.iter().zip(scale.iter().cycle()).map(|(weight, scale)| weight * scale).collect();
+        (scaled, bias)
     }
 
     pub fn parameters(&self) -> [&Parameter; 4] {

@@ -1,6 +1,7 @@
 //! The gradients of a convolution that is followed by 2x2 max pooling, from one image.
 //!
-//! Shapes as in `conv_pool`. The gradient at the pooled output must be zero where the winner is `NO_WINNER`.
+//! Shapes as in `conv_pool`. The gradient at the pooled output must be zero where the winner is `NO_WINNER`, which
+//! [`close_without_winner`] sees to.
 //!
 //! Only the winner of each window passes a gradient on: a quarter of the dense arithmetic is left.
 //!
