@@ -20,7 +20,8 @@ pub struct Explanation {
 /// Places that are covered, along and down.
 const OCCLUSION_GRID: usize = 16;
 /// Sides of what is covered, as shares of the image's. A small square says more exactly where the evidence is; but over a
-/// large parasite it leaves two smaller ones beside it, which can look more like parasites than before.
+/// large parasite it leaves two smaller ones beside it, which can look more like parasites than before (`docs/compact.md` has
+/// what each gave).
 const PATCH_SHARES: [f32; 2] = [1.0 / 6.0, 1.0 / 3.0];
 
 /// Explains what a model says of one image, by Grad-CAM; `path` is for the error alone.
