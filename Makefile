@@ -8,15 +8,15 @@ build:
 check: format lint docs test
 
 format:
-	cargo fmt --check
+	cargo fmt --all --check
 
-# The library must also stand without the command line.
+# The library must also build without any of its features.
 lint:
-	cargo clippy --all-targets -- -D warnings
-	cargo clippy --lib --no-default-features -- -D warnings
+	cargo clippy --workspace --all-targets -- -D warnings
+	cargo clippy --package giemsa --all-targets -- -D warnings
 
 docs:
-	RUSTDOCFLAGS="-D warnings" cargo doc --no-deps
+	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps
 
 test:
 	cargo test
@@ -25,7 +25,7 @@ demo:
 	cargo run --release -- demo
 
 bench:
-	cargo bench
+	cargo bench --package giemsa
 
 # The same work in other frameworks, side by side; installs them into a folder of its own.
 peers:
@@ -38,6 +38,6 @@ PRETRAINED ?= runs/pretrained
 
 pretrained: build
 	test -d $(DATA) || target/release/giemsa fetch
-	target/release/giemsa pretrain $(DATA) --out $(PRETRAINED) --failures src/model/pretrained/failures.md
-	cp $(PRETRAINED)/compact.safetensors src/model/pretrained/compact.safetensors
+	target/release/giemsa pretrain $(DATA) --out $(PRETRAINED) --failures crates/giemsa/src/model/pretrained/failures.md
+	cp $(PRETRAINED)/compact.safetensors crates/giemsa/src/model/pretrained/compact.safetensors
 	cp $(PRETRAINED)/MODEL_CARD.md docs/MODEL_CARD.md

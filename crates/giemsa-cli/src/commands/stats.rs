@@ -1,0 +1,67 @@
+//! `giemsa stats`: what a data folder holds.
+
+use crate::{Context, Outcome};
+use giemsa::dataset::patients::PatientSource;
+use giemsa::dataset::scan::scan_any_classes;
+use giemsa::dataset::statistics::{ClassStatistics, Range, Statistics, measure};
+use std::io::{self, Write};
+use std::path::PathBuf;
+
+const EXAMPLES: &str = "\
+Examples:
+  giemsa stats cell_images
+  giemsa stats cell_images --json | jq .classes";
+
+/// What to look at.
+#[derive(clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub struct StatsArgs {
+    /// A folder of class folders.
+    dir: PathBuf,
+    /// Print one JSON object.
+    #[arg(long)]
+    json: bool,
+}
+
+/// Runs it.
+pub fn run(args: StatsArgs, context: &Context) -> anyhow::Result<Outcome> {
+    let classes = scan_any_classes(&args.dir)?;
+    let files = classes.iter().map(|class| class.files.len()).sum::<usize>();
+    let bar = crate::data::bar(context, files, "Reading images");
+    let statistics = measure(&classes, &PatientSource::FileName, &|| bar.inc(1));
+    bar.finish_and_clear();
+    let mut out = io::stdout().lock();
+    if args.json {
+        serde_json::to_writer_pretty(&mut out, &statistics)?;
+        writeln!(out)?;
+    } else {
+        write_table(&mut out, &statistics)?;
+    }
+    Ok(if statistics.unreadable.is_empty() { Outcome::Done } else { Outcome::SomeSkipped })
+}
+
+fn write_table(out: &mut dyn Write, statistics: &Statistics) -> io::Result<()> {
+    let shown = statistics.classes.iter().chain([&statistics.all]);
+    let name_width = shown.clone().map(|class| class.name.chars().count()).max().unwrap_or(0).max(5);
+    let (heights, widths) = ("height (px)", "width (px)");
+    writeln!(out, "{:name_width$}  {:>7}  {heights:>26}  {widths:>26}", "", "")?;
+    let columns = format!("{:>9} {:>7} {:>7}", "average", "largest", "smallest");
+    writeln!(out, "{:name_width$}  {:>7}  {columns}  {columns}", "class", "images")?;
+    for ClassStatistics { name, images, height, width } in shown {
+        let range = |range: &Range| format!("{:>9.1} {:>7} {:>8}", range.mean, range.max, range.min);
+        writeln!(out, "{name:name_width$}  {images:>7}  {}  {}", range(height), range(width))?;
+    }
+    let modes: Vec<String> = statistics.colour_modes.iter().map(|(mode, n)| format!("{} {n}", mode.name())).collect();
+    writeln!(out, "\npatients: {}", statistics.patients)?;
+    if statistics.without_patient > 0 {
+        writeln!(out, "images whose name tells no patient: {}", statistics.without_patient)?;
+    }
+    writeln!(out, "colour modes: {}", modes.join(", "))?;
+    if !statistics.unreadable.is_empty() {
+        writeln!(out, "unreadable: {}", statistics.unreadable.len())?;
+    }
+    for unreadable in &statistics.unreadable {
+        writeln!(out, "  {}", unreadable.error)?;
+    }
+    Ok(())
+}

@@ -1,0 +1,143 @@
+//! `giemsa summary`: the layer table of a recipe or a model, as Keras prints it.
+
+use crate::{Context, Outcome};
+use giemsa::model::{Model, Recipe};
+use giemsa::nn::LayerSummary;
+use giemsa::nn::Network;
+use std::io::Write;
+use std::path::PathBuf;
+
+const EXAMPLES: &str = "\
+Examples:
+  giemsa summary
+  giemsa summary --recipe seed
+  giemsa summary --model runs/seed-1/model.safetensors --json";
+
+/// Arguments of `giemsa summary`.
+#[derive(clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub struct SummaryArgs {
+    /// A recipe in the program, or a .toml file.
+    #[arg(long, value_name = "NAME", default_value = "compact", conflicts_with = "model")]
+    recipe: String,
+    /// A model file.
+    #[arg(long, value_name = "FILE")]
+    model: Option<PathBuf>,
+    /// Print JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(serde::Serialize)]
+struct Summary {
+    recipe: String,
+    layers: Vec<LayerSummary>,
+    parameters: usize,
+    trainable: usize,
+    non_trainable: usize,
+}
+
+/// Prints the table.
+pub fn run(args: SummaryArgs, _: &Context) -> anyhow::Result<Outcome> {
+    let (recipe, network) = match &args.model {
+        Some(path) => {
+            let model = Model::load(path)?;
+            (model.recipe, model.network)
+        }
+        None => {
+            let recipe = Recipe::load(&args.recipe)?;
+            let network = Network::new(recipe.input_shape(), &recipe.layers, 0)?;
+            (recipe, network)
+        }
+    };
+    let summary = summarise(recipe.name, network.summary());
+    let mut out = std::io::stdout().lock();
+    if args.json {
+        writeln!(out, "{}", serde_json::to_string_pretty(&summary)?)?;
+    } else {
+        out.write_all(table(&summary).as_bytes())?;
+    }
+    Ok(Outcome::Done)
+}
+
+fn summarise(recipe: String, layers: Vec<LayerSummary>) -> Summary {
+    let sum = |part: fn(&LayerSummary) -> usize| layers.iter().map(part).sum();
+    let (trainable, non_trainable) = (sum(|layer| layer.trainable), sum(|layer| layer.non_trainable));
+    Summary { recipe, layers, parameters: trainable + non_trainable, trainable, non_trainable }
+}
+
+fn table(summary: &Summary) -> String {
+    let mut rows = vec![["Layer (type)".to_owned(), "Output Shape".to_owned(), "Param #".to_owned()]];
+    rows.extend(summary.layers.iter().map(|layer| {
+        let parameters = with_commas(layer.trainable + layer.non_trainable);
+        [format!("{} ({})", layer.name, layer.kind), output_shape(&layer.output), parameters]
+    }));
+    let width = |column: usize| rows.iter().map(|row| row[column].len()).max().unwrap_or(0);
+    let (first, second, third) = (width(0), width(1), width(2));
+    let rule = |line: &str| line.repeat(first + second + third + 6) + "\n";
+    let mut text = format!("Model: \"{}\"\n{}", summary.recipe, rule("_"));
+    for (index, [layer, output, parameters]) in rows.iter().enumerate() {
+        text += &format!("{layer:first$}   {output:second$}   {parameters:>third$}\n");
+        if index == 0 {
+            text += &rule("=");
+        }
+    }
+    text += &rule("=");
+    for (label, count) in [
+        ("Total params", summary.parameters),
+        ("Trainable params", summary.trainable),
+        ("Non-trainable params", summary.non_trainable),
+    ] {
+        text += &format!("{label}: {} ({})\n", with_commas(count), size(count));
+    }
+    text
+}
+
+/// `(None, 25, 25, 16)`: the batch may have any size.
+fn output_shape(output: &[usize]) -> String {
+    output.iter().fold("(None".to_owned(), |text, side| format!("{text}, {side}")) + ")"
+}
+
+/// 1152500 as `1,152,500`.
+fn with_commas(number: usize) -> String {
+    let digits = number.to_string();
+    let grouped = digits.as_bytes().rchunks(3).rev().map(String::from_utf8_lossy);
+    grouped.collect::<Vec<_>>().join(",")
+}
+
+/// The memory of so many f32, as Keras says it.
+fn size(parameters: usize) -> String {
+    let bytes = (parameters * size_of::<f32>()) as f64;
+    match bytes {
+        _ if bytes < 1024.0 => format!("{bytes:.2} B"),
+        _ if bytes < 1024.0 * 1024.0 => format!("{:.2} KB", bytes / 1024.0),
+        _ => format!("{:.2} MB", bytes / 1024.0 / 1024.0),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn thousands_are_separated() {
+        let cases =
+            [(0, "0"), (208, "208"), (2080, "2,080"), (1_152_500, "1,152,500"), (1_000_000_000, "1,000,000,000")];
+        for (number, text) in cases {
+            assert_eq!(with_commas(number), text);
+        }
+    }
+
+    // Keras 3 says "1,163,545 (4.44 MB)" of the seed network.
+    #[test]
+    fn sizes_are_said_as_keras_does() {
+        assert_eq!(size(1_163_545), "4.44 MB");
+        assert_eq!(size(0), "0.00 B");
+    }
+
+    #[test]
+    fn the_batch_is_none() {
+        assert_eq!(output_shape(&[25, 25, 16]), "(None, 25, 25, 16)");
+        assert_eq!(output_shape(&[1]), "(None, 1)");
+    }
+}

@@ -1,0 +1,81 @@
+//! What a user sees of a run: a live bar a step and a line an epoch; without a terminal the lines alone.
+
+use crate::data::say;
+use crate::{Context, interrupted};
+use giemsa::train::{EpochRow, Observer, RunFolder, StepReport};
+use indicatif::{ProgressBar, ProgressStyle};
+use std::io::IsTerminal;
+use std::ops::ControlFlow;
+use std::time::Instant;
+
+/// Shows a run, draws its curves after each epoch, and stops it on Ctrl-C.
+pub struct Progress<'a> {
+    folder: &'a RunFolder,
+    epochs: u64,
+    context: &'a Context,
+    bar: ProgressBar,
+    began: Instant,
+    /// The step of this process at which the current epoch's bar began, and when.
+    epoch_began: Option<(u64, Instant)>,
+    /// Why the curves could not be drawn, which ends the run.
+    pub failure: Option<anyhow::Error>,
+}
+
+impl<'a> Progress<'a> {
+    /// Begins to watch; the bar is drawn only on a terminal.
+    pub fn new(folder: &'a RunFolder, epochs: u64, context: &'a Context) -> anyhow::Result<Progress<'a>> {
+        let shown = !context.quiet && std::io::stderr().is_terminal();
+        let bar = if shown { ProgressBar::new(1) } else { ProgressBar::hidden() };
+        bar.set_style(ProgressStyle::with_template("{prefix} {bar:30} {pos}/{len} {msg}, {eta} left")?);
+        Ok(Progress { folder, epochs, context, bar, began: Instant::now(), epoch_began: None, failure: None })
+    }
+
+    fn draw_curves(&mut self, history: &[EpochRow]) {
+        if let Err(error) = giemsa::report::curves::write_png(history, &self.folder.curves()) {
+            self.failure = Some(error.into());
+        }
+    }
+}
+
+impl Observer for Progress<'_> {
+    fn step(&mut self, report: &StepReport) -> ControlFlow<()> {
+        let (first, since) = *self.epoch_began.get_or_insert_with(|| {
+            self.bar.reset();
+            self.bar.set_length(report.steps);
+            self.bar.set_prefix(format!("Epoch {}/{}", report.epoch, report.epochs));
+            (report.step, Instant::now())
+        });
+        if report.step > first {
+            let step_ms = since.elapsed().as_secs_f64() * 1000.0 / (report.step - first) as f64;
+            self.bar.set_message(format!("loss {:.4}, acc {:.4}, {step_ms:.1} ms/step", report.loss, report.accuracy));
+        }
+        self.bar.set_position(report.step);
+        if interrupted() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    }
+
+    fn epoch(&mut self, history: &[EpochRow]) -> ControlFlow<()> {
+        self.epoch_began = None;
+        if let Some(row) = history.last() {
+            self.bar.suspend(|| say(self.context, &epoch_line(row, self.epochs)));
+        }
+        self.draw_curves(history);
+        if self.failure.is_some() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    }
+
+    fn elapsed_s(&self) -> f64 {
+        self.began.elapsed().as_secs_f64()
+    }
+}
+
+impl Drop for Progress<'_> {
+    fn drop(&mut self) {
+        self.bar.finish_and_clear();
+    }
+}
+
+fn epoch_line(row: &EpochRow, epochs: u64) -> String {
+    format!(
+        "Epoch {}/{epochs}  {:.1} s  loss: {:.4}  acc: {:.4}  val_loss: {:.4}  val_acc: {:.4}",
+        row.epoch, row.elapsed_s, row.loss, row.acc, row.val_loss, row.val_acc
+    )
+}

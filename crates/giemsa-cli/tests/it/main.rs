@@ -1,0 +1,26 @@
+//! One test binary, one module per theme.
+
+// Helpers of tests, too, fail by panicking.
+#![allow(clippy::unwrap_used)]
+
+mod cells;
+mod cli;
+mod demo;
+mod evaluate;
+mod explain;
+mod fetch_command;
+#[path = "../../../giemsa/tests/it/folder.rs"]
+mod folder;
+mod judging;
+#[path = "../../../giemsa/tests/it/page.rs"]
+mod page;
+mod predict;
+mod pretrain;
+#[allow(dead_code)] // The tests of the library use all of it.
+#[path = "../../../giemsa/tests/it/server.rs"]
+mod server;
+mod show;
+mod split;
+mod stats;
+mod summary;
+mod train_command;

@@ -1,0 +1,269 @@
+//! `giemsa train` as a user meets it.
+
+use crate::cells::{QUICK_RECIPE, cell, draw_cells, giemsa, place};
+use crate::folder::names_in;
+use predicates::prelude::*;
+use predicates::str::contains;
+use std::fs;
+use std::path::Path;
+
+const RUN_FILES: [&str; 6] =
+    ["curves.png", "history.csv", "last.safetensors", "model.safetensors", "settings.toml", "split.csv"];
+
+fn train(folder: &Path, data: &Path, more: &[&str]) -> assert_cmd::assert::Assert {
+    let mut command = giemsa();
+    command.current_dir(folder).arg("train").arg(data).args(["--recipe", "quick.toml"]).args(more).assert()
+}
+
+#[test]
+fn a_run_says_what_it_found_and_leaves_all_its_files() {
+    let (folder, _) = place();
+    draw_cells(&folder.path().join("data"), 1, 10, 3);
+    train(folder.path(), Path::new("data"), &[]).success().stdout(
+        contains("Found 42 images belonging to 2 classes.\nTraining: 42 images of 7 patients.")
+            .and(contains("Found 18 images belonging to 2 classes.\nValidation: 18 images of 3 patients."))
+            .and(contains("Epoch 2/2"))
+            .and(contains("val_loss"))
+            .and(contains("For research use only, not for diagnosis.")),
+    );
+    let run = folder.path().join("runs/quick-1");
+    assert_eq!(names_in(&run), RUN_FILES);
+    let history = fs::read_to_string(run.join("history.csv")).unwrap();
+    assert_eq!(history.lines().count(), 3, "{history}");
+    let split = fs::read_to_string(run.join("split.csv")).unwrap();
+    assert!(split.starts_with("path,patient,part"), "{split}");
+    let parts_of = |patient: &str| -> Vec<&str> {
+        let rows = split.lines().filter(|row| row.contains(&format!(",{patient},")));
+        rows.map(|row| if row.contains(",validation,") { "validation" } else { "training" }).collect()
+    };
+    for patient in 1..=10 {
+        let mut parts = parts_of(&format!("C{patient}"));
+        assert_eq!(parts.len(), 6);
+        parts.dedup();
+        assert_eq!(parts.len(), 1, "C{patient} is in both parts");
+    }
+    train(folder.path(), Path::new("data"), &["--quiet"]).success().stderr("");
+    assert_eq!(names_in(&folder.path().join("runs")), ["quick-1", "quick-2"]);
+}
+
+#[test]
+fn the_same_run_gives_the_same_model_for_any_number_of_threads() {
+    let (folder, _) = place();
+    draw_cells(&folder.path().join("data"), 1, 6, 3);
+    let model = |name: &str, more: &[&str]| {
+        train(folder.path(), Path::new("data"), &[&["--out", name], more].concat()).success();
+        fs::read(folder.path().join(name).join("model.safetensors")).unwrap()
+    };
+    let one = model("one", &["--threads", "1"]);
+    assert!(one == model("two", &["--threads", "2"]), "threads change the model");
+    assert!(one != model("other", &["--seed", "1"]), "the seed changes nothing");
+}
+
+#[test]
+fn folders_of_train_and_test_are_taken_as_they_are_in_any_case() {
+    let (folder, _) = place();
+    draw_cells(&folder.path().join("data/TRAIN"), 1, 4, 2);
+    draw_cells(&folder.path().join("data/test"), 5, 1, 2);
+    train(folder.path(), Path::new("data"), &[])
+        .success()
+        .stdout(contains("Found 16 images").and(contains("Found 4 images")));
+}
+
+#[test]
+fn another_folder_to_validate_on_is_taken() {
+    let (folder, _) = place();
+    draw_cells(&folder.path().join("a"), 1, 3, 2);
+    draw_cells(&folder.path().join("b"), 4, 2, 2);
+    train(folder.path(), Path::new("a"), &["--validation", "b"])
+        .success()
+        .stdout(contains("Found 12 images").and(contains("Found 8 images")));
+}
+
+#[test]
+fn a_split_by_image_warns_that_patients_leak() {
+    let (folder, _) = place();
+    draw_cells(&folder.path().join("data"), 1, 4, 5);
+    train(folder.path(), Path::new("data"), &["--split-by", "image"])
+        .success()
+        .stderr(contains("warning: split by image: 4 patients are in both parts"));
+}
+
+#[test]
+fn names_without_a_patient_are_an_error_that_says_what_to_do() {
+    let (folder, _) = place();
+    draw_cells(&folder.path().join("data"), 1, 4, 6);
+    cell(true, 99).save(folder.path().join("data/Parasitized/nameless.png")).unwrap();
+    train(folder.path(), Path::new("data"), &[]).code(3).stderr(
+        contains("--split-by image")
+            .and(contains("--patients"))
+            .and(contains("--patient-pattern"))
+            .and(contains("nameless.png")),
+    );
+    assert!(!folder.path().join("runs").exists());
+    train(folder.path(), Path::new("data"), &["--split-by", "image"]).success();
+}
+
+#[test]
+fn data_that_cannot_be_trained_on_is_named() {
+    let (folder, _) = place();
+    let data = |name: &str| folder.path().join(name);
+    draw_cells(&data("one-class"), 1, 4, 2);
+    fs::remove_dir_all(data("one-class/Uninfected")).unwrap();
+    fs::create_dir(data("empty")).unwrap();
+    draw_cells(&data("parts/Train"), 1, 2, 2);
+    draw_cells(&data("parts/Test"), 3, 2, 2);
+    for file in fs::read_dir(data("parts/Test/Uninfected")).unwrap() {
+        fs::remove_file(file.unwrap().path()).unwrap();
+    }
+    for name in ["one-class", "empty", "parts", "missing"] {
+        train(folder.path(), Path::new(name), &[]).code(3).stderr(contains(name));
+    }
+    assert!(!folder.path().join("runs").exists());
+}
+
+#[test]
+fn a_folder_that_is_in_use_is_refused_and_stays_as_it_is() {
+    let (folder, _) = place();
+    draw_cells(&folder.path().join("data"), 1, 4, 2);
+    fs::create_dir(folder.path().join("mine")).unwrap();
+    fs::write(folder.path().join("mine/notes.txt"), "mine").unwrap();
+    train(folder.path(), Path::new("data"), &["--out", "mine"])
+        .code(1)
+        .stderr(contains("mine: expected a new or empty folder"));
+    assert_eq!(names_in(&folder.path().join("mine")), ["notes.txt"]);
+}
+
+#[test]
+fn a_few_unreadable_images_are_listed_and_skipped_but_not_many() {
+    let (folder, _) = place();
+    draw_cells(&folder.path().join("data"), 1, 6, 4);
+    fs::write(folder.path().join("data/Parasitized/C1P1_cell_broken.png"), "no image").unwrap();
+    train(folder.path(), Path::new("data"), &["--out", "strict"])
+        .code(3)
+        .stderr(contains("C1P1_cell_broken.png").and(contains("--max-unreadable")));
+    assert!(!folder.path().join("strict").exists());
+    train(folder.path(), Path::new("data"), &["--out", "lax", "--max-unreadable", "10"])
+        .code(5)
+        .stderr(contains("C1P1_cell_broken.png"));
+    let split = fs::read_to_string(folder.path().join("lax/split.csv")).unwrap();
+    assert!(!split.contains("broken"));
+    assert_eq!(names_in(&folder.path().join("lax")), RUN_FILES);
+}
+
+#[test]
+fn an_image_in_both_given_parts_is_named_with_its_copy() {
+    let (folder, _) = place();
+    draw_cells(&folder.path().join("data/Train"), 1, 4, 2);
+    draw_cells(&folder.path().join("data/Test"), 5, 2, 2);
+    let copy = folder.path().join("data/Test/Parasitized/C6P1_copy.png");
+    fs::copy(folder.path().join("data/Train/Parasitized/C2P1_cell_1.png"), copy).unwrap();
+    let named = || contains("C2P1_cell_1.png").and(contains("C6P1_copy.png"));
+    train(folder.path(), Path::new("data"), &[]).code(3).stderr(named().and(contains("--allow-shared")));
+    train(folder.path(), Path::new("data"), &["--allow-shared"]).success().stderr(named());
+}
+
+#[test]
+fn a_loss_that_is_no_number_says_at_which_step() {
+    let (folder, _) = place();
+    draw_cells(&folder.path().join("data"), 1, 6, 4);
+    train(folder.path(), Path::new("data"), &["--learning-rate", "3e38", "--out", "run"])
+        .code(1)
+        .stderr(contains("epoch 1, step ").and(contains("expected a finite loss")));
+}
+
+#[test]
+fn options_and_recipes_that_make_no_sense_are_refused() {
+    let (folder, _) = place();
+    draw_cells(&folder.path().join("data"), 1, 4, 2);
+    let usage: [&[&str]; 7] = [
+        &["--epochs", "0"],
+        &["--batch-size", "0"],
+        &["--learning-rate", "nan"],
+        &["--validation-split", "1"],
+        &["--max-unreadable", "101"],
+        &["--steps-per-epoch", "0"],
+        &["--split-by", "photo"],
+    ];
+    for options in usage {
+        train(folder.path(), Path::new("data"), options).code(2).stderr(contains(options[0]));
+    }
+    fs::write(folder.path().join("quick.toml"), QUICK_RECIPE.replace("units = 1", "units = 0")).unwrap();
+    train(folder.path(), Path::new("data"), &[]).failure().stderr(
+        contains("quick.toml, line 3, ").and(contains("layer 2 (dense): expected 1 to 16384 `units`, found 0")),
+    );
+    fs::write(folder.path().join("quick.toml"), QUICK_RECIPE.replace("epochs", "epoch")).unwrap();
+    train(folder.path(), Path::new("data"), &[]).failure().stderr(contains("quick.toml, line 5, "));
+    giemsa()
+        .args(["train", "data", "--recipe", "sead"])
+        .assert()
+        .failure()
+        .stderr(contains("expected one of compact, seed"));
+}
+
+#[test]
+fn a_run_goes_on_only_with_the_images_it_began_with() {
+    let (folder, _) = place();
+    draw_cells(&folder.path().join("data"), 1, 6, 2);
+    train(folder.path(), Path::new("data"), &["--out", "run"]).success();
+    fs::remove_file(folder.path().join("data/Parasitized/C1P1_cell_0.png")).unwrap();
+    let mut command = giemsa();
+    command.current_dir(folder.path()).args(["train", "--resume", "run", "--epochs", "3"]);
+    command.assert().code(3).stderr(contains("split.csv: expected the images that the run began with"));
+}
+
+#[test]
+fn what_is_no_run_cannot_be_resumed() {
+    let (folder, _) = place();
+    let mut command = giemsa();
+    command.current_dir(folder.path()).args(["train", "--resume", "nowhere"]);
+    command.assert().failure().stderr(contains("nowhere").and(contains("expected the folder of a run")));
+}
+
+#[cfg(unix)]
+#[test]
+fn a_full_disk_is_named_and_leaves_nothing_half_written() {
+    let (folder, _) = place();
+    draw_cells(&folder.path().join("data"), 1, 6, 6);
+    // A limit of 2 KiB a file stands for the disk: the settings fit, the list of images does not.
+    let script = "trap '' XFSZ; ulimit -f 4; exec \"$0\" \"$@\"";
+    let program = assert_cmd::cargo::cargo_bin("giemsa");
+    let mut command = assert_cmd::Command::new("dash");
+    command.current_dir(folder.path()).args(["-c", script]).arg(program);
+    command.args(["train", "data", "--recipe", "quick.toml", "--out", "run"]);
+    command.assert().code(1).stderr(contains("run/split.csv: File too large"));
+    assert_eq!(names_in(&folder.path().join("run")), ["settings.toml"]);
+}
+
+#[cfg(unix)]
+#[test]
+fn a_run_that_ctrl_c_stopped_goes_on_to_the_same_model() {
+    use std::io::{BufRead, BufReader};
+    let (folder, _) = place();
+    draw_cells(&folder.path().join("data"), 1, 6, 4);
+    let whole = ["--epochs", "200", "--out", "whole"];
+    train(folder.path(), Path::new("data"), &whole).success();
+    let mut child = std::process::Command::new(assert_cmd::cargo::cargo_bin("giemsa"))
+        .current_dir(folder.path())
+        .args(["train", "data", "--recipe", "quick.toml", "--epochs", "200", "--out", "stopped"])
+        .stdout(std::process::Stdio::piped())
+        .stderr(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    assert!(lines.any(|line| line.unwrap().starts_with("Epoch 3/")));
+    let killed = std::process::Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
+    assert!(killed.success());
+    lines.for_each(drop);
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(130));
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(said.contains("giemsa train --resume stopped"), "{said}");
+    giemsa().current_dir(folder.path()).args(["train", "--resume", "stopped"]).assert().success();
+    let read = |run: &str, file: &str| fs::read(folder.path().join(run).join(file)).unwrap();
+    assert!(read("whole", "model.safetensors") == read("stopped", "model.safetensors"));
+    let without_times = |run: &str| -> Vec<String> {
+        let text = String::from_utf8(read(run, "history.csv")).unwrap();
+        text.lines().map(|row| row.rsplit_once(',').unwrap().0.to_owned()).collect()
+    };
+    assert_eq!(without_times("whole"), without_times("stopped"));
+}

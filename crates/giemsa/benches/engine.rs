@@ -1,0 +1,89 @@
+//! Each stage on its own: `cargo bench`, or `cargo bench -- step` for those with a word in their name.
+
+use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
+use giemsa::classes::Class;
+use giemsa::dataset::augment::augment;
+use giemsa::image::{decode_bytes, resize};
+use giemsa::model::Recipe;
+use giemsa::nn::{Activation, LayerSpec, Network, Shape, StepSettings};
+use giemsa::random::Random;
+use std::hint::black_box;
+use std::path::Path;
+
+const SETTINGS: StepSettings =
+    StepSettings { learning_rate: 1e-3, weight_decay: 0.0, label_smoothing: 0.0, seed: 0, epoch: 0 };
+
+/// From a file's bytes to a network's input.
+fn images(criterion: &mut Criterion) {
+    let cell = giemsa::synthetic::draw_cell(0, 3, 7, Class::Parasitized);
+    let mut png = std::io::Cursor::new(Vec::new());
+    cell.write_to(&mut png, image::ImageFormat::Png).expect("a drawn cell can be encoded");
+    let png = png.into_inner();
+    let mut group = criterion.benchmark_group("image");
+    group.bench_function("decode", |b| b.iter(|| decode_bytes(black_box(&png), Path::new("cell.png"))));
+    group.bench_function("resize_nearest_50", |b| b.iter(|| resize::nearest(black_box(&cell), 50, 50)));
+    group.bench_function("resize_fit_64", |b| b.iter(|| resize::fit(black_box(&cell), 64)));
+    let settings = Recipe::load("seed").expect("the recipe is built in").augmentation;
+    let (bytes, mut out) = (resize::nearest(&cell, 50, 50), vec![0.0; 50 * 50 * 3]);
+    let mut sample = 0;
+    group.bench_function("augment_seed_50", |b| {
+        b.iter(|| {
+            sample += 1;
+            augment(&bytes, 50, &settings, &mut Random::keyed(&[sample]), &mut out);
+        });
+    });
+    group.finish();
+}
+
+fn conv(filters: usize, kernel: usize, batch_norm: bool) -> LayerSpec {
+    LayerSpec::Conv2d { filters, kernel, batch_norm, activation: Activation::Relu }
+}
+
+/// Each kind of layer with the least that makes a network of it.
+fn layers() -> Vec<(&'static str, Shape, Vec<LayerSpec>)> {
+    let shape = |side, channels| Shape { height: side, width: side, channels };
+    let pool = LayerSpec::MaxPooling2d {};
+    let end = [LayerSpec::GlobalAveragePooling2d {}, LayerSpec::Dense { units: 1, activation: Activation::Sigmoid }];
+    let with_end = |layers: &[LayerSpec]| [layers, &end].concat();
+    let dense = LayerSpec::Dense { units: 500, activation: Activation::Relu };
+    vec![
+        ("conv_2x2_3_to_16_pool", shape(50, 3), with_end(&[conv(16, 2, false), pool.clone()])),
+        ("conv_2x2_16_to_32_pool", shape(25, 16), with_end(&[conv(32, 2, false), pool.clone()])),
+        ("conv_2x2_32_to_64_pool", shape(12, 32), with_end(&[conv(64, 2, false), pool])),
+        ("dense_2304_to_500", shape(6, 64), [&[LayerSpec::Flatten {}, dense], &end[1..]].concat()),
+        ("conv_3x3_16_to_16_norm", shape(64, 16), with_end(&[conv(16, 3, true)])),
+        ("conv_3x3_96_to_96_norm", shape(8, 96), with_end(&[conv(96, 3, true)])),
+    ]
+}
+
+fn pixels(n: usize) -> Vec<f32> {
+    let mut random = Random::keyed(&[1]);
+    (0..n).map(|_| random.uniform()).collect()
+}
+
+fn bench_network(criterion: &mut Criterion, name: &str, input: Shape, layers: &[LayerSpec], batch: usize) {
+    let mut network = Network::new(input, layers, 0).expect("these layers fit");
+    let (inputs, samples) = (pixels(batch * input.len()), (0..batch as u64).collect::<Vec<_>>());
+    let targets: Vec<f32> = (0..batch).map(|i| (i % 2) as f32).collect();
+    let mut group = criterion.benchmark_group(name);
+    group.throughput(Throughput::Elements(batch as u64));
+    group.bench_function(BenchmarkId::new("predict", batch), |b| b.iter(|| network.predict(black_box(&inputs))));
+    group.bench_function(BenchmarkId::new("step", batch), |b| {
+        b.iter(|| network.train_step(black_box(&inputs), &targets, &samples, &SETTINGS));
+    });
+    group.finish();
+}
+
+/// Layers alone, and the seed network at several batch sizes.
+fn networks(criterion: &mut Criterion) {
+    for (name, input, layers) in layers() {
+        bench_network(criterion, name, input, &layers, 64);
+    }
+    let recipe = Recipe::load("seed").expect("the recipe is built in");
+    for batch in [1, 100, 512] {
+        bench_network(criterion, "seed", recipe.input_shape(), &recipe.layers, batch);
+    }
+}
+
+criterion_group!(benches, images, networks);
+criterion_main!(benches);

@@ -1,0 +1,26 @@
+//! Trains, judges and runs small neural networks that tell malaria-parasitized red blood cells from healthy ones.
+//!
+//! For research use only: nothing here is a diagnosis.
+
+pub mod checksum;
+pub mod classes;
+pub mod dataset;
+pub mod evaluate;
+pub mod explain;
+#[cfg(feature = "fetch")]
+pub mod fetch;
+pub mod files;
+pub mod image;
+pub mod model;
+pub mod nn;
+pub mod predict;
+pub mod preprocess;
+pub mod random;
+#[cfg(feature = "report")]
+pub mod report;
+#[cfg(feature = "synthetic")]
+pub mod synthetic;
+pub mod train;
+
+/// Said wherever a result is given.
+pub const RESEARCH_ONLY: &str = "For research use only, not for diagnosis.";

@@ -1,0 +1,24 @@
+//! One test binary, one module per theme.
+
+// Helpers of tests, too, fail by panicking.
+#![allow(clippy::unwrap_used)]
+
+mod augment;
+mod dataset;
+mod evaluation;
+#[cfg(feature = "fetch")]
+mod fetch;
+#[cfg(feature = "fetch")]
+mod folder;
+mod images;
+mod model_file;
+mod network_golden;
+#[cfg(feature = "report")]
+mod page;
+#[cfg(feature = "report")]
+mod report;
+#[cfg(feature = "fetch")]
+mod server;
+#[cfg(feature = "synthetic")]
+mod synthetic;
+mod train;

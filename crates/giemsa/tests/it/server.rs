@@ -1,0 +1,140 @@
+//! A server of our own, the ways in which servers and networks misbehave, and the archive that it gives.
+
+use crate::folder::names_in;
+use giemsa::checksum::hexadecimal;
+use giemsa::random::Random;
+use sha2::{Digest, Sha256};
+use std::fs;
+use std::io::{BufRead, BufReader, Cursor, Write};
+use std::net::{TcpListener, TcpStream};
+use std::path::Path;
+use std::sync::{Arc, Mutex};
+use zip::write::{SimpleFileOptions, ZipWriter};
+
+/// What a client asked for.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Request {
+    /// After the host.
+    pub path: String,
+    /// First byte of its `Range`, 0 without one.
+    pub start: usize,
+}
+
+/// A server whose answers are raw bytes, given by a function of the request's number and the request; it closes the
+/// connection after each.
+pub struct Server {
+    /// With its scheme and port.
+    pub address: String,
+    requests: Arc<Mutex<Vec<Request>>>,
+}
+
+impl Server {
+    /// Listens until the test ends.
+    pub fn start(answer: impl Fn(usize, &Request) -> Vec<u8> + Send + 'static) -> Server {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = format!("http://{}", listener.local_addr().unwrap());
+        let requests = Arc::new(Mutex::new(Vec::new()));
+        let log = Arc::clone(&requests);
+        std::thread::spawn(move || {
+            for (number, stream) in listener.incoming().enumerate() {
+                let mut stream = stream.unwrap();
+                let request = read_request(&stream);
+                log.lock().unwrap().push(request.clone());
+                // A client may hang up in the middle of an answer.
+                let _ = stream.write_all(&answer(number, &request));
+            }
+        });
+        Server { address, requests }
+    }
+
+    /// The first byte that each request asked for.
+    pub fn starts(&self) -> Vec<usize> {
+        self.requests.lock().unwrap().iter().map(|request| request.start).collect()
+    }
+}
+
+fn read_request(stream: &TcpStream) -> Request {
+    let mut request = Request { path: String::new(), start: 0 };
+    for line in BufReader::new(stream).lines().map(Result::unwrap).take_while(|line| !line.is_empty()) {
+        if let Some(rest) = line.strip_prefix("GET ") {
+            request.path = rest.split(' ').next().unwrap().to_owned();
+        } else if let Some(range) = line.to_ascii_lowercase().strip_prefix("range: bytes=") {
+            request.start = range.trim_end_matches('-').parse().unwrap();
+        }
+    }
+    request
+}
+
+/// A whole answer.
+pub fn ok(body: &[u8]) -> Vec<u8> {
+    let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\nConnection: close\r\n\r\n", body.len());
+    [head.as_bytes(), body].concat()
+}
+
+/// An answer without a body.
+pub fn status(line: &str) -> Vec<u8> {
+    format!("HTTP/1.1 {line}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n").into_bytes()
+}
+
+/// As a server that knows ranges answers.
+pub fn from(body: &[u8], start: usize) -> Vec<u8> {
+    if start == 0 {
+        return ok(body);
+    }
+    if start >= body.len() {
+        let range = format!("Content-Range: bytes */{}", body.len());
+        return status(&format!("416 Range Not Satisfiable\r\n{range}"));
+    }
+    let (last, total, length) = (body.len() - 1, body.len(), body.len() - start);
+    let range = format!("Content-Range: bytes {start}-{last}/{total}\r\nContent-Length: {length}");
+    let head = format!("HTTP/1.1 206 Partial Content\r\n{range}\r\nConnection: close\r\n\r\n");
+    [head.as_bytes(), &body[start..]].concat()
+}
+
+/// Cuts an answer so that so many bytes of its body are left.
+pub fn cut(mut answer: Vec<u8>, body_bytes: usize) -> Vec<u8> {
+    let head = answer.windows(4).position(|four| four == b"\r\n\r\n").unwrap() + 4;
+    answer.truncate(head + body_bytes);
+    answer
+}
+
+/// An archive of these files.
+pub fn zip_of(entries: &[(&str, &[u8])]) -> Vec<u8> {
+    let mut writer = ZipWriter::new(Cursor::new(Vec::new()));
+    for (name, contents) in entries {
+        writer.start_file(*name, SimpleFileOptions::default()).unwrap();
+        writer.write_all(contents).unwrap();
+    }
+    writer.finish().unwrap().into_inner()
+}
+
+/// Bytes that do not compress, the same each time.
+pub fn noise(bytes: usize) -> Vec<u8> {
+    let mut random = Random::keyed(&[1]);
+    (0..bytes).map(|_| random.below(256) as u8).collect()
+}
+
+/// A small archive laid out as the official one.
+pub fn archive() -> Vec<u8> {
+    zip_of(&[
+        ("cell_images/Parasitized/a.png", &noise(9000)),
+        ("cell_images/Parasitized/Thumbs.db", b"thumbs"),
+        ("cell_images/Uninfected/b.png", b"b"),
+        ("cell_images/Uninfected/c.png", b"c"),
+    ])
+}
+
+/// Its SHA-256, in hexadecimal digits.
+pub fn sha256(bytes: &[u8]) -> String {
+    hexadecimal(&Sha256::digest(bytes))
+}
+
+/// The archive lies there as it should.
+#[track_caller]
+pub fn assert_whole(out: &Path) {
+    assert_eq!(names_in(out), ["cell_images"]);
+    assert_eq!(names_in(&out.join("cell_images")), [".fetched.toml", "Parasitized", "Uninfected"]);
+    assert_eq!(names_in(&out.join("cell_images/Parasitized")), ["a.png"]);
+    assert_eq!(fs::read(out.join("cell_images/Parasitized/a.png")).unwrap(), noise(9000));
+    assert_eq!(names_in(&out.join("cell_images/Uninfected")), ["b.png", "c.png"]);
+}
