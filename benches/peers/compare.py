@@ -69,7 +69,7 @@ def engine(figures, shares, python, peers):
 
 def training(figures, python, peers, folder):
     """One round: it takes minutes."""
-    commands = {OURS: [GIEMSA, "train", DATA, "--recipe", "seed", "--split-by", "image", "--epochs", EPOCHS, "--out", folder / "run"]}
+    commands = {OURS: [GIEMSA, "train", DATA, "--recipe", "keras-tutorial", "--split-by", "image", "--epochs", EPOCHS, "--out", folder / "run"]}
     if "keras" in peers:
         commands["keras"] = [python, HERE / "train_recipe.py", DATA, EPOCHS]
     for who, command in commands.items():

@@ -6,10 +6,9 @@ use giemsa::classes::Class;
 use giemsa::dataset::cache::Cache;
 use giemsa::dataset::patients::PatientSource;
 use giemsa::dataset::split::SplitBy;
-use giemsa::dataset::{DatasetError, Sample};
+use giemsa::dataset::{DatasetError, LabelledImages, Sample};
 use giemsa::image::ImageError;
-use giemsa::predict::Images;
-use giemsa::preprocess::Preprocessing;
+use giemsa::preprocess::{Images, Preprocessing};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
@@ -51,11 +50,14 @@ impl Images for LoadedSet {
     fn len(&self) -> usize {
         self.cache.samples().len()
     }
+    fn read(&self, index: usize, bytes: &mut [u8]) -> Result<(), ImageError> {
+        self.cache.read(index, bytes)
+    }
+}
+
+impl LabelledImages for LoadedSet {
     fn class(&self, index: usize) -> Class {
         self.cache.samples()[index].class
-    }
-    fn read(&self, index: usize, bytes: &mut [u8]) -> Result<(), DatasetError> {
-        self.cache.read(index, bytes)
     }
 }
 

@@ -1,7 +1,7 @@
 //! What commands that use a model share: which one, and how it looks at an image.
 
+use giemsa::model::Tta;
 use giemsa::model::{Model, ModelError};
-use giemsa::predict::Views;
 use std::path::PathBuf;
 
 /// Which model.
@@ -22,8 +22,8 @@ impl ModelArgs {
     }
 
     /// How the model looks at an image.
-    pub fn views(&self) -> Views {
-        if self.tta { Views::Eight } else { Views::One }
+    pub fn tta(&self) -> Tta {
+        if self.tta { Tta::Dihedral8 } else { Tta::None }
     }
 
     /// The model, for people.

@@ -5,10 +5,10 @@ use crate::data::{LoadedSet, PatientArgs, load, say_found};
 use giemsa::classes::Class;
 use giemsa::dataset::scan::{Layout, scan_layout};
 use giemsa::dataset::{DatasetError, Sample};
-use giemsa::evaluate::Scored;
+use giemsa::evaluate::LabelledPrediction;
 use giemsa::model::Model;
-use giemsa::predict::{Images, Views, logits};
-use giemsa::preprocess::Preprocessing;
+use giemsa::model::{Tta, predict_logits};
+use giemsa::preprocess::{Images, Preprocessing};
 use std::path::Path;
 
 /// The labelled images of a folder of class folders; of one with Train and Test in it, those of Test.
@@ -37,7 +37,7 @@ pub fn read(
 /// What a model says of the images of a folder.
 pub struct Judged {
     /// One an image that could be read.
-    pub scored: Vec<Scored>,
+    pub scored: Vec<LabelledPrediction>,
     /// The network's logits, before calibration.
     pub logits: Vec<f32>,
     /// How many images could not be read; they have been listed.
@@ -47,7 +47,7 @@ pub struct Judged {
 /// Finds, decodes and judges the images of a folder.
 pub fn judge(
     model: &Model,
-    views: Views,
+    views: Tta,
     folder: &Path,
     patients: &PatientArgs,
     context: &Context,
@@ -55,14 +55,14 @@ pub fn judge(
     let samples = find(folder, patients)?;
     say_found(&samples, context);
     let set = read(samples, folder, &model.recipe.input, context)?;
-    let logits = logits(&model.network, &set, views)?;
+    let logits = predict_logits(&model.network, &set, views)?;
     let scored = scored(set.cache.samples(), &logits, model.temperature);
     Ok(Judged { scored, logits, unreadable: set.unreadable.len() })
 }
 
 /// The samples with the probabilities that `giemsa predict` gives them.
-pub fn scored(samples: &[Sample], logits: &[f32], temperature: f32) -> Vec<Scored> {
-    let score = |(sample, &logit): (&Sample, &f32)| Scored {
+pub fn scored(samples: &[Sample], logits: &[f32], temperature: f32) -> Vec<LabelledPrediction> {
+    let score = |(sample, &logit): (&Sample, &f32)| LabelledPrediction {
         path: sample.path.clone(),
         class: sample.class,
         patient: sample.patient.clone(),

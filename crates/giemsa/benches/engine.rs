@@ -23,7 +23,7 @@ fn images(criterion: &mut Criterion) {
     group.bench_function("decode", |b| b.iter(|| decode_bytes(black_box(&png), Path::new("cell.png"))));
     group.bench_function("resize_nearest_50", |b| b.iter(|| resize::nearest(black_box(&cell), 50, 50)));
     group.bench_function("resize_fit_64", |b| b.iter(|| resize::fit(black_box(&cell), 64)));
-    let settings = Recipe::load("seed").expect("the recipe is built in").augmentation;
+    let settings = Recipe::load("keras-tutorial").expect("the recipe is built in").augmentation;
     let (bytes, mut out) = (resize::nearest(&cell, 50, 50), vec![0.0; 50 * 50 * 3]);
     let mut sample = 0;
     group.bench_function("augment_seed_50", |b| {
@@ -79,7 +79,7 @@ fn networks(criterion: &mut Criterion) {
     for (name, input, layers) in layers() {
         bench_network(criterion, name, input, &layers, 64);
     }
-    let recipe = Recipe::load("seed").expect("the recipe is built in");
+    let recipe = Recipe::load("keras-tutorial").expect("the recipe is built in");
     for batch in [1, 100, 512] {
         bench_network(criterion, "seed", recipe.input_shape(), &recipe.layers, batch);
     }

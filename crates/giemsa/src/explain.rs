@@ -1,12 +1,9 @@
 //! Why a model says what it says of one image: where its evidence lies, found in two ways that know nothing of each other.
 
-use crate::image::ImageError;
-use crate::model::Model;
-use crate::nn::{Evidence, Network};
-use crate::predict::{Prediction, Views};
+use crate::model::{Model, ModelError, Prediction};
+use crate::nn::{Network, SaliencyMap};
 use crate::preprocess::to_input;
 use image::RgbImage;
-use std::path::Path;
 
 /// What a model says of an image, and where it sees it.
 #[derive(Clone, Debug, PartialEq)]
@@ -14,7 +11,7 @@ pub struct Explanation {
     /// Class and probability.
     pub prediction: Prediction,
     /// Grad-CAM at the last convolution, above zero for Parasitized; none for a network without one.
-    pub grad_cam: Option<Evidence>,
+    pub grad_cam: Option<SaliencyMap>,
 }
 
 /// Places that are covered, along and down.
@@ -24,16 +21,16 @@ const OCCLUSION_GRID: usize = 16;
 /// what each gave).
 const PATCH_SHARES: [f32; 2] = [1.0 / 6.0, 1.0 / 3.0];
 
-/// Explains what a model says of one image, by Grad-CAM; `path` is for the error alone.
+/// Explains what a model says of one image, by Grad-CAM.
 ///
 /// ```
 /// use giemsa::explain::{explain, occlusion};
 /// use giemsa::model::{Model, Recipe};
 /// use giemsa::nn::Network;
-/// let recipe = Recipe::load("seed")?;
+/// let recipe = Recipe::load("keras-tutorial")?;
 /// let network = Network::new(recipe.input_shape(), &recipe.layers, 0)?;
 /// let (model, image) = (Model::new(recipe, network), image::RgbImage::new(60, 50));
-/// assert_eq!(explain(&model, &image, "cell.png".as_ref())?.grad_cam.map(|map| map.values.len()), Some(6 * 6));
+/// assert_eq!(explain(&model, &image)?.grad_cam.map(|map| map.values.len()), Some(6 * 6));
 /// assert_eq!(occlusion(&model, &image).values.len(), 16 * 16);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
@@ -43,11 +40,10 @@ const PATCH_SHARES: [f32; 2] = [1.0 / 6.0, 1.0 / 3.0];
 ///
 /// # Panics
 /// When the image has no pixels; a decoded one has.
-pub fn explain(model: &Model, image: &RgbImage, path: &Path) -> Result<Explanation, ImageError> {
+pub fn explain(model: &Model, image: &RgbImage) -> Result<Explanation, ModelError> {
     let input = input_of(model, image);
-    let probability = model.probabilities_parasitized(&input, Views::One)[0];
     Ok(Explanation {
-        prediction: Prediction::new(probability, model.threshold, path)?,
+        prediction: model.prediction(model.network.predict(&input)[0])?,
         grad_cam: model.network.grad_cam(&input).map(for_parasitized),
     })
 }
@@ -57,7 +53,7 @@ pub fn explain(model: &Model, image: &RgbImage, path: &Path) -> Result<Explanati
 ///
 /// # Panics
 /// When the image has no pixels; a decoded one has.
-pub fn occlusion(model: &Model, image: &RgbImage) -> Evidence {
+pub fn occlusion(model: &Model, image: &RgbImage) -> SaliencyMap {
     for_parasitized(fall_when_covered(&model.network, &input_of(model, image)))
 }
 
@@ -69,21 +65,21 @@ fn input_of(model: &Model, image: &RgbImage) -> Vec<f32> {
 }
 
 /// A logit is for Uninfected, the class of index 1.
-fn for_parasitized(mut evidence: Evidence) -> Evidence {
+fn for_parasitized(mut evidence: SaliencyMap) -> SaliencyMap {
     evidence.values.iter_mut().for_each(|value| *value = -*value);
     evidence
 }
 
 /// By how much the logit falls when squares about each of 16x16 places are covered, one after the other, with the mean
 /// colour of the cell (Zeiler and Fergus 2014, *Visualizing and Understanding Convolutional Networks*, section 4.2).
-fn fall_when_covered(network: &Network, input: &[f32]) -> Evidence {
+fn fall_when_covered(network: &Network, input: &[f32]) -> SaliencyMap {
     let whole = network.predict(input)[0];
     let mut values = vec![0.0; OCCLUSION_GRID * OCCLUSION_GRID];
     for share in PATCH_SHARES {
         let logits = network.predict(&covered(input, network.input().width, share));
         values.iter_mut().zip(logits).for_each(|(fall, logit)| *fall += (whole - logit) / PATCH_SHARES.len() as f32);
     }
-    Evidence { height: OCCLUSION_GRID, width: OCCLUSION_GRID, values }
+    SaliencyMap { height: OCCLUSION_GRID, width: OCCLUSION_GRID, values }
 }
 
 /// The image once for each place, row by row, a square about the place covered.
@@ -163,7 +159,7 @@ mod tests {
         let model = Model::new(recipe, sum_of(48));
         let mut image = RgbImage::from_pixel(48, 48, image::Rgb([64; 3]));
         image.put_pixel(12, 30, image::Rgb([255; 3]));
-        let explanation = explain(&model, &image, "cell.png".as_ref()).unwrap();
+        let explanation = explain(&model, &image).unwrap();
         // The sum is large, which is Uninfected, and the bright dot adds to it.
         assert!(explanation.prediction.probability_parasitized < 0.01);
         assert!(occlusion(&model, &image).values[9 * 16 + 3] < -1.0);

@@ -13,7 +13,6 @@ pub mod files;
 pub mod image;
 pub mod model;
 pub mod nn;
-pub mod predict;
 pub mod preprocess;
 pub mod random;
 #[cfg(feature = "report")]

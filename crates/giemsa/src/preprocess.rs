@@ -25,6 +25,24 @@ pub struct Preprocessing {
     pub resize: Resize,
 }
 
+/// A set of images, preprocessed to the network's input size.
+pub trait Images: Sync {
+    /// Returns the number of images.
+    fn len(&self) -> usize;
+    /// Returns whether there are no images.
+    fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+    /// Copies the bytes of one image into `bytes`.
+    ///
+    /// # Shapes
+    /// `bytes`: `[side_px, side_px, 3]`, RGB.
+    ///
+    /// # Errors
+    /// If the images are kept in a file that cannot be read back.
+    fn read(&self, index: usize, bytes: &mut [u8]) -> Result<(), ImageError>;
+}
+
 impl Preprocessing {
     /// The image as `side_px * side_px * 3` bytes, RGB, row-major: what the cache keeps and augmentation samples.
     ///

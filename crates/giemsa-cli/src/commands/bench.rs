@@ -73,7 +73,7 @@ pub fn run(args: BenchArgs, context: &Context) -> anyhow::Result<Outcome> {
     if !context.quiet && !args.json {
         eprintln!("measuring for about 15 seconds; other work on this machine spoils the figures");
     }
-    let recipe = Recipe::load("seed")?;
+    let recipe = Recipe::load("keras-tutorial")?;
     let report = measure(&recipe.layers, recipe.input.side_px)?;
     let mut out = io::stdout().lock();
     if args.json {

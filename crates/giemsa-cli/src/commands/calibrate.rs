@@ -9,8 +9,8 @@ use giemsa::RESEARCH_ONLY;
 use giemsa::classes::Class;
 use giemsa::evaluate::calibration::{expected_calibration_error, fit_temperature, log_loss, reliability};
 use giemsa::evaluate::threshold::{Aim, choose};
-use giemsa::evaluate::{Scored, check, check_both_classes, count};
-use giemsa::predict::Views;
+use giemsa::evaluate::{LabelledPrediction, check, check_both_classes, count};
+use giemsa::model::Tta;
 use giemsa::train::RunFolder;
 use giemsa::train::folder::Part;
 use std::collections::BTreeSet;
@@ -18,7 +18,7 @@ use std::path::{Path, PathBuf};
 
 const EXAMPLES: &str = "\
 Examples:
-  giemsa calibrate --model runs/seed-1/model.safetensors data/calibration
+  giemsa calibrate --model runs/compact-1/model.safetensors data/calibration
   giemsa calibrate data/calibration --aim 'specificity>=0.99' --out strict.safetensors
 
 Use patients that the model was not trained on, and judge it on yet others.
@@ -52,7 +52,7 @@ pub fn parse_aim(text: &str) -> Result<Aim, String> {
 /// Fits the temperature, chooses the threshold, and stores both in the model file.
 pub fn run(args: CalibrateArgs, context: &Context) -> anyhow::Result<Outcome> {
     let mut model = load(args.model.as_deref())?;
-    let judged = judge(&model, Views::One, &args.data, &args.patients, context)?;
+    let judged = judge(&model, Tta::None, &args.data, &args.patients, context)?;
     check(&judged.scored)?;
     check_both_classes(&judged.scored, "calibrate")?;
     if let Some(path) = &args.model {
@@ -87,7 +87,7 @@ pub fn run(args: CalibrateArgs, context: &Context) -> anyhow::Result<Outcome> {
 }
 
 /// The same images under another temperature.
-fn with_temperature(images: &[Scored], logits: &[f32], temperature: f32) -> Vec<Scored> {
+fn with_temperature(images: &[LabelledPrediction], logits: &[f32], temperature: f32) -> Vec<LabelledPrediction> {
     let samples: Vec<_> = images
         .iter()
         .map(|image| giemsa::dataset::Sample {
@@ -99,7 +99,7 @@ fn with_temperature(images: &[Scored], logits: &[f32], temperature: f32) -> Vec<
     scored(&samples, logits, temperature)
 }
 
-fn say_state(context: &Context, when: &str, temperature: f32, images: &[Scored]) {
+fn say_state(context: &Context, when: &str, temperature: f32, images: &[LabelledPrediction]) {
     let error = 100.0 * expected_calibration_error(&reliability(images));
     let line = format!(
         "{when:<6}  temperature {temperature:.4}  loss {:.4}  expected calibration error {error:.2} %",
@@ -109,7 +109,7 @@ fn say_state(context: &Context, when: &str, temperature: f32, images: &[Scored])
 }
 
 /// Warns where the run that the model lies in says that it was trained on some of these patients.
-fn warn_of_leaks(images: &[Scored], model: &Path) {
+fn warn_of_leaks(images: &[LabelledPrediction], model: &Path) {
     let Some(Ok(rows)) = model.parent().map(|folder| RunFolder::existing(folder).read_split()) else { return };
     let trained: BTreeSet<String> =
         rows.into_iter().filter(|row| row.part == Part::Training).filter_map(|row| row.patient).collect();

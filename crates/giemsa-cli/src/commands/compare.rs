@@ -6,10 +6,10 @@ use crate::scores::judge;
 use crate::{Context, Outcome};
 use giemsa::RESEARCH_ONLY;
 use giemsa::classes::Class;
-use giemsa::evaluate::Scored;
+use giemsa::evaluate::LabelledPrediction;
 use giemsa::evaluate::paired::{Comparison, Side, compare};
 use giemsa::model::Model;
-use giemsa::predict::Views;
+use giemsa::model::Tta;
 use serde::Serialize;
 use std::fmt::Write as _;
 use std::io::Write as _;
@@ -70,8 +70,8 @@ pub fn run(args: CompareArgs, context: &Context) -> anyhow::Result<Outcome> {
     let models = [Model::load(&args.a)?, Model::load(&args.b)?];
     let quiet = Context { quiet: context.quiet || args.json, ..*context };
     let silent = Context { quiet: true, ..*context };
-    let a = judge(&models[0], Views::One, &args.data, &args.patients, &quiet)?;
-    let b = judge(&models[1], Views::One, &args.data, &args.patients, &silent)?;
+    let a = judge(&models[0], Tta::None, &args.data, &args.patients, &quiet)?;
+    let b = judge(&models[1], Tta::None, &args.data, &args.patients, &silent)?;
     let side = |scored, model: &Model| Side { scored, threshold: f64::from(model.threshold) };
     let (in_a, in_b) = (side(&a.scored[..], &models[0]), side(&b.scored[..], &models[1]));
     let comparison = compare(in_a, in_b, args.intervals.settings())?;
@@ -93,7 +93,9 @@ pub fn run(args: CompareArgs, context: &Context) -> anyhow::Result<Outcome> {
 
 /// The images that are called differently, the widest apart first.
 fn differing(a: Side<'_>, b: Side<'_>) -> Vec<Differing> {
-    let differ = |(in_a, in_b): &(&Scored, &Scored)| in_a.called(a.threshold) != in_b.called(b.threshold);
+    let differ = |(in_a, in_b): &(&LabelledPrediction, &LabelledPrediction)| {
+        in_a.called(a.threshold) != in_b.called(b.threshold)
+    };
     let mut differing: Vec<Differing> = a
         .scored
         .iter()

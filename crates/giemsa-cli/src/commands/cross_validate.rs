@@ -8,7 +8,7 @@ use crate::scores::{find, read};
 use crate::{Context, Outcome};
 use anyhow::Context as _;
 use folds::{CrossSettings, OutOfFold, THRESHOLD, out_of_fold};
-use giemsa::evaluate::Scored;
+use giemsa::evaluate::LabelledPrediction;
 use giemsa::evaluate::bootstrap;
 use giemsa::evaluate::figures::{FIGURES, Figures};
 use giemsa::evaluate::metrics::Metrics;
@@ -116,7 +116,7 @@ pub fn report(
     Ok(())
 }
 
-fn summary(all: &[Scored], fold_of: &[usize], count: usize) -> anyhow::Result<FoldsSummary> {
+fn summary(all: &[LabelledPrediction], fold_of: &[usize], count: usize) -> anyhow::Result<FoldsSummary> {
     let figures = |fold: usize| -> anyhow::Result<Figures<Option<f64>>> {
         let mine = all.iter().zip(fold_of).filter(|&(_, &of)| of == fold).map(|(image, _)| image.clone());
         let no_draws = bootstrap::Settings { draws: 0, seed: 0 };

@@ -13,9 +13,9 @@ use giemsa::dataset::patients::PatientSource;
 use giemsa::dataset::scan::scan_classes;
 use giemsa::dataset::split::{SplitBy, split};
 use giemsa::evaluate::counts::Counts;
-use giemsa::evaluate::{Scored, count};
+use giemsa::evaluate::{LabelledPrediction, count};
 use giemsa::model::{Model, Recipe};
-use giemsa::predict::{Views, logits};
+use giemsa::model::{Tta, predict_logits};
 use giemsa::random::Random;
 use giemsa::synthetic::write_folder;
 use giemsa::train::{Ending, RunFolder, Settings, State, train};
@@ -75,7 +75,7 @@ struct Sets {
 
 fn make(args: &DemoArgs, folder: &RunFolder, context: &Context) -> anyhow::Result<Outcome> {
     let samples = draw(args, context)?;
-    let mut recipe = Recipe::load("seed")?;
+    let mut recipe = Recipe::load("keras-tutorial")?;
     recipe.training.epochs = args.epochs;
     let sets = divide(samples.clone(), args.seed, &recipe, context)?;
     let settings = Settings { recipe, seed: args.seed, steps_per_epoch: None };
@@ -140,7 +140,7 @@ fn learn(
 
 /// How the model does on patients it has not seen.
 struct Judgement {
-    scored: Vec<Scored>,
+    scored: Vec<LabelledPrediction>,
     counts: Counts,
     threshold: f64,
     /// The image that is named, by its place in `scored`.
@@ -148,14 +148,14 @@ struct Judgement {
 }
 
 fn judge(model: &Model, test: &LoadedSet, seed: u64) -> anyhow::Result<Judgement> {
-    let score = |(sample, logit): (&Sample, f32)| Scored {
+    let score = |(sample, logit): (&Sample, f32)| LabelledPrediction {
         path: sample.path.clone(),
         class: sample.class,
         patient: sample.patient.clone(),
         probability_parasitized: Class::probability_parasitized(logit / model.temperature).into(),
     };
-    let scored: Vec<Scored> =
-        test.cache.samples().iter().zip(logits(&model.network, test, Views::One)?).map(score).collect();
+    let scored: Vec<LabelledPrediction> =
+        test.cache.samples().iter().zip(predict_logits(&model.network, test, Tta::None)?).map(score).collect();
     let threshold = model.threshold.into();
     let named = Random::keyed(&[seed, u64::from_le_bytes(*b"naming\0\0")]).below(scored.len());
     Ok(Judgement { counts: count(&scored, threshold), scored, threshold, named })

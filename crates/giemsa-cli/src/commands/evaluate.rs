@@ -16,8 +16,8 @@ use std::path::PathBuf;
 const EXAMPLES: &str = "\
 Examples:
   giemsa evaluate data/test --report report/
-  giemsa evaluate --model runs/seed-1/model.safetensors data/test
-  giemsa evaluate --model runs/seed-1/model.safetensors data/test --json
+  giemsa evaluate --model runs/compact-1/model.safetensors data/test
+  giemsa evaluate --model runs/compact-1/model.safetensors data/test --json
 
 The positive class is Parasitized. For research use only, not for diagnosis.";
 
@@ -72,7 +72,7 @@ struct Printed<'a> {
 pub fn run(args: EvaluateArgs, context: &Context) -> anyhow::Result<Outcome> {
     let model = args.model.load()?;
     let quiet = Context { quiet: context.quiet || args.json, ..*context };
-    let judged = judge(&model, args.model.views(), &args.data, &args.patients, &quiet)?;
+    let judged = judge(&model, args.model.tta(), &args.data, &args.patients, &quiet)?;
     let metrics = Metrics::of(&judged.scored, model.threshold.into(), args.intervals.settings())?;
     if let Some(out) = &args.report {
         let about = [

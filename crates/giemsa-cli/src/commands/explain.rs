@@ -7,9 +7,9 @@ use crate::{Context, Outcome};
 use anyhow::Context as _;
 use giemsa::RESEARCH_ONLY;
 use giemsa::explain::{Explanation, explain, occlusion};
-use giemsa::image::{ImageError, decode_file};
+use giemsa::image::decode_file;
 use giemsa::model::Model;
-use giemsa::report::evidence::{overlay_of_grad_cam, overlay_of_occlusion};
+use giemsa::report::saliency::{overlay_of_grad_cam, overlay_of_occlusion};
 use giemsa::report::sheet::{Group, Layout, Tile, sheet};
 use giemsa::report::write_png;
 use image::RgbImage;
@@ -19,7 +19,7 @@ use std::path::{Path, PathBuf};
 const EXAMPLES: &str = "\
 Examples:
   giemsa explain cell.png --out evidence
-  giemsa explain --model runs/seed-1/model.safetensors 'slide/*.png' --out evidence
+  giemsa explain --model runs/compact-1/model.safetensors 'slide/*.png' --out evidence
 
 Each picture has the image; Grad-CAM, what each place of the last convolution adds to the evidence; and occlusion, how
 much of the evidence is lost when the place is covered. Orange speaks for Parasitized, blue against it. Where the two
@@ -53,8 +53,10 @@ pub fn run(args: ExplainArgs, context: &Context) -> anyhow::Result<Outcome> {
         if crate::interrupted() {
             return Ok(Outcome::Interrupted);
         }
-        match explained(&model, &path) {
-            Ok((image, explanation)) => {
+        match decode_file(&path) {
+            Ok(decoded) => {
+                let image = decoded.pixels;
+                let explanation = explain(&model, &image)?;
                 let to = args.out.join(free_name(&path, &mut taken));
                 write_png(&picture(&model, &path, &image, &explanation)?, &to)?;
                 say(context, &line(&explanation, &path, &to));
@@ -67,12 +69,6 @@ pub fn run(args: ExplainArgs, context: &Context) -> anyhow::Result<Outcome> {
     }
     say(context, RESEARCH_ONLY);
     Ok(if unreadable == 0 { Outcome::Done } else { Outcome::SomeSkipped })
-}
-
-fn explained(model: &Model, path: &Path) -> Result<(RgbImage, Explanation), ImageError> {
-    let image = decode_file(path)?.pixels;
-    let explanation = explain(model, &image, path)?;
-    Ok((image, explanation))
 }
 
 /// `cell.png` for `a/cell.jpg`, and `cell-2.png` for `b/cell.png` after it.

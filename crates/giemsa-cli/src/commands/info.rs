@@ -8,7 +8,7 @@ use std::io::Write;
 const EXAMPLES: &str = "\
 Examples:
   giemsa info
-  giemsa info --model runs/seed-1/model.safetensors";
+  giemsa info --model runs/compact-1/model.safetensors";
 
 /// Arguments of `giemsa info`.
 #[derive(clap::Args)]

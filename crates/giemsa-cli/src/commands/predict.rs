@@ -8,7 +8,7 @@ use clap::ValueEnum;
 use giemsa::RESEARCH_ONLY;
 use giemsa::classes::Class;
 use giemsa::image::ImageError;
-use giemsa::predict::{Prediction, predict_files};
+use giemsa::model::Prediction;
 use std::io::{self, BufWriter, Write};
 use std::ops::ControlFlow;
 use std::path::Path;
@@ -17,7 +17,7 @@ const EXAMPLES: &str = "\
 Examples:
   giemsa predict cell.png
   giemsa predict slide/ --tta --format csv > cells.csv
-  find . -name '*.png' | giemsa predict --model runs/seed-1/model.safetensors - --format jsonl
+  find . -name '*.png' | giemsa predict --model runs/compact-1/model.safetensors - --format jsonl
 
 An image that cannot be read has a row that says why; the exit code is then 5.
 For research use only, not for diagnosis.";
@@ -56,16 +56,18 @@ pub fn run(args: PredictArgs, context: &Context) -> anyhow::Result<Outcome> {
     }
     rows.begin()?;
     let mut failure = None;
-    let _ = predict_files(&model, args.model.views(), paths, |(path, result)| match rows.write(&path, &result) {
-        Ok(()) => ControlFlow::Continue(()),
-        Err(error) => {
-            failure = Some(error);
-            ControlFlow::Break(())
-        }
-    });
+    let predicted =
+        model.predictor(args.model.tta()).predict_files(paths, |path, result| match rows.write(path, &result) {
+            Ok(()) => ControlFlow::Continue(()),
+            Err(error) => {
+                failure = Some(error);
+                ControlFlow::Break(())
+            }
+        });
     if let Some(error) = failure {
         return Err(error).context("standard output");
     }
+    predicted?;
     rows.end()?;
     Ok(if rows.unreadable > 0 { Outcome::SomeSkipped } else { Outcome::Done })
 }

@@ -41,7 +41,7 @@ pub struct PretrainArgs {
     #[arg(long, value_name = "NAME", default_value = "compact")]
     recipe: String,
     /// The recipe that it is compared with on the same folds.
-    #[arg(long, value_name = "NAME", default_value = "seed")]
+    #[arg(long, value_name = "NAME", default_value = "keras-tutorial")]
     baseline: String,
     /// Into how many parts the patients are divided.
     #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u16).range(3..))]

@@ -10,8 +10,8 @@ use std::path::PathBuf;
 const EXAMPLES: &str = "\
 Examples:
   giemsa summary
-  giemsa summary --recipe seed
-  giemsa summary --model runs/seed-1/model.safetensors --json";
+  giemsa summary --recipe keras-tutorial
+  giemsa summary --model runs/compact-1/model.safetensors --json";
 
 /// Arguments of `giemsa summary`.
 #[derive(clap::Args)]

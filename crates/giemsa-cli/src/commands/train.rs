@@ -16,7 +16,7 @@ use std::path::{Path, PathBuf};
 const EXAMPLES: &str = "\
 Examples:
   giemsa train data/cell_images
-  giemsa train data/cell_images --recipe seed --split-by image --out runs/tutorial
+  giemsa train data/cell_images --recipe keras-tutorial --split-by image --out runs/tutorial
   giemsa train mine --recipe my.toml       # mine/Train/{class}, mine/Test/{class}
   giemsa train --resume runs/compact-1     # after Ctrl-C
 
@@ -232,7 +232,7 @@ fn recipe(args: &RecipeArgs) -> anyhow::Result<Recipe> {
     Ok(recipe)
 }
 
-/// The first of `runs/seed-1`, `runs/seed-2`, … that is not there.
+/// The first of `runs/compact-1`, `runs/seed-2`, … that is not there.
 fn free_run_folder(recipe: &str) -> anyhow::Result<PathBuf> {
     let name: String =
         recipe.chars().map(|c| if c.is_alphanumeric() || c == '-' || c == '_' { c } else { '_' }).collect();

@@ -8,7 +8,7 @@ use serde_json::Value;
 // The numbers are those of Keras' own summary of the seed network.
 #[test]
 fn the_seed_has_the_parameters_that_keras_counts() {
-    let output = giemsa().args(["summary", "--recipe", "seed", "--json"]).assert().success();
+    let output = giemsa().args(["summary", "--recipe", "keras-tutorial", "--json"]).assert().success();
     let summary: Value = serde_json::from_slice(&output.get_output().stdout).unwrap();
     let layers = summary["layers"].as_array().unwrap();
     let with_parameters: Vec<_> =
@@ -21,7 +21,7 @@ fn the_seed_has_the_parameters_that_keras_counts() {
 
 #[test]
 fn the_table_reads_as_that_of_keras() {
-    giemsa().args(["summary", "--recipe", "seed"]).assert().success().stdout(
+    giemsa().args(["summary", "--recipe", "keras-tutorial"]).assert().success().stdout(
         contains("conv2d (Conv2D)")
             .and(contains("max_pooling2d_2 (MaxPooling2D)"))
             .and(contains("(None, 50, 50, 16)"))

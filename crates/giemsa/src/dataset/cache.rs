@@ -95,7 +95,7 @@ impl Cache {
     ///
     /// # Panics
     /// When there is no such image, or `image` has another length than [`Cache::image_len`].
-    pub fn read(&self, i: usize, image: &mut [u8]) -> Result<(), DatasetError> {
+    pub fn read(&self, i: usize, image: &mut [u8]) -> Result<(), ImageError> {
         assert!(i < self.samples.len() && image.len() == self.image_len, "image {i} of {}", self.samples.len());
         match &self.store {
             Store::Memory(bytes) => {
@@ -127,9 +127,9 @@ impl Store {
     }
 }
 
-fn temporary(source: io::Error) -> DatasetError {
+fn temporary(source: io::Error) -> ImageError {
     let path = format!("a temporary file in {}", std::env::temp_dir().display());
-    DatasetError::Io { path, source }
+    ImageError::Read { path, source }
 }
 
 #[cfg(unix)]

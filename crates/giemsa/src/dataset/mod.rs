@@ -2,12 +2,15 @@
 
 pub mod augment;
 pub mod cache;
+pub mod duplicates;
 pub mod patients;
 pub mod scan;
 pub mod split;
 pub mod statistics;
 
 use crate::classes::Class;
+use crate::image::ImageError;
+use crate::preprocess::Images;
 use std::path::PathBuf;
 
 /// One labelled image of a data set.
@@ -21,10 +24,19 @@ pub struct Sample {
     pub patient: Option<String>,
 }
 
+/// A set of preprocessed images with known classes.
+pub trait LabelledImages: Images {
+    /// Returns the class of one image.
+    fn class(&self, index: usize) -> Class;
+}
+
 /// A data folder that cannot be used.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum DatasetError {
+    /// An image cannot be read.
+    #[error(transparent)]
+    Image(#[from] ImageError),
     /// A folder or file cannot be read or written.
     #[error("{path}: {source}")]
     Io {

@@ -5,7 +5,7 @@
 //! "Bootstrap methods and their application", section 3.8); an interval holds the middle 95 % of them (percentile
 //! method, Efron 1979).
 
-use super::Scored;
+use super::LabelledPrediction;
 use super::figures::{FIGURES, Figures};
 use super::patients::quantile;
 use crate::random::Random;
@@ -36,10 +36,10 @@ pub struct Clusters {
 
 impl Clusters {
     /// A cluster a patient; a cluster an image where the patient of any image is not known.
-    pub fn of(scored: &[Scored]) -> Clusters {
+    pub fn of(scored: &[LabelledPrediction]) -> Clusters {
         let mut numbers: HashMap<&str, u32> = HashMap::new();
         let number = |image| {
-            let Scored { patient, .. }: &Scored = image;
+            let LabelledPrediction { patient, .. }: &LabelledPrediction = image;
             let next = numbers.len() as u32;
             Some(*numbers.entry(patient.as_deref()?).or_insert(next))
         };
@@ -134,9 +134,9 @@ mod tests {
     use super::*;
     use crate::classes::Class;
 
-    fn image(patient: Option<&str>) -> Scored {
+    fn image(patient: Option<&str>) -> LabelledPrediction {
         let patient = patient.map(str::to_owned);
-        Scored { path: "cell.png".into(), class: Class::Uninfected, patient, probability_parasitized: 0.5 }
+        LabelledPrediction { path: "cell.png".into(), class: Class::Uninfected, patient, probability_parasitized: 0.5 }
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! Whether a probability means what it says: Brier score, calibration error, and the temperature that mends it.
 
-use super::Scored;
+use super::LabelledPrediction;
 use crate::classes::Class;
 use serde::{Deserialize, Serialize};
 
@@ -28,7 +28,7 @@ pub fn bin_index(probability: f64) -> usize {
 }
 
 /// The images by the probability of Parasitized, in [`BINS`] bins of equal width.
-pub fn reliability(scored: &[Scored]) -> Vec<Bin> {
+pub fn reliability(scored: &[LabelledPrediction]) -> Vec<Bin> {
     let mut sums = [(0u64, 0.0, 0u64); BINS];
     for image in scored {
         let (images, probability, parasitized) = &mut sums[bin_index(image.probability_parasitized)];
@@ -56,15 +56,15 @@ pub fn expected_calibration_error(bins: &[Bin]) -> f64 {
 
 /// The Brier score: the mean squared distance between the probability of Parasitized and 1 where the image is, 0 where
 /// it is not (Brier 1950, halved for two classes as scikit-learn's `brier_score_loss` has it).
-pub fn brier_score(scored: &[Scored]) -> f64 {
-    let square = |image: &Scored| (1.0 - image.probability_of_truth()).powi(2);
+pub fn brier_score(scored: &[LabelledPrediction]) -> f64 {
+    let square = |image: &LabelledPrediction| (1.0 - image.probability_of_truth()).powi(2);
     scored.iter().map(square).sum::<f64>() / scored.len().max(1) as f64
 }
 
 /// Mean binary cross-entropy in nats, with probabilities kept away from 0 and 1 by the machine epsilon, as
 /// scikit-learn's `log_loss` does.
-pub fn log_loss(scored: &[Scored]) -> f64 {
-    let loss = |image: &Scored| -image.probability_of_truth().clamp(f64::EPSILON, 1.0 - f64::EPSILON).ln();
+pub fn log_loss(scored: &[LabelledPrediction]) -> f64 {
+    let loss = |image: &LabelledPrediction| -image.probability_of_truth().clamp(f64::EPSILON, 1.0 - f64::EPSILON).ln();
     scored.iter().map(loss).sum::<f64>() / scored.len().max(1) as f64
 }
 
@@ -110,8 +110,8 @@ mod tests {
     use super::*;
     use Class::{Parasitized, Uninfected};
 
-    fn image(class: Class, probability_parasitized: f64) -> Scored {
-        Scored { path: "cell.png".into(), class, patient: None, probability_parasitized }
+    fn image(class: Class, probability_parasitized: f64) -> LabelledPrediction {
+        LabelledPrediction { path: "cell.png".into(), class, patient: None, probability_parasitized }
     }
 
     #[test]

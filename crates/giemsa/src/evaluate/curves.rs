@@ -1,6 +1,6 @@
 //! The receiver operating characteristic and the precision-recall curve, and the areas under them.
 
-use super::Scored;
+use super::LabelledPrediction;
 
 /// What happens at one decision threshold.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -20,19 +20,19 @@ pub struct Point {
 /// Images of equal probability change sides together. Empty unless there are images of both classes.
 ///
 /// ```
-/// # use giemsa::{classes::Class, evaluate::{Scored, curves::points}};
-/// # let image = |class, probability_parasitized| Scored { path: "".into(), class, patient: None, probability_parasitized };
+/// # use giemsa::{classes::Class, evaluate::{LabelledPrediction, curves::points}};
+/// # let image = |class, probability_parasitized| LabelledPrediction { path: "".into(), class, patient: None, probability_parasitized };
 /// let points = points(&[image(Class::Parasitized, 0.9), image(Class::Uninfected, 0.2)]);
 /// assert_eq!(points.len(), 3);
 /// assert_eq!((points[1].sensitivity, points[1].false_positive_rate), (1.0, 0.0));
 /// ```
-pub fn points(scored: &[Scored]) -> Vec<Point> {
+pub fn points(scored: &[LabelledPrediction]) -> Vec<Point> {
     let positives = scored.iter().filter(|image| image.class.is_positive()).count() as f64;
     let negatives = scored.len() as f64 - positives;
     if positives == 0.0 || negatives == 0.0 {
         return Vec::new();
     }
-    let mut sorted: Vec<&Scored> = scored.iter().collect();
+    let mut sorted: Vec<&LabelledPrediction> = scored.iter().collect();
     sorted.sort_by(|a, b| b.probability_parasitized.total_cmp(&a.probability_parasitized));
     let start = Point { threshold: f64::INFINITY, sensitivity: 0.0, false_positive_rate: 0.0, precision: 1.0 };
     let (mut true_positives, mut called) = (0.0, 0.0);
@@ -71,10 +71,10 @@ mod tests {
     use super::*;
     use crate::classes::Class::{self, Parasitized, Uninfected};
 
-    fn scored(images: &[(Class, f64)]) -> Vec<Scored> {
+    fn scored(images: &[(Class, f64)]) -> Vec<LabelledPrediction> {
         images
             .iter()
-            .map(|&(class, probability_parasitized)| Scored {
+            .map(|&(class, probability_parasitized)| LabelledPrediction {
                 path: "cell.png".into(),
                 class,
                 patient: None,

@@ -3,7 +3,7 @@
 //! One pass over the images, sorted once, so that thousands of resampled lists are judged in a second. Counting each
 //! patient once gives the plain figures.
 
-use super::Scored;
+use super::LabelledPrediction;
 use super::bootstrap::{Clusters, Resampled};
 use super::calibration::{BINS, bin_index};
 use serde::{Deserialize, Serialize};
@@ -99,7 +99,7 @@ struct Image {
     ends_tie: bool,
 }
 
-/// Scored images, ready for [`Ranked::figures`].
+/// LabelledPrediction images, ready for [`Ranked::figures`].
 pub struct Ranked {
     /// By falling probability of Parasitized.
     images: Vec<Image>,
@@ -109,8 +109,8 @@ pub struct Ranked {
 
 impl Ranked {
     /// Sorts the images; `clusters` must be those of the same list.
-    pub fn new(scored: &[Scored], threshold: f64, clusters: &Clusters) -> Ranked {
-        let image = |(image, &cluster): (&Scored, &u32)| Image {
+    pub fn new(scored: &[LabelledPrediction], threshold: f64, clusters: &Clusters) -> Ranked {
+        let image = |(image, &cluster): (&LabelledPrediction, &u32)| Image {
             cluster,
             probability: image.probability_parasitized,
             bin: bin_index(image.probability_parasitized) as u8,
@@ -246,11 +246,16 @@ mod tests {
     use super::*;
     use crate::classes::Class::{self, Parasitized, Uninfected};
 
-    fn image(patient: &str, class: Class, probability_parasitized: f64) -> Scored {
-        Scored { path: "cell.png".into(), class, patient: Some(patient.to_owned()), probability_parasitized }
+    fn image(patient: &str, class: Class, probability_parasitized: f64) -> LabelledPrediction {
+        LabelledPrediction {
+            path: "cell.png".into(),
+            class,
+            patient: Some(patient.to_owned()),
+            probability_parasitized,
+        }
     }
 
-    fn images() -> Vec<Scored> {
+    fn images() -> Vec<LabelledPrediction> {
         vec![
             image("C1", Parasitized, 0.9),
             image("C1", Uninfected, 0.9),
@@ -267,7 +272,11 @@ mod tests {
         let clusters = Clusters::of(&scored);
         let weighted = Ranked::new(&scored, 0.4, &clusters).figures(&[2, 0, 1]);
         let mut listed = scored[..2].to_vec();
-        listed.extend(scored[..2].iter().map(|image| Scored { patient: Some("C1 again".to_owned()), ..image.clone() }));
+        listed.extend(
+            scored[..2]
+                .iter()
+                .map(|image| LabelledPrediction { patient: Some("C1 again".to_owned()), ..image.clone() }),
+        );
         listed.extend_from_slice(&scored[4..]);
         let plain = Ranked::new(&listed, 0.4, &Clusters::of(&listed)).figures(&[1, 1, 1]);
         for (a, b) in weighted.to_array().into_iter().zip(plain.to_array()) {

@@ -1,7 +1,7 @@
 //! Mean binary cross-entropy and accuracy of logits.
 
 use crate::classes::Class;
-use crate::predict::Images;
+use crate::dataset::LabelledImages;
 
 /// How logits compare with the true classes.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -13,7 +13,7 @@ pub struct Judged {
 }
 
 /// Compares one logit an image with the images' classes.
-pub fn judge(logits: &[f32], images: &dyn Images) -> Judged {
+pub fn judge(logits: &[f32], images: &dyn LabelledImages) -> Judged {
     let count = logits.len().max(1) as f64;
     let pairs = || logits.iter().enumerate().map(|(i, &logit)| (logit, images.class(i)));
     let loss: f64 = pairs().map(|(logit, class)| cross_entropy(logit, class)).sum();

@@ -3,10 +3,10 @@
 use super::bootstrap::{Clusters, Interval, LEVEL, Resampled, Settings, intervals};
 use super::calibration::{Bin, log_loss, reliability};
 use super::counts::Counts;
-use super::detection::{CellErrors, DetectionLimit, detection_limit};
 use super::figures::{Figures, Ranked};
+use super::limit_of_detection::{CellErrors, DetectionLimit, detection_limit};
 use super::patients::{ByPatient, by_patient};
-use super::{EvaluateError, Scored, check, count};
+use super::{EvaluateError, LabelledPrediction, check, count};
 use crate::RESEARCH_ONLY;
 use serde::Serialize;
 
@@ -63,7 +63,7 @@ impl Metrics {
     ///
     /// # Errors
     /// When there are no images, or a probability is not a number in 0..=1; names the image.
-    pub fn of(scored: &[Scored], threshold: f64, settings: Settings) -> Result<Metrics, EvaluateError> {
+    pub fn of(scored: &[LabelledPrediction], threshold: f64, settings: Settings) -> Result<Metrics, EvaluateError> {
         check(scored)?;
         let clusters = Clusters::of(scored);
         let ranked = Ranked::new(scored, threshold, &clusters);

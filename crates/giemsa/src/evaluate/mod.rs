@@ -1,14 +1,14 @@
 //! Evaluation: from the probabilities of labelled images to figures with intervals.
 //!
-//! Everything starts from a list of [`Scored`] images and is a pure function of it; [`metrics::Metrics`] gathers all
+//! Everything starts from a list of [`LabelledPrediction`] images and is a pure function of it; [`metrics::Metrics`] gathers all
 //! figures. The positive class is Parasitized throughout.
 
 pub mod bootstrap;
 pub mod calibration;
 pub mod counts;
 pub mod curves;
-pub mod detection;
 pub mod figures;
+pub mod limit_of_detection;
 pub mod loss;
 pub mod metrics;
 pub mod operating_point;
@@ -21,7 +21,7 @@ use std::path::PathBuf;
 
 /// A labelled image and what a model says of it.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Scored {
+pub struct LabelledPrediction {
     /// The image file.
     pub path: PathBuf,
     /// What it is.
@@ -32,7 +32,7 @@ pub struct Scored {
     pub probability_parasitized: f64,
 }
 
-impl Scored {
+impl LabelledPrediction {
     /// The class that the image is called at a decision threshold: Parasitized from the threshold up.
     pub fn called(&self, threshold: f64) -> Class {
         if self.probability_parasitized >= threshold { Class::Parasitized } else { Class::Uninfected }
@@ -90,7 +90,7 @@ pub enum EvaluateError {
 ///
 /// # Errors
 /// Names the first image whose probability is not a finite number in 0..=1.
-pub fn check(scored: &[Scored]) -> Result<(), EvaluateError> {
+pub fn check(scored: &[LabelledPrediction]) -> Result<(), EvaluateError> {
     if scored.is_empty() {
         return Err(EvaluateError::NoImages);
     }
@@ -107,7 +107,7 @@ pub fn check(scored: &[Scored]) -> Result<(), EvaluateError> {
 ///
 /// # Errors
 /// Names the class that has none, and what it is needed for.
-pub fn check_both_classes(scored: &[Scored], purpose: &'static str) -> Result<(), EvaluateError> {
+pub fn check_both_classes(scored: &[LabelledPrediction], purpose: &'static str) -> Result<(), EvaluateError> {
     match Class::ALL.into_iter().find(|&class| scored.iter().all(|image| image.class != class)) {
         Some(missing) => Err(EvaluateError::OneClass { purpose, missing }),
         None => Ok(()),
@@ -115,6 +115,6 @@ pub fn check_both_classes(scored: &[Scored], purpose: &'static str) -> Result<()
 }
 
 /// The confusion counts at a decision threshold.
-pub fn count(scored: &[Scored], threshold: f64) -> counts::Counts {
+pub fn count(scored: &[LabelledPrediction], threshold: f64) -> counts::Counts {
     counts::Counts::of(scored.iter().map(|image| (image.class, image.called(threshold))))
 }

@@ -2,7 +2,7 @@
 
 use super::calibration::fit_temperature;
 use super::threshold::{Aim, choose};
-use super::{EvaluateError, Scored};
+use super::{EvaluateError, LabelledPrediction};
 use crate::classes::Class;
 
 /// What turns a network's logit into a decision.
@@ -21,13 +21,13 @@ const NEAREST: f64 = 1e-7;
 ///
 /// # Errors
 /// When a probability is not one, or a class has no images.
-pub fn fit(scored: &[Scored], aim: Aim) -> Result<OperatingPoint, EvaluateError> {
+pub fn fit(scored: &[LabelledPrediction], aim: Aim) -> Result<OperatingPoint, EvaluateError> {
     super::check(scored)?;
     super::check_both_classes(scored, "calibrate")?;
     let logits: Vec<f32> = scored.iter().map(|image| logit(image.probability_parasitized) as f32).collect();
     let classes: Vec<Class> = scored.iter().map(|image| image.class).collect();
     let temperature = fit_temperature(&logits, &classes);
-    let calibrated: Vec<Scored> = scored.iter().map(|image| with_temperature(image, temperature)).collect();
+    let calibrated: Vec<LabelledPrediction> = scored.iter().map(|image| with_temperature(image, temperature)).collect();
     Ok(OperatingPoint { temperature, threshold: choose(&calibrated, aim)?.threshold })
 }
 
@@ -40,7 +40,12 @@ pub fn fit(scored: &[Scored], aim: Aim) -> Result<OperatingPoint, EvaluateError>
 ///
 /// # Panics
 /// When there is not one fold an image.
-pub fn cross_fit(scored: &[Scored], fold_of: &[usize], aim: Aim, threshold: f64) -> Result<Vec<Scored>, EvaluateError> {
+pub fn cross_fit(
+    scored: &[LabelledPrediction],
+    fold_of: &[usize],
+    aim: Aim,
+    threshold: f64,
+) -> Result<Vec<LabelledPrediction>, EvaluateError> {
     assert_eq!(scored.len(), fold_of.len(), "one fold an image");
     let folds = fold_of.iter().max().map_or(0, |last| last + 1);
     let points: Vec<OperatingPoint> = (0..folds)
@@ -49,7 +54,7 @@ pub fn cross_fit(scored: &[Scored], fold_of: &[usize], aim: Aim, threshold: f64)
             fit(&others.collect::<Vec<_>>(), aim)
         })
         .collect::<Result<_, _>>()?;
-    let decided = |(image, &fold): (&Scored, &usize)| {
+    let decided = |(image, &fold): (&LabelledPrediction, &usize)| {
         let mut image = with_temperature(image, points[fold].temperature);
         image.probability_parasitized = moved(image.probability_parasitized, points[fold].threshold, threshold);
         image
@@ -63,9 +68,9 @@ fn logit(probability_parasitized: f64) -> f64 {
     ((1.0 - probability) / probability).ln()
 }
 
-fn with_temperature(image: &Scored, temperature: f64) -> Scored {
+fn with_temperature(image: &LabelledPrediction, temperature: f64) -> LabelledPrediction {
     let probability_parasitized = 1.0 / (1.0 + (logit(image.probability_parasitized) / temperature).exp());
-    Scored { probability_parasitized, ..image.clone() }
+    LabelledPrediction { probability_parasitized, ..image.clone() }
 }
 
 /// 0..`from` stretched to 0..`to`, and `from`..1 to `to`..1.
@@ -83,12 +88,12 @@ fn moved(probability: f64, from: f64, to: f64) -> f64 {
 mod tests {
     use super::*;
 
-    fn image(class: Class, probability_parasitized: f64) -> Scored {
-        Scored { path: "x.png".into(), class, patient: None, probability_parasitized }
+    fn image(class: Class, probability_parasitized: f64) -> LabelledPrediction {
+        LabelledPrediction { path: "x.png".into(), class, patient: None, probability_parasitized }
     }
 
     /// Nine in ten right at 0.99: too sure, by a temperature of ln 99 / ln 9 = 2.0913.
-    fn too_sure() -> Vec<Scored> {
+    fn too_sure() -> Vec<LabelledPrediction> {
         let both = |i: usize| {
             let (p, q) = if i == 0 { (0.01, 0.99) } else { (0.99, 0.01) };
             [image(Class::Parasitized, p), image(Class::Uninfected, q)]

@@ -2,14 +2,14 @@
 
 use super::bootstrap::{Clusters, Interval, Resampled, Settings, intervals};
 use super::figures::{Figures, Ranked};
-use super::{EvaluateError, Scored, check};
+use super::{EvaluateError, LabelledPrediction, check};
 use serde::{Deserialize, Serialize};
 
 /// A model's scores and its decision threshold.
 #[derive(Clone, Copy, Debug)]
 pub struct Side<'a> {
     /// One an image, in the same order for both models.
-    pub scored: &'a [Scored],
+    pub scored: &'a [LabelledPrediction],
     /// Images with at least this probability of Parasitized are called so.
     pub threshold: f64,
 }
@@ -82,7 +82,7 @@ pub fn compare(a: Side<'_>, b: Side<'_>, settings: Settings) -> Result<Compariso
     })
 }
 
-fn check_same_images(a: &[Scored], b: &[Scored]) -> Result<(), EvaluateError> {
+fn check_same_images(a: &[LabelledPrediction], b: &[LabelledPrediction]) -> Result<(), EvaluateError> {
     if a.len() != b.len() {
         return Err(EvaluateError::Unpaired { found: format!("{} and {}", a.len(), b.len()) });
     }
@@ -96,7 +96,9 @@ fn check_same_images(a: &[Scored], b: &[Scored]) -> Result<(), EvaluateError> {
 }
 
 fn mcnemar(a: Side<'_>, b: Side<'_>) -> McNemar {
-    let right = |(in_a, in_b): (&Scored, &Scored)| (in_a.is_right(a.threshold), in_b.is_right(b.threshold));
+    let right = |(in_a, in_b): (&LabelledPrediction, &LabelledPrediction)| {
+        (in_a.is_right(a.threshold), in_b.is_right(b.threshold))
+    };
     let pairs: Vec<(bool, bool)> = a.scored.iter().zip(b.scored).map(right).collect();
     let count = |wanted| pairs.iter().filter(|&&pair| pair == wanted).count() as u64;
     let (only_a_right, only_b_right) = (count((true, false)), count((false, true)));
@@ -136,9 +138,13 @@ mod tests {
 
     #[test]
     fn lists_of_other_images_are_an_error_that_names_one() {
-        let image =
-            |path: &str, class| Scored { path: path.into(), class, patient: None, probability_parasitized: 0.5 };
-        let compare = |a: &[Scored], b: &[Scored]| {
+        let image = |path: &str, class| LabelledPrediction {
+            path: path.into(),
+            class,
+            patient: None,
+            probability_parasitized: 0.5,
+        };
+        let compare = |a: &[LabelledPrediction], b: &[LabelledPrediction]| {
             let side = |scored| Side { scored, threshold: 0.5 };
             compare(side(a), side(b), Settings { draws: 1, seed: 0 }).unwrap_err().to_string()
         };

@@ -1,6 +1,6 @@
 //! Figures by patient: the next patient is what a laboratory wants to know about, not the next cell.
 
-use super::Scored;
+use super::LabelledPrediction;
 use super::counts::Counts;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -22,7 +22,7 @@ pub struct PatientRow {
 /// One row a patient, in the order of their names with numbers by value (C2 before C10).
 ///
 /// Images without a patient are left out.
-pub fn table(scored: &[Scored], threshold: f64) -> Vec<PatientRow> {
+pub fn table(scored: &[LabelledPrediction], threshold: f64) -> Vec<PatientRow> {
     let mut pairs: BTreeMap<(String, u64, &str), Vec<_>> = BTreeMap::new();
     for image in scored {
         if let Some(patient) = &image.patient {
@@ -115,7 +115,7 @@ pub struct ByPatient {
 }
 
 /// Gathers the figures by patient; none where an image's patient is not known.
-pub fn by_patient(scored: &[Scored], threshold: f64) -> Option<ByPatient> {
+pub fn by_patient(scored: &[LabelledPrediction], threshold: f64) -> Option<ByPatient> {
     if scored.iter().any(|image| image.patient.is_none()) {
         return None;
     }
@@ -155,8 +155,13 @@ mod tests {
     use super::*;
     use crate::classes::Class::{self, Parasitized, Uninfected};
 
-    fn image(patient: &str, class: Class, probability_parasitized: f64) -> Scored {
-        Scored { path: "cell.png".into(), class, patient: Some(patient.to_owned()), probability_parasitized }
+    fn image(patient: &str, class: Class, probability_parasitized: f64) -> LabelledPrediction {
+        LabelledPrediction {
+            path: "cell.png".into(),
+            class,
+            patient: Some(patient.to_owned()),
+            probability_parasitized,
+        }
     }
 
     #[test]
@@ -199,7 +204,7 @@ mod tests {
 
     #[test]
     fn an_unknown_patient_makes_figures_by_patient_impossible() {
-        let nobody = Scored { patient: None, ..image("C1", Parasitized, 0.9) };
+        let nobody = LabelledPrediction { patient: None, ..image("C1", Parasitized, 0.9) };
         assert_eq!(by_patient(&[image("C1", Uninfected, 0.1), nobody], 0.5), None);
     }
 }

@@ -1,7 +1,7 @@
 //! Choosing the decision threshold for a stated aim.
 
 use super::curves::{Point, points};
-use super::{EvaluateError, Scored, check, check_both_classes};
+use super::{EvaluateError, LabelledPrediction, check, check_both_classes};
 use std::fmt;
 use std::str::FromStr;
 
@@ -77,7 +77,7 @@ pub struct Choice {
 ///
 /// # Errors
 /// When a probability is not one, or a class has no images.
-pub fn choose(scored: &[Scored], aim: Aim) -> Result<Choice, EvaluateError> {
+pub fn choose(scored: &[LabelledPrediction], aim: Aim) -> Result<Choice, EvaluateError> {
     check(scored)?;
     check_both_classes(scored, "choose a threshold")?;
     let points = points(scored);
@@ -111,8 +111,8 @@ mod tests {
     use super::*;
     use crate::classes::Class::{self, Parasitized, Uninfected};
 
-    fn scored() -> Vec<Scored> {
-        let image = |class: Class, probability_parasitized| Scored {
+    fn scored() -> Vec<LabelledPrediction> {
+        let image = |class: Class, probability_parasitized| LabelledPrediction {
             path: "cell.png".into(),
             class,
             patient: None,
@@ -160,8 +160,8 @@ mod tests {
 
     #[test]
     fn nothing_is_called_parasitized_where_the_aim_allows_nothing() {
-        let images: Vec<Scored> = [(Uninfected, 1.0), (Parasitized, 0.5)]
-            .map(|(class, p)| Scored { path: "".into(), class, patient: None, probability_parasitized: p })
+        let images: Vec<LabelledPrediction> = [(Uninfected, 1.0), (Parasitized, 0.5)]
+            .map(|(class, p)| LabelledPrediction { path: "".into(), class, patient: None, probability_parasitized: p })
             .into();
         let choice = choose(&images, Aim::SpecificityAtLeast(1.0)).unwrap();
         assert!(choice.threshold > 1.0, "{choice:?}");

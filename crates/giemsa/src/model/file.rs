@@ -6,7 +6,6 @@ use super::Recipe;
 use super::container::{self, Texts, wrong};
 use crate::classes::Class;
 use crate::nn::{ArchitectureError, Network, Tensor, architecture};
-use crate::predict::Views;
 use std::path::Path;
 
 /// A trained network with what it takes to use it.
@@ -47,6 +46,12 @@ pub enum ModelError {
         expected: String,
         /// What this one has.
         found: String,
+    },
+    /// The network's output is not finite: its weights are broken, or their sums overflow.
+    #[error("the model's output is not finite ({logit}): its weights are unusable")]
+    NonFiniteOutput {
+        /// The output.
+        logit: f32,
     },
 }
 
@@ -161,14 +166,15 @@ impl Model {
         }
         container::write(path, texts, &tensors)
     }
+}
 
-    /// Probabilities of Parasitized, calibrated by the temperature; `inputs` as [`Network::predict`] takes them.
-    pub fn probabilities_parasitized(&self, inputs: &[f32], views: Views) -> Vec<f32> {
-        views
-            .logits(&self.network, inputs)
-            .into_iter()
-            .map(|logit| Class::probability_parasitized(logit / self.temperature))
-            .collect()
+impl std::fmt::Debug for Model {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Model")
+            .field("recipe", &self.recipe.name)
+            .field("temperature", &self.temperature)
+            .field("threshold", &self.threshold)
+            .finish_non_exhaustive()
     }
 }
 

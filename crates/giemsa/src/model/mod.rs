@@ -2,8 +2,10 @@
 
 pub(crate) mod container;
 pub mod file;
+pub mod predictor;
 mod ranges;
 pub mod recipe;
 
 pub use file::{Model, ModelError};
+pub use predictor::{Prediction, Predictor, Tta, predict_logits};
 pub use recipe::{Recipe, RecipeError};

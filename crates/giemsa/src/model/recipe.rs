@@ -197,8 +197,13 @@ impl std::fmt::Display for Place {
 }
 
 /// The recipes in the program: name and text.
-const BUILT_IN: [(&str, &str); 2] =
-    [("compact", include_str!("recipes/compact.toml")), ("seed", include_str!("recipes/seed.toml"))];
+const BUILT_IN: [(&str, &str); 2] = [
+    ("compact", include_str!("recipes/compact.toml")),
+    ("keras-tutorial", include_str!("recipes/keras-tutorial.toml")),
+];
+
+/// Earlier names of built-in recipes.
+const ALIASES: [(&str, &str); 1] = [("seed", "keras-tutorial")];
 
 /// The largest recipe file that is read, in bytes.
 const MAX_FILE_BYTES: u64 = 1 << 20;
@@ -208,15 +213,17 @@ impl Recipe {
     ///
     /// ```
     /// use giemsa::model::Recipe;
-    /// assert_eq!(Recipe::load("seed")?.input.side_px, 50);
-    /// assert!(Recipe::load("sead").unwrap_err().to_string().contains("expected one of compact, seed"));
+    /// assert_eq!(Recipe::load("keras-tutorial")?.input.side_px, 50);
+    /// assert!(Recipe::load("sead").unwrap_err().to_string().contains("expected one of compact, keras-tutorial"));
     /// # Ok::<(), giemsa::model::RecipeError>(())
     /// ```
     ///
     /// # Errors
     /// When there is no such recipe, or it is not one; the error says at which line and column.
     pub fn load(name_or_path: &str) -> Result<Recipe, RecipeError> {
-        if let Some((name, text)) = BUILT_IN.iter().find(|(name, _)| *name == name_or_path) {
+        let alias = ALIASES.iter().find(|(alias, _)| *alias == name_or_path);
+        let built_in = alias.map_or(name_or_path, |(_, name)| name);
+        if let Some((name, text)) = BUILT_IN.iter().find(|(name, _)| *name == built_in) {
             return Recipe::parse(text, &format!("recipe `{name}`"));
         }
         if !name_or_path.to_ascii_lowercase().ends_with(".toml") {
@@ -295,7 +302,7 @@ fn read_text(path: &Path) -> io::Result<String> {
 mod tests {
     use super::*;
 
-    const SEED: &str = BUILT_IN[1].1;
+    const TUTORIAL: &str = BUILT_IN[1].1;
 
     fn error_of(text: &str) -> String {
         Recipe::parse(text, "my.toml").unwrap_err().to_string()
@@ -303,7 +310,7 @@ mod tests {
 
     #[test]
     fn seed_is_the_networks_of_the_tutorial() {
-        let recipe = Recipe::load("seed").unwrap();
+        let recipe = Recipe::load("keras-tutorial").unwrap();
         assert_eq!(recipe.layers.len(), 11);
         assert_eq!((recipe.training.epochs, recipe.training.batch_size), (10, 100));
         assert_eq!(recipe.training.schedule, Schedule::Constant);
@@ -311,8 +318,13 @@ mod tests {
     }
 
     #[test]
+    fn accepts_the_earlier_name_of_the_tutorials_recipe() {
+        assert_eq!(Recipe::load("seed").unwrap(), Recipe::load("keras-tutorial").unwrap());
+    }
+
+    #[test]
     fn a_recipe_survives_being_written_and_read() {
-        let recipe = Recipe::load("seed").unwrap();
+        let recipe = Recipe::load("keras-tutorial").unwrap();
         assert_eq!(Recipe::parse(&recipe.to_toml().unwrap(), "written").unwrap(), recipe);
     }
 
@@ -328,21 +340,21 @@ mod tests {
             ("side_px = 50", "side_px = 100000", "`input.side_px`: expected at most 1024, found 100000"),
         ];
         for (old, new, expected) in cases {
-            let text = error_of(&SEED.replacen(old, new, 1));
+            let text = error_of(&TUTORIAL.replacen(old, new, 1));
             assert!(text.contains(expected), "{new}: {text}");
         }
     }
 
     #[test]
     fn an_unknown_layer_is_named_with_the_known_ones() {
-        let text = error_of(&SEED.replacen("kind = \"flatten\"", "kind = \"flaten\"", 1));
+        let text = error_of(&TUTORIAL.replacen("kind = \"flatten\"", "kind = \"flaten\"", 1));
         assert!(text.contains("unknown variant `flaten`") && text.contains("`flatten`"), "{text}");
         assert!(text.contains("line 4"), "{text}");
     }
 
     #[test]
     fn layers_that_do_not_fit_are_named_with_their_line() {
-        let text = error_of(&SEED.replacen("[[layers]]\nkind = \"flatten\"\n", "", 1));
+        let text = error_of(&TUTORIAL.replacen("[[layers]]\nkind = \"flatten\"\n", "", 1));
         assert!(text.contains("my.toml, line 40, column 1: layer 8 (dense)"), "{text}");
     }
 

@@ -7,7 +7,7 @@ use super::parameter::Update;
 
 /// What each place of an image adds to a logit.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Evidence {
+pub struct SaliencyMap {
     /// Rows of the map.
     pub height: usize,
     /// Columns of the map.
@@ -32,13 +32,13 @@ impl Network {
     /// ```
     /// use giemsa::model::Recipe;
     /// use giemsa::nn::Network;
-    /// let recipe = Recipe::load("seed")?;
+    /// let recipe = Recipe::load("keras-tutorial")?;
     /// let network = Network::new(recipe.input_shape(), &recipe.layers, 0)?;
     /// let evidence = network.grad_cam(&vec![0.5; 50 * 50 * 3]).expect("it has convolutions");
     /// assert_eq!((evidence.height, evidence.width), (6, 6));
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
-    pub fn grad_cam(&self, input: &[f32]) -> Option<Evidence> {
+    pub fn grad_cam(&self, input: &[f32]) -> Option<SaliencyMap> {
         assert_eq!(input.len(), self.input().len(), "one sample");
         let is_convolution =
             |layer: &dyn Layer| layer.output().height * layer.output().width > 1 && !layer.parameters().is_empty();
@@ -53,7 +53,7 @@ impl Network {
         super::kernels::conv_backward::add_pixels(&gradient, &mut weights);
         let of_pixel = |pixel: &[f32]| pixel.iter().zip(&weights).map(|(value, weight)| value * weight * share).sum();
         let values = activations.chunks_exact(shape.channels).map(of_pixel).collect();
-        Some(Evidence { height: shape.height, width: shape.width, values })
+        Some(SaliencyMap { height: shape.height, width: shape.width, values })
     }
 }
 

@@ -15,5 +15,5 @@ mod parameter;
 mod pooling;
 
 pub use architecture::{Activation, ArchitectureError, LayerSpec, LayerSummary, Shape};
-pub use grad_cam::Evidence;
+pub use grad_cam::SaliencyMap;
 pub use network::{Network, StepResult, StepSettings, Tensor};

@@ -4,7 +4,7 @@ use super::{ReportError, evaluation_plots as plots, png_bytes};
 use crate::classes::Class;
 use crate::evaluate::figures::Figures;
 use crate::evaluate::metrics::Metrics;
-use crate::evaluate::{Scored, bootstrap::Interval};
+use crate::evaluate::{LabelledPrediction, bootstrap::Interval};
 use crate::files::write_whole;
 use crate::image::decode_file;
 use base64::Engine;
@@ -26,7 +26,7 @@ pub struct Evaluation<'a> {
     /// The figures.
     pub metrics: &'a Metrics,
     /// What they come from.
-    pub scored: &'a [Scored],
+    pub scored: &'a [LabelledPrediction],
 }
 
 /// Cell images of each kind on the page.
@@ -70,7 +70,7 @@ struct PredictionRow {
 ///
 /// # Errors
 /// When the file cannot be written.
-pub fn write_predictions(path: &Path, scored: &[Scored], threshold: f64) -> io::Result<()> {
+pub fn write_predictions(path: &Path, scored: &[LabelledPrediction], threshold: f64) -> io::Result<()> {
     write_whole(path, |file| {
         let mut csv = csv::Writer::from_writer(file);
         for image in scored {
@@ -91,9 +91,9 @@ pub fn write_predictions(path: &Path, scored: &[Scored], threshold: f64) -> io::
 ///
 /// # Errors
 /// When the file cannot be read, or has other columns.
-pub fn read_predictions(path: &Path) -> io::Result<Vec<Scored>> {
+pub fn read_predictions(path: &Path) -> io::Result<Vec<LabelledPrediction>> {
     let rows: csv::Result<Vec<PredictionRow>> = csv::Reader::from_path(path)?.into_deserialize().collect();
-    let scored = |row: PredictionRow| Scored {
+    let scored = |row: PredictionRow| LabelledPrediction {
         path: row.path.into(),
         class: row.class,
         patient: row.patient,
@@ -205,11 +205,11 @@ struct Cell {
 }
 
 /// The images of a class that are called the other one, the surest mistakes first.
-fn worst(scored: &[Scored], threshold: f64, class: Class) -> Vec<Cell> {
-    let mut mistakes: Vec<&Scored> =
+fn worst(scored: &[LabelledPrediction], threshold: f64, class: Class) -> Vec<Cell> {
+    let mut mistakes: Vec<&LabelledPrediction> =
         scored.iter().filter(|image| image.class == class && !image.is_right(threshold)).collect();
     mistakes.sort_by(|a, b| a.probability_of_truth().total_cmp(&b.probability_of_truth()));
-    let cell = |image: &Scored| Cell {
+    let cell = |image: &LabelledPrediction| Cell {
         name: image.path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default(),
         patient: image.patient.clone(),
         probability: format!("{:.3}", image.probability_parasitized),

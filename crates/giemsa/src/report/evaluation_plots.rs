@@ -1,6 +1,6 @@
 //! The plots of the evaluation page, as SVG text.
 
-use crate::evaluate::Scored;
+use crate::evaluate::LabelledPrediction;
 use crate::evaluate::curves::points;
 use crate::evaluate::metrics::Metrics;
 use crate::evaluate::patients::PatientRow;
@@ -27,7 +27,7 @@ const PARASITIZED: RGBColor = RGBColor(170, 51, 119);
 const UNINFECTED: RGBColor = RGBColor(0, 114, 178);
 
 /// The receiver operating characteristic, with the decision threshold's point.
-pub fn roc(scored: &[Scored], metrics: &Metrics) -> Result<String, PlotError> {
+pub fn roc(scored: &[LabelledPrediction], metrics: &Metrics) -> Result<String, PlotError> {
     let line = points(scored).iter().map(|point| (point.false_positive_rate, point.sensitivity)).collect();
     let figures = &metrics.figures;
     let chosen = figures.specificity.zip(figures.sensitivity).map(|(specificity, y)| (1.0 - specificity, y));
@@ -41,7 +41,7 @@ pub fn roc(scored: &[Scored], metrics: &Metrics) -> Result<String, PlotError> {
 }
 
 /// The precision-recall curve, with the decision threshold's point.
-pub fn precision_recall(scored: &[Scored], metrics: &Metrics) -> Result<String, PlotError> {
+pub fn precision_recall(scored: &[LabelledPrediction], metrics: &Metrics) -> Result<String, PlotError> {
     let line = points(scored).iter().map(|point| (point.sensitivity, point.precision)).collect();
     let chosen = metrics.figures.sensitivity.zip(metrics.figures.precision);
     svg(SIDE_PX, |area| {
@@ -71,7 +71,7 @@ pub fn calibration(metrics: &Metrics) -> Result<String, PlotError> {
 
 /// A histogram of the probabilities, Parasitized above the line and Uninfected below, heights as square roots so that
 /// the few in the middle can be seen.
-pub fn probabilities(scored: &[Scored], metrics: &Metrics) -> Result<String, PlotError> {
+pub fn probabilities(scored: &[LabelledPrediction], metrics: &Metrics) -> Result<String, PlotError> {
     const BARS: usize = 40;
     let mut counts = [[0u32; BARS]; 2];
     for image in scored {

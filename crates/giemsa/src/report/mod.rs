@@ -7,10 +7,10 @@ pub mod chart;
 pub mod curves;
 pub mod evaluation;
 mod evaluation_plots;
-pub mod evidence;
 pub mod model_card;
 pub mod page;
 pub mod plot;
+pub mod saliency;
 pub mod sheet;
 
 /// A picture or page that cannot be made.

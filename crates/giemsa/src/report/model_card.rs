@@ -2,7 +2,7 @@
 
 use super::ReportError;
 use crate::classes::Class;
-use crate::evaluate::Scored;
+use crate::evaluate::LabelledPrediction;
 use crate::evaluate::bootstrap::Interval;
 use crate::evaluate::figures::Figures;
 use crate::evaluate::metrics::Metrics;
@@ -27,7 +27,7 @@ pub struct Card<'a> {
     /// Out-of-fold figures.
     pub metrics: &'a Metrics,
     /// What they come from.
-    pub scored: &'a [Scored],
+    pub scored: &'a [LabelledPrediction],
     /// Another recipe on the same folds: its name, and this one compared with it.
     pub baseline: Option<(&'a str, &'a Comparison)>,
     /// What somebody who has looked at the mistakes says of them, as Markdown.
@@ -181,9 +181,9 @@ fn with_interval(figure: Option<f64>, interval: Option<Interval>, signed: bool) 
 
 /// The names of the images of a class that were surest to be of the other one.
 fn surest_mistakes(card: &Card<'_>, class: Class) -> Vec<String> {
-    let wrong = |image: &&Scored| image.class == class && !image.is_right(card.metrics.threshold);
-    let mut mistakes: Vec<&Scored> = card.scored.iter().filter(wrong).collect();
+    let wrong = |image: &&LabelledPrediction| image.class == class && !image.is_right(card.metrics.threshold);
+    let mut mistakes: Vec<&LabelledPrediction> = card.scored.iter().filter(wrong).collect();
     mistakes.sort_by(|a, b| a.probability_of_truth().total_cmp(&b.probability_of_truth()));
-    let name = |image: &Scored| image.path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let name = |image: &LabelledPrediction| image.path.file_name().unwrap_or_default().to_string_lossy().into_owned();
     mistakes.into_iter().take(NAMED).map(name).collect()
 }

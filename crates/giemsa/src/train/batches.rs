@@ -2,10 +2,10 @@
 
 use super::Settings;
 use super::schedule::Plan;
-use crate::dataset::DatasetError;
+use crate::dataset::LabelledImages;
 use crate::dataset::augment::augment;
+use crate::image::ImageError;
 use crate::model::recipe::Augmentation;
-use crate::predict::Images;
 use crate::random::Random;
 use rayon::prelude::*;
 
@@ -26,7 +26,7 @@ const ORDER: u64 = u64::from_be_bytes(*b"order\0\0\0");
 const AUGMENTATION: u64 = u64::from_be_bytes(*b"augment\0");
 
 pub(super) struct Batches<'a> {
-    images: &'a dyn Images,
+    images: &'a dyn LabelledImages,
     augmentation: &'a Augmentation,
     side_px: usize,
     batch_size: usize,
@@ -38,7 +38,7 @@ pub(super) struct Batches<'a> {
 }
 
 impl<'a> Batches<'a> {
-    pub fn new(settings: &'a Settings, images: &'a dyn Images, plan: &Plan) -> Batches<'a> {
+    pub fn new(settings: &'a Settings, images: &'a dyn LabelledImages, plan: &Plan) -> Batches<'a> {
         let recipe = &settings.recipe;
         Batches {
             images,
@@ -53,7 +53,7 @@ impl<'a> Batches<'a> {
     }
 
     /// The batch of a step, counted from 0 over the whole run.
-    pub fn prepare(&mut self, step: u64) -> Result<Batch, DatasetError> {
+    pub fn prepare(&mut self, step: u64) -> Result<Batch, ImageError> {
         let (pass, index) = (step / self.per_pass, (step % self.per_pass) as usize);
         self.shuffle_for(pass);
         let first = index * self.batch_size;
@@ -81,7 +81,7 @@ impl<'a> Batches<'a> {
     }
 
     /// One image, varied as the recipe says; `bytes` is room for the image as it is.
-    fn varied(&self, sample: usize, pass: u64, bytes: &mut [u8], input: &mut [f32]) -> Result<(), DatasetError> {
+    fn varied(&self, sample: usize, pass: u64, bytes: &mut [u8], input: &mut [f32]) -> Result<(), ImageError> {
         self.images.read(sample, bytes)?;
         let mut random = Random::keyed(&[self.seed, AUGMENTATION, pass, sample as u64]);
         augment(bytes, self.side_px, self.augmentation, &mut random, input);
@@ -94,6 +94,7 @@ mod tests {
     use super::*;
     use crate::classes::Class;
     use crate::model::Recipe;
+    use crate::preprocess::Images;
 
     /// Images that are all of one grey, which says which one it is.
     struct Greys(usize);
@@ -102,17 +103,20 @@ mod tests {
         fn len(&self) -> usize {
             self.0
         }
-        fn class(&self, index: usize) -> Class {
-            Class::ALL[index % 2]
-        }
-        fn read(&self, index: usize, bytes: &mut [u8]) -> Result<(), DatasetError> {
+        fn read(&self, index: usize, bytes: &mut [u8]) -> Result<(), ImageError> {
             bytes.fill(index as u8);
             Ok(())
         }
     }
 
+    impl LabelledImages for Greys {
+        fn class(&self, index: usize) -> Class {
+            Class::ALL[index % 2]
+        }
+    }
+
     fn settings(batch_size: usize) -> Settings {
-        let mut recipe = Recipe::load("seed").unwrap();
+        let mut recipe = Recipe::load("keras-tutorial").unwrap();
         recipe.training.batch_size = batch_size;
         recipe.augmentation = Augmentation::default();
         Settings { recipe, seed: 5, steps_per_epoch: None }

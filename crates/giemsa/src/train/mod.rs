@@ -8,19 +8,19 @@ pub mod checkpoint;
 pub mod folder;
 pub mod history;
 mod schedule;
-pub mod shared;
 
 pub use checkpoint::State;
 pub use folder::RunFolder;
 pub use history::EpochRow;
 
-use crate::dataset::DatasetError;
+use crate::dataset::LabelledImages;
 use crate::evaluate::loss::{Judged, judge};
+use crate::image::ImageError;
 use crate::model::{Model, ModelError, Recipe};
+use crate::model::{Tta, predict_logits};
 use crate::nn::ArchitectureError;
 use crate::nn::StepSettings;
 use crate::nn::network::StepResult;
-use crate::predict::{Images, Views, logits};
 use batches::{Batch, Batches};
 use schedule::Plan;
 use std::ops::ControlFlow;
@@ -108,7 +108,7 @@ pub enum TrainError {
     },
     /// An image cannot be read back.
     #[error(transparent)]
-    Data(#[from] DatasetError),
+    Data(#[from] ImageError),
     /// A file of the run cannot be read, or does not hold what it should.
     #[error(transparent)]
     Model(#[from] ModelError),
@@ -127,8 +127,8 @@ pub enum TrainError {
 pub fn train(
     state: &mut State,
     settings: &Settings,
-    training: &dyn Images,
-    validation: &dyn Images,
+    training: &dyn LabelledImages,
+    validation: &dyn LabelledImages,
     folder: Option<&RunFolder>,
     observer: &mut dyn Observer,
 ) -> Result<Ending, TrainError> {
@@ -215,13 +215,13 @@ fn finish_epoch(
     state: &mut State,
     settings: &Settings,
     plan: &Plan,
-    validation: &dyn Images,
+    validation: &dyn LabelledImages,
     elapsed_before_s: f64,
     observer: &dyn Observer,
 ) -> Result<(), TrainError> {
     let report = report(state, plan);
     let model = Model::new(settings.recipe.clone(), state.averaged_network()?);
-    let judged: Judged = judge(&logits(&model.network, validation, Views::One)?, validation);
+    let judged: Judged = judge(&predict_logits(&model.network, validation, Tta::None)?, validation);
     if !judged.loss.is_finite() {
         let place = "validation".to_owned();
         return Err(TrainError::NotFinite { epoch: report.epoch, place, loss: judged.loss });

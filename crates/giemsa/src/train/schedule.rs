@@ -58,7 +58,7 @@ mod tests {
     use crate::model::Recipe;
 
     fn plan(schedule: Schedule, steps_per_epoch: Option<u64>) -> Plan {
-        let mut recipe = Recipe::load("seed").unwrap();
+        let mut recipe = Recipe::load("keras-tutorial").unwrap();
         recipe.training.schedule = schedule;
         Plan::new(&Settings { recipe, seed: 0, steps_per_epoch }, 1950)
     }

@@ -4,11 +4,11 @@ use giemsa::classes::Class;
 use giemsa::evaluate::bootstrap::{Interval, Resampled, Settings};
 use giemsa::evaluate::calibration::{fit_temperature, mean_cross_entropy};
 use giemsa::evaluate::curves::{average_precision, points, roc_auc};
-use giemsa::evaluate::detection::{CellErrors, detection_limit};
 use giemsa::evaluate::figures::Figures;
+use giemsa::evaluate::limit_of_detection::{CellErrors, detection_limit};
 use giemsa::evaluate::metrics::Metrics;
 use giemsa::evaluate::paired::{Comparison, Side, compare, p_values};
-use giemsa::evaluate::{EvaluateError, Scored};
+use giemsa::evaluate::{EvaluateError, LabelledPrediction};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -34,8 +34,8 @@ fn images() -> Vec<Image> {
     read(&golden()["images"])
 }
 
-fn scored(probability: impl Fn(&Image) -> f64) -> Vec<Scored> {
-    let score = |(index, image): (usize, &Image)| Scored {
+fn scored(probability: impl Fn(&Image) -> f64) -> Vec<LabelledPrediction> {
+    let score = |(index, image): (usize, &Image)| LabelledPrediction {
         path: format!("{index}.png").into(),
         class: image.class,
         patient: Some(image.patient.clone()),
@@ -207,7 +207,7 @@ fn without_patients_images_are_drawn_and_figures_by_patient_are_null() {
 
 #[test]
 fn one_patient_has_figures_but_no_intervals() {
-    let scored: Vec<Scored> =
+    let scored: Vec<LabelledPrediction> =
         scored(|image| image.probability).into_iter().filter(|image| image.patient.as_deref() == Some("C9")).collect();
     let metrics = Metrics::of(&scored, 0.5, settings()).unwrap();
     assert!(metrics.figures.accuracy.is_some());

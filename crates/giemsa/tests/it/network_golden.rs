@@ -84,7 +84,7 @@ fn layers(name: &str) -> Vec<LayerSpec> {
     let conv = |filters| LayerSpec::Conv2d { filters, kernel: 3, batch_norm: true, activation: Activation::Relu };
     match name {
         "seed" => {
-            let layers = Recipe::load("seed").unwrap().layers;
+            let layers = Recipe::load("keras-tutorial").unwrap().layers;
             layers.into_iter().filter(|layer| !matches!(layer, LayerSpec::Dropout { .. })).collect()
         }
         _ => vec![

@@ -1,9 +1,10 @@
 //! Training: the same weights whatever the threads and the stops, and runs that end with nothing lost.
 
 use giemsa::classes::Class;
-use giemsa::dataset::DatasetError;
+use giemsa::dataset::LabelledImages;
+use giemsa::image::ImageError;
 use giemsa::model::{Model, Recipe};
-use giemsa::predict::Images;
+use giemsa::preprocess::Images;
 use giemsa::random::Random;
 use giemsa::train::{Ending, EpochRow, Observer, RunFolder, Settings, State, StepReport, TrainError, train};
 use std::ops::ControlFlow;
@@ -17,10 +18,7 @@ impl Images for Drawn {
     fn len(&self) -> usize {
         self.0
     }
-    fn class(&self, index: usize) -> Class {
-        Class::ALL[index % 2]
-    }
-    fn read(&self, index: usize, bytes: &mut [u8]) -> Result<(), DatasetError> {
+    fn read(&self, index: usize, bytes: &mut [u8]) -> Result<(), ImageError> {
         let mut noise = Random::keyed(&[index as u64]);
         for (i, byte) in bytes.iter_mut().enumerate() {
             let left = (i / 3) % SIDE_PX < SIDE_PX / 2;
@@ -28,6 +26,12 @@ impl Images for Drawn {
             *byte = noise.below(100) as u8 + if bright { 100 } else { 0 };
         }
         Ok(())
+    }
+}
+
+impl LabelledImages for Drawn {
+    fn class(&self, index: usize) -> Class {
+        Class::ALL[index % 2]
     }
 }
 
@@ -203,7 +207,7 @@ fn the_model_that_is_kept_is_the_best_by_validation_loss() {
     let mut state = State::new(&settings).unwrap();
     train(&mut state, &settings, &IMAGES, &Drawn(31), Some(&folder), &mut Watch::stopping_after(u64::MAX)).unwrap();
     let model = Model::load(&folder.model()).unwrap();
-    let logits = giemsa::predict::logits(&model.network, &Drawn(31), giemsa::predict::Views::One).unwrap();
+    let logits = giemsa::model::predict_logits(&model.network, &Drawn(31), giemsa::model::Tta::None).unwrap();
     let kept = giemsa::evaluate::loss::judge(&logits, &Drawn(31)).loss;
     let best = state.progress.history.iter().map(|row| row.val_loss).fold(f64::INFINITY, f64::min);
     assert_eq!(kept, best);

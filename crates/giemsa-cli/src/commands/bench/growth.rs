@@ -81,7 +81,7 @@ fn images(context: &Context) -> anyhow::Result<Vec<Figure>> {
     write_folder(&cells, CELLS, 20, 0, &|| drawing.inc(1)).context("the temporary folder")?;
     drawing.finish_and_clear();
     let samples = scan_classes(&cells, &PatientSource::FileName)?;
-    let mut recipe = Recipe::load("seed")?;
+    let mut recipe = Recipe::load("keras-tutorial")?;
     recipe.training.epochs = 1;
     let few = load(samples.iter().take(20).cloned().collect(), &recipe.input, context)?;
     let (threads, mut figures) = (rayon::current_num_threads(), Vec::new());
@@ -104,7 +104,7 @@ fn images(context: &Context) -> anyhow::Result<Vec<Figure>> {
 }
 
 fn batches(threads: usize, figures: &mut Vec<Figure>) -> anyhow::Result<()> {
-    let recipe = Recipe::load("seed")?;
+    let recipe = Recipe::load("keras-tutorial")?;
     let mut network = Network::new(recipe.input_shape(), &recipe.layers, 0)?;
     for batch in BATCHES {
         let predict = infer_ms(&network, batch, SECONDS);

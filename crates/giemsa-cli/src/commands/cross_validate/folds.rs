@@ -7,11 +7,13 @@ use crate::{Context, number_of};
 use anyhow::{Context as _, bail};
 use giemsa::classes::Class;
 use giemsa::dataset::split::folds;
-use giemsa::dataset::{DatasetError, Sample};
-use giemsa::evaluate::Scored;
+use giemsa::dataset::{DatasetError, LabelledImages, Sample};
+use giemsa::evaluate::LabelledPrediction;
 use giemsa::files::write_whole;
+use giemsa::image::ImageError;
 use giemsa::model::{Model, Recipe};
-use giemsa::predict::{Images, Views, logits};
+use giemsa::model::{Tta, predict_logits};
+use giemsa::preprocess::Images;
 use giemsa::report::evaluation::{read_predictions, write_predictions};
 use giemsa::train::{Ending, EpochRow, Observer, Settings, State, StepReport, train};
 use serde::{Deserialize, Serialize};
@@ -30,7 +32,7 @@ pub struct CrossSettings {
 /// What the networks say of the images that they have not seen.
 pub struct OutOfFold {
     /// One an image.
-    pub scored: Vec<Scored>,
+    pub scored: Vec<LabelledPrediction>,
     /// The fold of each, from 0.
     pub fold_of: Vec<usize>,
 }
@@ -92,7 +94,7 @@ fn fold_folder(out: &Path, fold: usize) -> PathBuf {
 }
 
 /// The predictions of a fold that was finished before.
-fn finished(out: &Path, fold: usize, held_out: &Part<'_>) -> anyhow::Result<Option<Vec<Scored>>> {
+fn finished(out: &Path, fold: usize, held_out: &Part<'_>) -> anyhow::Result<Option<Vec<LabelledPrediction>>> {
     let path = fold_folder(out, fold).join("predictions.csv");
     if !path.exists() {
         return Ok(None);
@@ -118,7 +120,7 @@ fn train_fold(
     set: &LoadedSet,
     fold_of: &[usize],
     context: &Context,
-) -> anyhow::Result<Option<Vec<Scored>>> {
+) -> anyhow::Result<Option<Vec<LabelledPrediction>>> {
     let folder = fold_folder(out, fold);
     std::fs::create_dir_all(&folder).with_context(|| folder.display().to_string())?;
     let checkpoint = folder.join("last.safetensors");
@@ -134,7 +136,7 @@ fn train_fold(
     }
     let network = state.averaged_network()?;
     let samples: Vec<Sample> = held_out.samples().cloned().collect();
-    let predicted = scored(&samples, &logits(&network, &held_out, Views::One)?, 1.0);
+    let predicted = scored(&samples, &predict_logits(&network, &held_out, Tta::None)?, 1.0);
     giemsa::evaluate::check(&predicted)?;
     Model::new(run.recipe.clone(), network).save(&folder.join("model.safetensors"))?;
     let path = folder.join("predictions.csv");
@@ -146,8 +148,13 @@ fn train_fold(
     Ok(Some(predicted))
 }
 
-fn scored_as(sample: &Sample, probability_parasitized: f64) -> Scored {
-    Scored { path: sample.path.clone(), class: sample.class, patient: sample.patient.clone(), probability_parasitized }
+fn scored_as(sample: &Sample, probability_parasitized: f64) -> LabelledPrediction {
+    LabelledPrediction {
+        path: sample.path.clone(),
+        class: sample.class,
+        patient: sample.patient.clone(),
+        probability_parasitized,
+    }
 }
 
 /// Some of the images of a set.
@@ -172,11 +179,14 @@ impl Images for Part<'_> {
     fn len(&self) -> usize {
         self.indices.len()
     }
+    fn read(&self, index: usize, bytes: &mut [u8]) -> Result<(), ImageError> {
+        self.set.read(self.indices[index], bytes)
+    }
+}
+
+impl LabelledImages for Part<'_> {
     fn class(&self, index: usize) -> Class {
         self.set.class(self.indices[index])
-    }
-    fn read(&self, index: usize, bytes: &mut [u8]) -> Result<(), DatasetError> {
-        self.set.read(self.indices[index], bytes)
     }
 }
 

@@ -5,14 +5,14 @@ use crate::data::{LoadedSet, patients};
 use anyhow::Context as _;
 use giemsa::classes::Class;
 use giemsa::dataset::Sample;
-use giemsa::evaluate::Scored;
+use giemsa::evaluate::LabelledPrediction;
 use giemsa::explain::explain;
 use giemsa::files::write_whole;
 use giemsa::image::decode_file;
 use giemsa::model::Model;
 use giemsa::random::Random;
-use giemsa::report::evidence::overlay_of_grad_cam;
 use giemsa::report::page::{Gallery, Page, Picture, page};
+use giemsa::report::saliency::overlay_of_grad_cam;
 use giemsa::report::sheet::{Group, Layout, Tile, sheet};
 use giemsa::report::write_png;
 use giemsa::train::EpochRow;
@@ -102,8 +102,8 @@ fn galleries(
         (Class::Uninfected, "False alarms", "Uninfected cells called Parasitized"),
     ];
     for (class, title, what) in mistakes {
-        let wrong = |scored: &&Scored| scored.class == class && !scored.is_right(result.threshold);
-        let mut worst: Vec<&Scored> = result.scored.iter().filter(wrong).collect();
+        let wrong = |scored: &&LabelledPrediction| scored.class == class && !scored.is_right(result.threshold);
+        let mut worst: Vec<&LabelledPrediction> = result.scored.iter().filter(wrong).collect();
         worst.sort_by(|a, b| a.probability_of_truth().total_cmp(&b.probability_of_truth()));
         let all = worst.len();
         worst.truncate(MISTAKES);
@@ -136,7 +136,7 @@ fn evidence(args: &DemoArgs, samples: &[Sample], boxed: &Judgement) -> anyhow::R
     let model = Model::embedded()?;
     let explained = |sample: &Sample| -> anyhow::Result<Picture> {
         let image = decode_file(&sample.path)?.pixels;
-        let explanation = explain(&model, &image, &sample.path)?;
+        let explanation = explain(&model, &image)?;
         let drawn = explanation.grad_cam.as_ref().map(|map| overlay_of_grad_cam(&model, &image, map));
         let probability = explanation.prediction.probability_parasitized;
         let lines = vec![format!("{probability:.3}"), name_of(&sample.path)];
@@ -158,13 +158,13 @@ fn evidence(args: &DemoArgs, samples: &[Sample], boxed: &Judgement) -> anyhow::R
     })
 }
 
-fn mistake(scored: &Scored) -> anyhow::Result<Picture> {
+fn mistake(scored: &LabelledPrediction) -> anyhow::Result<Picture> {
     let lines = vec![format!("{:.3}", scored.probability_parasitized), name_of(&scored.path)];
     let alt = format!("A drawn red blood cell, {}, that was called the other class", scored.class);
     Ok(Picture { image: decode_file(&scored.path)?.pixels, alt, lines })
 }
 
-fn named_picture(scored: &Scored, threshold: f64) -> anyhow::Result<Picture> {
+fn named_picture(scored: &LabelledPrediction, threshold: f64) -> anyhow::Result<Picture> {
     let (is, called) = (scored.class, scored.called(threshold));
     let lines = vec![
         format!("called {called}"),
@@ -176,7 +176,7 @@ fn named_picture(scored: &Scored, threshold: f64) -> anyhow::Result<Picture> {
     Ok(Picture { image: decode_file(&scored.path)?.pixels, alt, lines })
 }
 
-fn commands(args: &DemoArgs, named: &Scored) -> Vec<(String, String)> {
+fn commands(args: &DemoArgs, named: &LabelledPrediction) -> Vec<(String, String)> {
     let out = args.out.display();
     let command = |command: String, meaning: &str| (command, meaning.to_owned());
     vec![

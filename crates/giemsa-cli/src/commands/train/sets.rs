@@ -4,13 +4,13 @@ use super::{By, RunSettings};
 use crate::Context;
 use crate::data::{LoadedSet, check_unreadable, load, patients, say, say_found};
 use anyhow::{Context as _, bail};
+use giemsa::dataset::duplicates::find_duplicates;
 use giemsa::dataset::scan::{Layout, scan_classes, scan_layout};
 use giemsa::dataset::split::split;
 use giemsa::dataset::{DatasetError, Sample};
 use giemsa::model::Recipe;
 use giemsa::train::RunFolder;
 use giemsa::train::folder::{Part, SplitRow, split_rows};
-use giemsa::train::shared::shared_images;
 use std::path::PathBuf;
 
 /// The two parts of a run, decoded.
@@ -100,7 +100,7 @@ const PAIRS_NAMED: usize = 20;
 
 /// An image in both parts is a mistake where somebody has chosen the parts, and a remark where chance has.
 fn check_shared(sets: &Sets, run: &RunSettings, given: bool) -> Result<(), DatasetError> {
-    let pairs = shared_images(&sets.training, &sets.validation, run.recipe.input.side_px)?;
+    let pairs = find_duplicates(&sets.training, &sets.validation, run.recipe.input.side_px)?;
     if pairs.is_empty() {
         return Ok(());
     }

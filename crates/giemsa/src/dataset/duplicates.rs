@@ -1,7 +1,7 @@
 //! Images that are in two sets, found by their content.
 
-use crate::dataset::DatasetError;
-use crate::predict::Images;
+use crate::image::ImageError;
+use crate::preprocess::Images;
 use rayon::prelude::*;
 use sha2::{Digest, Sha256};
 use std::collections::HashMap;
@@ -11,18 +11,18 @@ use std::collections::HashMap;
 ///
 /// # Errors
 /// When an image cannot be read back.
-pub fn shared_images(
+pub fn find_duplicates(
     first: &dyn Images,
     second: &dyn Images,
     side_px: usize,
-) -> Result<Vec<(usize, usize)>, DatasetError> {
+) -> Result<Vec<(usize, usize)>, ImageError> {
     let in_first: HashMap<[u8; 32], usize> =
         hashes(first, side_px)?.into_iter().enumerate().map(|(index, hash)| (hash, index)).collect();
     let in_second = hashes(second, side_px)?.into_iter().enumerate();
     Ok(in_second.filter_map(|(index, hash)| Some((*in_first.get(&hash)?, index))).collect())
 }
 
-fn hashes(images: &dyn Images, side_px: usize) -> Result<Vec<[u8; 32]>, DatasetError> {
+fn hashes(images: &dyn Images, side_px: usize) -> Result<Vec<[u8; 32]>, ImageError> {
     let hash = |bytes: &mut Vec<u8>, index| {
         images.read(index, bytes)?;
         Ok(Sha256::digest(&*bytes).into())
@@ -33,7 +33,6 @@ fn hashes(images: &dyn Images, side_px: usize) -> Result<Vec<[u8; 32]>, DatasetE
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::classes::Class;
 
     struct Greys(&'static [u8]);
 
@@ -41,10 +40,7 @@ mod tests {
         fn len(&self) -> usize {
             self.0.len()
         }
-        fn class(&self, _: usize) -> Class {
-            Class::Uninfected
-        }
-        fn read(&self, index: usize, bytes: &mut [u8]) -> Result<(), DatasetError> {
+        fn read(&self, index: usize, bytes: &mut [u8]) -> Result<(), ImageError> {
             bytes.fill(self.0[index]);
             Ok(())
         }
@@ -52,7 +48,7 @@ mod tests {
 
     #[test]
     fn finds_what_is_in_both() {
-        assert_eq!(shared_images(&Greys(&[1, 2, 3]), &Greys(&[9, 3, 1]), 4).unwrap(), [(2, 1), (0, 2)]);
-        assert_eq!(shared_images(&Greys(&[1]), &Greys(&[2]), 4).unwrap(), []);
+        assert_eq!(find_duplicates(&Greys(&[1, 2, 3]), &Greys(&[9, 3, 1]), 4).unwrap(), [(2, 1), (0, 2)]);
+        assert_eq!(find_duplicates(&Greys(&[1]), &Greys(&[2]), 4).unwrap(), []);
     }
 }

@@ -1,7 +1,7 @@
-//! Evidence drawn over the image that it comes from.
+//! SaliencyMap drawn over the image that it comes from.
 
 use crate::model::Model;
-use crate::nn::Evidence;
+use crate::nn::SaliencyMap;
 use crate::preprocess::Resize;
 use image::{Rgb, RgbImage};
 
@@ -14,7 +14,7 @@ const STRONGEST: f32 = 0.85;
 /// Shorter side of the drawing at least, in pixels, so that a coarse map is smooth.
 const SIDE_PX: u32 = 192;
 
-/// Evidence that moves the logit by less than this, over all of the image, is drawn faint.
+/// SaliencyMap that moves the logit by less than this, over all of the image, is drawn faint.
 const FAINT_LOGIT: f32 = 2.0;
 
 /// A Grad-CAM map of a model, whose values add up over the image, drawn over the image in grey: orange for Parasitized,
@@ -22,7 +22,7 @@ const FAINT_LOGIT: f32 = 2.0;
 ///
 /// # Panics
 /// When the image has no pixels; a decoded one has.
-pub fn overlay_of_grad_cam(model: &Model, image: &RgbImage, map: &Evidence) -> RgbImage {
+pub fn overlay_of_grad_cam(model: &Model, image: &RgbImage, map: &SaliencyMap) -> RgbImage {
     overlay(image, map, scale_of(map, FAINT_LOGIT / map.values.len() as f32), model.recipe.input.resize)
 }
 
@@ -30,13 +30,13 @@ pub fn overlay_of_grad_cam(model: &Model, image: &RgbImage, map: &Evidence) -> R
 ///
 /// # Panics
 /// As [`overlay_of_grad_cam`].
-pub fn overlay_of_occlusion(model: &Model, image: &RgbImage, map: &Evidence) -> RgbImage {
+pub fn overlay_of_occlusion(model: &Model, image: &RgbImage, map: &SaliencyMap) -> RgbImage {
     overlay(image, map, scale_of(map, FAINT_LOGIT), model.recipe.input.resize)
 }
 
 /// The image in grey, with the evidence in colour: orange for Parasitized, blue against it, as strong as its share of
 /// `scale`. `resize` says how the image became the network's input.
-fn overlay(image: &RgbImage, evidence: &Evidence, scale: f32, resize: Resize) -> RgbImage {
+fn overlay(image: &RgbImage, evidence: &SaliencyMap, scale: f32, resize: Resize) -> RgbImage {
     let size = image.dimensions();
     let factor = SIDE_PX.div_ceil(size.0.min(size.1)).max(1);
     RgbImage::from_fn(size.0 * factor, size.1 * factor, |x, y| {
@@ -52,12 +52,12 @@ fn overlay(image: &RgbImage, evidence: &Evidence, scale: f32, resize: Resize) ->
 
 /// The largest value of a map, whichever way it speaks, or `least` where all are smaller: a scale on which an image
 /// without evidence stays grey.
-fn scale_of(evidence: &Evidence, least: f32) -> f32 {
+fn scale_of(evidence: &SaliencyMap, least: f32) -> f32 {
     evidence.values.iter().fold(least, |largest, value| largest.max(value.abs()))
 }
 
 /// The value at a place in 0..=1 along and down, bilinear between the middles of the map's cells.
-fn at(evidence: &Evidence, along: f32, down: f32) -> f32 {
+fn at(evidence: &SaliencyMap, along: f32, down: f32) -> f32 {
     let (x, left, right) = between(along, evidence.width);
     let (y, upper, lower) = between(down, evidence.height);
     let value = |row: usize, column: usize| evidence.values[row * evidence.width + column];
@@ -76,8 +76,8 @@ fn between(place: f32, count: usize) -> (f32, usize, usize) {
 mod tests {
     use super::*;
 
-    fn map() -> Evidence {
-        Evidence { height: 2, width: 2, values: vec![1.0, 0.0, 0.0, -1.0] }
+    fn map() -> SaliencyMap {
+        SaliencyMap { height: 2, width: 2, values: vec![1.0, 0.0, 0.0, -1.0] }
     }
 
     #[test]
@@ -103,7 +103,7 @@ mod tests {
 
     #[test]
     fn a_map_without_evidence_has_the_least_scale() {
-        let none = Evidence { height: 1, width: 1, values: vec![0.01] };
+        let none = SaliencyMap { height: 1, width: 1, values: vec![0.01] };
         assert_eq!(scale_of(&none, 0.5), 0.5);
         assert_eq!(scale_of(&map(), 0.5), 1.0);
     }

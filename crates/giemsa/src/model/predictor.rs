@@ -1,0 +1,281 @@
+//! Predictions: the only way from pixels to a probability.
+
+use super::{Model, ModelError};
+use crate::classes::Class;
+use crate::image::ImageError;
+use crate::nn::{Network, Shape};
+use crate::preprocess::{Images, to_input};
+use image::RgbImage;
+use rayon::prelude::*;
+use std::ops::ControlFlow;
+use std::path::{Path, PathBuf};
+
+/// The prediction of a model for one image.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Prediction {
+    /// The class at the model's decision threshold.
+    pub class: Class,
+    /// The calibrated probability of *Parasitized*, in 0..=1.
+    pub probability_parasitized: f32,
+}
+
+/// Test-time augmentation: the views of an image whose logits are averaged.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Tta {
+    /// The image only.
+    #[default]
+    None,
+    /// The eight symmetries of the square (the dihedral group D4): four rotations of the image and of its mirror image.
+    Dihedral8,
+}
+
+/// A model and the options of its predictions; made by [`Model::predictor`].
+#[derive(Clone, Copy, Debug)]
+pub struct Predictor<'a> {
+    model: &'a Model,
+    tta: Tta,
+}
+
+/// Images per forward pass; the results do not depend on it.
+const BATCH: usize = 100;
+/// Images decoded at once, while the network processes the previous block.
+const BLOCK: usize = 400;
+
+impl Model {
+    /// Predicts the class of one image in memory.
+    ///
+    /// ```
+    /// let model = giemsa::model::Model::embedded()?;
+    /// let cell = image::RgbImage::from_pixel(80, 90, image::Rgb([225, 170, 180]));
+    /// let prediction = model.predict(&cell)?;
+    /// assert!((0.0..=1.0).contains(&prediction.probability_parasitized));
+    /// # Ok::<(), giemsa::model::ModelError>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`ModelError::NonFiniteOutput`] if the network's output is not finite.
+    ///
+    /// # Panics
+    /// If the image has no pixels.
+    pub fn predict(&self, image: &RgbImage) -> Result<Prediction, ModelError> {
+        self.predictor(Tta::None).predict(image)
+    }
+
+    /// Returns a predictor with test-time augmentation.
+    pub fn predictor(&self, tta: Tta) -> Predictor<'_> {
+        Predictor { model: self, tta }
+    }
+
+    /// Converts a logit of the network to a prediction: temperature, sigmoid and decision threshold.
+    ///
+    /// # Errors
+    /// [`ModelError::NonFiniteOutput`] if the logit is not finite.
+    pub fn prediction(&self, logit: f32) -> Result<Prediction, ModelError> {
+        if !logit.is_finite() {
+            return Err(ModelError::NonFiniteOutput { logit });
+        }
+        let probability_parasitized = Class::probability_parasitized(logit / self.temperature);
+        Ok(Prediction { class: Class::decide(probability_parasitized, self.threshold), probability_parasitized })
+    }
+}
+
+impl Predictor<'_> {
+    /// Predicts the class of one image in memory.
+    ///
+    /// # Errors
+    /// [`ModelError::NonFiniteOutput`] if the network's output is not finite.
+    ///
+    /// # Panics
+    /// If the image has no pixels.
+    pub fn predict(&self, image: &RgbImage) -> Result<Prediction, ModelError> {
+        let bytes = self.model.recipe.input.to_bytes(image);
+        let mut input = vec![0.0; bytes.len()];
+        to_input(&bytes, &mut input);
+        self.model.prediction(self.tta.logits(&self.model.network, &input)[0])
+    }
+
+    /// Predicts the classes of many images in memory, in their order.
+    ///
+    /// # Errors
+    /// [`ModelError::NonFiniteOutput`] if an output of the network is not finite.
+    ///
+    /// # Panics
+    /// If an image has no pixels.
+    pub fn predict_images(&self, images: &[RgbImage]) -> Result<Vec<Prediction>, ModelError> {
+        let mut predictions = Vec::with_capacity(images.len());
+        for block in images.chunks(BLOCK) {
+            let bytes: Vec<Vec<u8>> = block.par_iter().map(|image| self.model.recipe.input.to_bytes(image)).collect();
+            predictions.extend(self.predict_preprocessed(&bytes.iter().map(Vec::as_slice).collect::<Vec<_>>())?);
+        }
+        Ok(predictions)
+    }
+
+    /// Predicts the classes of image files, and passes the results to `each` in the order of the paths, block by block:
+    /// while the network processes one block, the next one is decoded. Stops early when `each` breaks.
+    ///
+    /// An unreadable file is a result of its own and does not stop the stream.
+    ///
+    /// # Errors
+    /// [`ModelError::NonFiniteOutput`] if an output of the network is not finite; results of earlier blocks have been
+    /// passed on by then.
+    pub fn predict_files(
+        &self,
+        mut paths: impl Iterator<Item = PathBuf>,
+        mut each: impl FnMut(&Path, Result<Prediction, ImageError>) -> ControlFlow<()>,
+    ) -> Result<(), ModelError> {
+        let decode = |block: Vec<PathBuf>| -> Vec<DecodedFile> {
+            block.into_par_iter().map(|path| (self.model.recipe.input.load(&path), path)).collect()
+        };
+        let mut next_block = || -> Vec<PathBuf> { paths.by_ref().take(BLOCK).collect() };
+        let mut decoded = decode(next_block());
+        while !decoded.is_empty() {
+            let coming = next_block();
+            let (predictions, next) = rayon::join(|| self.predict_decoded(&decoded), || decode(coming));
+            let mut predictions = predictions?.into_iter();
+            for (bytes, path) in decoded {
+                // There is one prediction per readable file, so the zip of both never ends early.
+                let result = bytes.map(|_| predictions.next()).transpose();
+                if result.is_some_and(|result| each(&path, result).is_break()) {
+                    return Ok(());
+                }
+            }
+            decoded = next;
+        }
+        Ok(())
+    }
+
+    /// Computes the logit of every image, before calibration, in their order.
+    ///
+    /// # Errors
+    /// If an image cannot be read back.
+    pub fn logits(&self, images: &dyn Images) -> Result<Vec<f32>, ImageError> {
+        predict_logits(&self.model.network, images, self.tta)
+    }
+
+    fn predict_decoded(&self, files: &[DecodedFile]) -> Result<Vec<Prediction>, ModelError> {
+        let readable: Vec<&[u8]> = files.iter().filter_map(|(bytes, _)| bytes.as_deref().ok()).collect();
+        self.predict_preprocessed(&readable)
+    }
+
+    fn predict_preprocessed(&self, images: &[&[u8]]) -> Result<Vec<Prediction>, ModelError> {
+        let network = &self.model.network;
+        let values = network.input().len();
+        let mut predictions = Vec::with_capacity(images.len());
+        for batch in images.chunks(BATCH) {
+            let mut inputs = vec![0.0; batch.len() * values];
+            inputs.par_chunks_exact_mut(values).zip(batch).for_each(|(input, bytes)| to_input(bytes, input));
+            for logit in self.tta.logits(network, &inputs) {
+                predictions.push(self.model.prediction(logit)?);
+            }
+        }
+        Ok(predictions)
+    }
+}
+
+/// A file with its preprocessed bytes, or why it cannot be used.
+type DecodedFile = (Result<Vec<u8>, ImageError>, PathBuf);
+
+/// Computes the logit of every image, in their order.
+///
+/// # Errors
+/// If an image cannot be read back.
+pub fn predict_logits(network: &Network, images: &dyn Images, tta: Tta) -> Result<Vec<f32>, ImageError> {
+    let values = network.input().len();
+    let mut logits = Vec::with_capacity(images.len());
+    for first in (0..images.len()).step_by(BATCH) {
+        let count = BATCH.min(images.len() - first);
+        let mut inputs = vec![0.0; count * values];
+        inputs.par_chunks_exact_mut(values).enumerate().try_for_each_init(
+            || vec![0; values],
+            |bytes, (i, input)| {
+                images.read(first + i, bytes)?;
+                to_input(bytes, input);
+                Ok(())
+            },
+        )?;
+        logits.extend(tta.logits(network, &inputs));
+    }
+    Ok(logits)
+}
+
+impl Tta {
+    /// Computes the logits of the samples in `inputs`, averaged over the views.
+    ///
+    /// # Shapes
+    /// `inputs`: `[n, side, side, channels]`, in 0..=1; returns n logits.
+    ///
+    /// # Panics
+    /// If `inputs` does not contain whole samples.
+    pub fn logits(self, network: &Network, inputs: &[f32]) -> Vec<f32> {
+        let mut logits = network.predict(inputs);
+        if self == Tta::Dihedral8 {
+            let mut turned = inputs.to_vec();
+            // Transposing and mirroring in turns generates all eight symmetries.
+            for view in 1..8 {
+                let transform = if view % 2 == 1 { transpose } else { mirror_horizontally };
+                turned.par_chunks_exact_mut(network.input().len()).for_each(|image| transform(image, network.input()));
+                logits.iter_mut().zip(network.predict(&turned)).for_each(|(sum, logit)| *sum += logit);
+            }
+            logits.iter_mut().for_each(|sum| *sum /= 8.0);
+        }
+        logits
+    }
+}
+
+/// Swaps rows and columns of a square image.
+fn transpose(image: &mut [f32], shape: Shape) {
+    let (side, channels) = (shape.width, shape.channels);
+    for (y, x) in (0..side).flat_map(|y| (0..y).map(move |x| (y, x))) {
+        for c in 0..channels {
+            image.swap((y * side + x) * channels + c, (x * side + y) * channels + c);
+        }
+    }
+}
+
+/// Swaps left and right.
+fn mirror_horizontally(image: &mut [f32], shape: Shape) {
+    let (side, channels) = (shape.width, shape.channels);
+    for (y, x) in (0..shape.height).flat_map(|y| (0..side / 2).map(move |x| (y, x))) {
+        for c in 0..channels {
+            image.swap((y * side + x) * channels + c, (y * side + side - 1 - x) * channels + c);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::nn::{Activation, LayerSpec};
+
+    const SHAPE: Shape = Shape { height: 3, width: 3, channels: 1 };
+
+    #[test]
+    fn transposing_and_mirroring_in_turns_generates_all_eight_views() {
+        let mut image: Vec<f32> = (0..9).map(|i| i as f32).collect();
+        let mut seen = vec![image.clone()];
+        for view in 1..8 {
+            if view % 2 == 1 {
+                transpose(&mut image, SHAPE)
+            } else {
+                mirror_horizontally(&mut image, SHAPE)
+            }
+            assert!(!seen.contains(&image), "{view}");
+            seen.push(image.clone());
+        }
+        // The centre is fixed, and each corner is mapped to each corner twice.
+        assert!(seen.iter().all(|view| view[4] == 4.0));
+        assert_eq!(seen.iter().filter(|view| view[0] == 8.0).count(), 2);
+    }
+
+    #[test]
+    fn averages_the_logits_of_the_eight_views() {
+        let layers = [LayerSpec::Flatten {}, LayerSpec::Dense { units: 1, activation: Activation::Sigmoid }];
+        let mut network = Network::new(SHAPE, &layers, 0).unwrap();
+        let mut weights = network.weights();
+        weights[0].values = vec![1.0, 9.0, 2.0, 9.0, 5.0, 9.0, 3.0, 9.0, 4.0];
+        network.set_weights(&weights).unwrap();
+        let corner = [1.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0];
+        assert_eq!(Tta::None.logits(&network, &corner), [1.0]);
+        assert_eq!(Tta::Dihedral8.logits(&network, &corner), [(1.0 + 2.0 + 3.0 + 4.0) / 4.0]);
+    }
+}
