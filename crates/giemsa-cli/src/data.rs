@@ -3,11 +3,9 @@
 use crate::Context;
 use clap::ValueEnum;
 use giemsa::classes::Class;
-use giemsa::dataset::cache::Cache;
 use giemsa::dataset::patients::PatientSource;
 use giemsa::dataset::split::SplitBy;
-use giemsa::dataset::{DatasetError, LabelledImages, Sample};
-use giemsa::image::ImageError;
+use giemsa::dataset::{Cache, DatasetError, Sample};
 use giemsa::preprocess::{Images, Preprocessing};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::{Deserialize, Serialize};
@@ -35,29 +33,6 @@ impl PatientArgs {
             (None, Some(pattern)) => PatientSource::from_pattern(pattern)?,
             (None, None) => PatientSource::FileName,
         })
-    }
-}
-
-/// Labelled images that could be read, and those that could not.
-pub struct LoadedSet {
-    /// The decoded images.
-    pub cache: Cache,
-    /// Why each of the others could not be read.
-    pub unreadable: Vec<ImageError>,
-}
-
-impl Images for LoadedSet {
-    fn len(&self) -> usize {
-        self.cache.samples().len()
-    }
-    fn read(&self, index: usize, bytes: &mut [u8]) -> Result<(), ImageError> {
-        self.cache.read(index, bytes)
-    }
-}
-
-impl LabelledImages for LoadedSet {
-    fn class(&self, index: usize) -> Class {
-        self.cache.samples()[index].class
     }
 }
 
@@ -99,27 +74,27 @@ pub fn share(text: &str) -> Result<f64, String> {
 }
 
 /// Decodes all images of a set, with a bar on a terminal, and lists those that cannot be read.
-pub fn load(samples: Vec<Sample>, preprocessing: &Preprocessing, context: &Context) -> anyhow::Result<LoadedSet> {
+pub fn load(samples: Vec<Sample>, preprocessing: &Preprocessing, context: &Context) -> anyhow::Result<Cache> {
     let bar = bar(context, samples.len(), "Reading images");
-    let loaded = Cache::load(samples, preprocessing, None, &|| bar.inc(1))?;
+    let cache = Cache::load(samples, preprocessing, None, &|| bar.inc(1))?;
     bar.finish_and_clear();
-    for error in &loaded.unreadable {
+    for error in cache.unreadable() {
         eprintln!("unreadable: {error}");
     }
-    Ok(LoadedSet { cache: loaded.cache, unreadable: loaded.unreadable })
+    Ok(cache)
 }
 
 /// Refuses a set of which more than a share could not be read.
-pub fn check_unreadable(set: &LoadedSet, max_percent: f64, folder: &Path) -> Result<(), DatasetError> {
-    let all = set.len() + set.unreadable.len();
-    let percent = 100.0 * set.unreadable.len() as f64 / all.max(1) as f64;
+pub fn check_unreadable(set: &Cache, max_percent: f64, folder: &Path) -> Result<(), DatasetError> {
+    let all = set.len() + set.unreadable().len();
+    let percent = 100.0 * set.unreadable().len() as f64 / all.max(1) as f64;
     if percent <= max_percent {
         return Ok(());
     }
     Err(DatasetError::Content {
         path: folder.display().to_string(),
         expected: format!("at most {max_percent} % of the images unreadable (--max-unreadable)"),
-        found: format!("{} of {all}, listed above", set.unreadable.len()),
+        found: format!("{} of {all}, listed above", set.unreadable().len()),
     })
 }
 

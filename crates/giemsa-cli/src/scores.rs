@@ -1,11 +1,11 @@
 //! What commands that judge models share: labelled images, and what a model says of them.
 
 use crate::Context;
-use crate::data::{LoadedSet, PatientArgs, load, say_found};
-use giemsa::classes::Class;
+use crate::data::{PatientArgs, load, say_found};
+use giemsa::dataset::Cache;
 use giemsa::dataset::scan::{Layout, scan_layout};
 use giemsa::dataset::{DatasetError, Sample};
-use giemsa::evaluate::LabelledPrediction;
+use giemsa::evaluate::{LabelledPrediction, labelled_predictions};
 use giemsa::model::Model;
 use giemsa::model::{Tta, predict_logits};
 use giemsa::preprocess::{Images, Preprocessing};
@@ -25,7 +25,7 @@ pub fn read(
     folder: &Path,
     preprocessing: &Preprocessing,
     context: &Context,
-) -> anyhow::Result<LoadedSet> {
+) -> anyhow::Result<Cache> {
     let set = load(samples, preprocessing, context)?;
     if set.is_empty() {
         let (path, expected) = (folder.display().to_string(), "at least one readable image".to_owned());
@@ -56,17 +56,6 @@ pub fn judge(
     say_found(&samples, context);
     let set = read(samples, folder, &model.recipe.input, context)?;
     let logits = predict_logits(&model.network, &set, views)?;
-    let scored = scored(set.cache.samples(), &logits, model.temperature);
-    Ok(Judged { scored, logits, unreadable: set.unreadable.len() })
-}
-
-/// The samples with the probabilities that `giemsa predict` gives them.
-pub fn scored(samples: &[Sample], logits: &[f32], temperature: f32) -> Vec<LabelledPrediction> {
-    let score = |(sample, &logit): (&Sample, &f32)| LabelledPrediction {
-        path: sample.path.clone(),
-        class: sample.class,
-        patient: sample.patient.clone(),
-        probability_parasitized: Class::probability_parasitized(logit / temperature).into(),
-    };
-    samples.iter().zip(logits).map(score).collect()
+    let scored = labelled_predictions(set.samples(), &logits, model.temperature);
+    Ok(Judged { scored, logits, unreadable: set.unreadable().len() })
 }

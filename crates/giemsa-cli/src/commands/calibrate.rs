@@ -2,14 +2,14 @@
 
 use crate::data::{PatientArgs, say};
 use crate::model::load;
-use crate::scores::{judge, scored};
+use crate::scores::judge;
 use crate::{Context, Outcome};
 use anyhow::bail;
 use giemsa::RESEARCH_ONLY;
 use giemsa::classes::Class;
 use giemsa::evaluate::calibration::{expected_calibration_error, fit_temperature, log_loss, reliability};
 use giemsa::evaluate::threshold::{Aim, choose};
-use giemsa::evaluate::{LabelledPrediction, check, check_both_classes, count};
+use giemsa::evaluate::{LabelledPrediction, check, check_both_classes, count, labelled_predictions};
 use giemsa::model::Tta;
 use giemsa::train::RunFolder;
 use giemsa::train::folder::Part;
@@ -96,7 +96,7 @@ fn with_temperature(images: &[LabelledPrediction], logits: &[f32], temperature: 
             patient: image.patient.clone(),
         })
         .collect();
-    scored(&samples, logits, temperature)
+    labelled_predictions(&samples, logits, temperature)
 }
 
 fn say_state(context: &Context, when: &str, temperature: f32, images: &[LabelledPrediction]) {

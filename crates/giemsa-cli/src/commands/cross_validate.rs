@@ -80,7 +80,7 @@ pub fn run(args: CrossValidateArgs, context: &Context) -> anyhow::Result<Outcome
     let set = read(samples, &args.data, &run.recipe.input, context)?;
     let Some(judged) = out_of_fold(&run, &set, &out, context)? else { return Ok(Outcome::Interrupted) };
     report(&run, &judged, &out, args.intervals.settings(), context)?;
-    Ok(if set.unreadable.is_empty() { Outcome::Done } else { Outcome::SomeSkipped })
+    Ok(if set.unreadable().is_empty() { Outcome::Done } else { Outcome::SomeSkipped })
 }
 
 /// Writes the report of all folds together and the spread over them, and prints both.

@@ -3,19 +3,19 @@
 mod story;
 
 use super::train::progress::Progress;
-use crate::data::{LoadedSet, load, patients, say};
+use crate::data::{load, patients, say};
 use crate::{Context, Outcome, number_of};
 use anyhow::Context as _;
 use giemsa::RESEARCH_ONLY;
-use giemsa::classes::Class;
+use giemsa::dataset::Cache;
 use giemsa::dataset::Sample;
 use giemsa::dataset::patients::PatientSource;
 use giemsa::dataset::scan::scan_classes;
 use giemsa::dataset::split::{SplitBy, split};
 use giemsa::evaluate::counts::Counts;
-use giemsa::evaluate::{LabelledPrediction, count};
+use giemsa::evaluate::{LabelledPrediction, count, predict_labelled};
+use giemsa::model::Tta;
 use giemsa::model::{Model, Recipe};
-use giemsa::model::{Tta, predict_logits};
 use giemsa::random::Random;
 use giemsa::synthetic::write_folder;
 use giemsa::train::{Ending, RunFolder, Settings, State, train};
@@ -68,9 +68,9 @@ pub fn run(args: DemoArgs, context: &Context) -> anyhow::Result<Outcome> {
 
 /// The images by their part in the demo.
 struct Sets {
-    training: LoadedSet,
-    validation: LoadedSet,
-    test: LoadedSet,
+    training: Cache,
+    validation: Cache,
+    test: Cache,
 }
 
 fn make(args: &DemoArgs, folder: &RunFolder, context: &Context) -> anyhow::Result<Outcome> {
@@ -87,7 +87,7 @@ fn make(args: &DemoArgs, folder: &RunFolder, context: &Context) -> anyhow::Resul
     folder.save_best(&model)?;
     folder.save_history(history)?;
     let result = judge(&model, &sets.test, args.seed)?;
-    let boxed = judge_with_embedded(sets.test.cache.samples().to_vec(), args.seed, context)?;
+    let boxed = judge_with_embedded(sets.test.samples().to_vec(), args.seed, context)?;
     write_sheet(&samples, args)?;
     write_page(args, &sets, &samples, history, &result, &boxed)?;
     say_result(args, &result, &boxed)?;
@@ -147,15 +147,8 @@ struct Judgement {
     named: usize,
 }
 
-fn judge(model: &Model, test: &LoadedSet, seed: u64) -> anyhow::Result<Judgement> {
-    let score = |(sample, logit): (&Sample, f32)| LabelledPrediction {
-        path: sample.path.clone(),
-        class: sample.class,
-        patient: sample.patient.clone(),
-        probability_parasitized: Class::probability_parasitized(logit / model.temperature).into(),
-    };
-    let scored: Vec<LabelledPrediction> =
-        test.cache.samples().iter().zip(predict_logits(&model.network, test, Tta::None)?).map(score).collect();
+fn judge(model: &Model, test: &Cache, seed: u64) -> anyhow::Result<Judgement> {
+    let scored = predict_labelled(model.predictor(Tta::None), test)?;
     let threshold = model.threshold.into();
     let named = Random::keyed(&[seed, u64::from_le_bytes(*b"naming\0\0")]).below(scored.len());
     Ok(Judgement { counts: count(&scored, threshold), scored, threshold, named })

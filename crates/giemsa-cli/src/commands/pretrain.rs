@@ -1,14 +1,15 @@
 //! `giemsa pretrain`: a model for use, made from all images at hand, with an honest account of how well it does.
 
-use super::cross_validate::folds::{CrossSettings, Lines, OutOfFold, Part, out_of_fold};
+use super::cross_validate::folds::{CrossSettings, Lines, OutOfFold, out_of_fold, part};
 use super::cross_validate::report;
 use super::evaluate::{IntervalArgs, text};
-use crate::data::{LoadedSet, PatientArgs, patients, say, say_found};
+use crate::data::{PatientArgs, patients, say, say_found};
 use crate::scores::{find, read};
 use crate::{Context, Outcome};
 use anyhow::Context as _;
 use giemsa::checksum::sha256_of_samples;
 use giemsa::classes::Class;
+use giemsa::dataset::Cache;
 use giemsa::dataset::Sample;
 use giemsa::evaluate::metrics::Metrics;
 use giemsa::evaluate::operating_point::{OperatingPoint, cross_fit, fit};
@@ -91,7 +92,7 @@ pub fn run(args: PretrainArgs, context: &Context) -> anyhow::Result<Outcome> {
     let card = model_card(
         &model,
         &Card {
-            data: &describe(set.cache.samples())?,
+            data: &describe(set.samples())?,
             seed: args.seed,
             folds: args.folds.into(),
             instruction_set: instruction_set().name(),
@@ -108,7 +109,7 @@ pub fn run(args: PretrainArgs, context: &Context) -> anyhow::Result<Outcome> {
     write_whole(&card_path, |file| file.write_all(card.as_bytes())).with_context(|| card_path.display().to_string())?;
     say(&Context { quiet: false, ..*context }, &text(&metrics));
     say(context, &format!("The model is {}, its card {}", path.display(), card_path.display()));
-    Ok(if set.unreadable.is_empty() { Outcome::Done } else { Outcome::SomeSkipped })
+    Ok(if set.unreadable().is_empty() { Outcome::Done } else { Outcome::SomeSkipped })
 }
 
 /// Cross-validates a recipe in a folder of its own; none when the user has stopped it.
@@ -117,7 +118,7 @@ fn judge(
     recipe: &Recipe,
     samples: Vec<Sample>,
     context: &Context,
-) -> anyhow::Result<Option<(LoadedSet, OutOfFold)>> {
+) -> anyhow::Result<Option<(Cache, OutOfFold)>> {
     say(context, &format!("Cross-validating the recipe {}.", recipe.name));
     let out = args.out.join(&recipe.name);
     let data = std::path::absolute(&args.data)?;
@@ -132,18 +133,18 @@ fn judge(
 fn train_on_all(
     args: &PretrainArgs,
     recipe: Recipe,
-    set: &LoadedSet,
+    set: &Cache,
     point: OperatingPoint,
     context: &Context,
 ) -> anyhow::Result<Option<Model>> {
-    say(context, &format!("Training {} on all {} images.", recipe.name, set.cache.samples().len()));
+    say(context, &format!("Training {} on all {} images.", recipe.name, set.samples().len()));
     let checkpoint = args.out.join("last.safetensors");
     let settings = Settings { recipe, seed: args.seed, steps_per_epoch: None };
     let mut state = if checkpoint.exists() { State::load(&checkpoint)?.0 } else { State::new(&settings)? };
     // Nothing is held out; the loop reports on a few of the images it trains on.
-    let every = vec![0; set.cache.samples().len()];
+    let every = vec![0; set.samples().len()];
     let few: Vec<usize> = (0..every.len()).map(|i| i % WATCHED_ONE_IN).collect();
-    let (all, watched) = (Part::of(set, &every, |_| true), Part::of(set, &few, |part| part == 0));
+    let (all, watched) = (part(set, &every, |_| true), part(set, &few, |part| part == 0));
     let ending = train(&mut state, &settings, &all, &watched, None, &mut Lines { context, judged: "seen" })?;
     state.save(&checkpoint, &settings.recipe)?;
     if ending == Ending::Interrupted {

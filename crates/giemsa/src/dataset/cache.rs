@@ -1,16 +1,18 @@
 //! The decoded cache: every image is read, decoded and resized once, and kept as bytes; augmentation samples from there.
 
-use super::{DatasetError, Sample};
+use super::{DatasetError, LabelledImages, Sample};
+use crate::classes::Class;
 use crate::image::ImageError;
-use crate::preprocess::Preprocessing;
+use crate::preprocess::{Images, Preprocessing};
 use rayon::prelude::*;
 use std::fs::File;
 use std::io::{self, Write};
 
-/// The images of a data set as bytes, in order; in memory, or in an unnamed temporary file when they are too many.
+/// The preprocessed images of a data set, in order; in memory, or in an unnamed temporary file if they need too much of it.
 #[derive(Debug)]
 pub struct Cache {
     samples: Vec<Sample>,
+    unreadable: Vec<ImageError>,
     image_len: usize,
     store: Store,
 }
@@ -19,15 +21,6 @@ pub struct Cache {
 enum Store {
     Memory(Vec<u8>),
     File(File),
-}
-
-/// A cache, and what could not be taken into it.
-#[derive(Debug)]
-pub struct Loaded {
-    /// Of the samples that could be read.
-    pub cache: Cache,
-    /// Why the others could not, in their order.
-    pub unreadable: Vec<ImageError>,
 }
 
 /// Images that are decoded before they are stored: what is in memory twice at the most.
@@ -48,7 +41,7 @@ impl Cache {
         preprocessing: &Preprocessing,
         memory_limit_bytes: Option<u64>,
         progress: &(dyn Fn() + Sync),
-    ) -> Result<Loaded, DatasetError> {
+    ) -> Result<Cache, DatasetError> {
         let image_len = preprocessing.side_px * preprocessing.side_px * 3;
         let limit = memory_limit_bytes.or_else(free_memory_share).unwrap_or(u64::MAX);
         let mut store = Store::for_bytes((samples.len() * image_len) as u64, limit).map_err(temporary)?;
@@ -75,7 +68,7 @@ impl Cache {
                 }
             }
         }
-        Ok(Loaded { cache: Cache { samples: kept, image_len, store }, unreadable })
+        Ok(Cache { samples: kept, unreadable, image_len, store })
     }
 
     /// The samples that could be read, in order.
@@ -83,19 +76,25 @@ impl Cache {
         &self.samples
     }
 
+    /// Returns why the other images could not be read, in their order.
+    pub fn unreadable(&self) -> &[ImageError] {
+        &self.unreadable
+    }
+
     /// Bytes of one image: `side * side * 3`.
     pub fn image_len(&self) -> usize {
         self.image_len
     }
+}
 
-    /// Copies image `i` to `image`.
-    ///
-    /// # Errors
-    /// When the temporary file cannot be read back.
-    ///
+impl Images for Cache {
+    fn len(&self) -> usize {
+        self.samples.len()
+    }
+
     /// # Panics
-    /// When there is no such image, or `image` has another length than [`Cache::image_len`].
-    pub fn read(&self, i: usize, image: &mut [u8]) -> Result<(), ImageError> {
+    /// If there is no such image, or `image` has another length than [`Cache::image_len`].
+    fn read(&self, i: usize, image: &mut [u8]) -> Result<(), ImageError> {
         assert!(i < self.samples.len() && image.len() == self.image_len, "image {i} of {}", self.samples.len());
         match &self.store {
             Store::Memory(bytes) => {
@@ -104,6 +103,12 @@ impl Cache {
             }
             Store::File(file) => read_at(file, image, (i * self.image_len) as u64).map_err(temporary),
         }
+    }
+}
+
+impl LabelledImages for Cache {
+    fn class(&self, index: usize) -> Class {
+        self.samples[index].class
     }
 }
 
@@ -159,7 +164,6 @@ fn free_memory_share() -> Option<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::classes::Class;
     use crate::preprocess::Resize;
     use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -182,10 +186,10 @@ mod tests {
             let count = || {
                 seen.fetch_add(1, Ordering::Relaxed);
             };
-            let Loaded { cache, unreadable } = Cache::load(samples.clone(), &preprocessing, limit, &count).unwrap();
+            let cache = Cache::load(samples.clone(), &preprocessing, limit, &count).unwrap();
             assert_eq!(matches!(cache.store, Store::File(_)), limit == Some(0));
             assert_eq!(seen.into_inner(), 7);
-            assert!(unreadable.len() == 1 && unreadable[0].to_string().contains("3.png"));
+            assert!(cache.unreadable().len() == 1 && cache.unreadable()[0].to_string().contains("3.png"));
             let mut image = [0; 12];
             cache.read(3, &mut image).unwrap();
             assert_eq!(image, [4, 10, 20].repeat(4)[..], "the fourth that could be read");

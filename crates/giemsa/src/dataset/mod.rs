@@ -7,6 +7,10 @@ pub mod patients;
 pub mod scan;
 pub mod split;
 pub mod statistics;
+mod subset;
+
+pub use cache::Cache;
+pub use subset::Subset;
 
 use crate::classes::Class;
 use crate::image::ImageError;

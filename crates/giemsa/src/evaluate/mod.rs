@@ -17,6 +17,9 @@ pub mod patients;
 pub mod threshold;
 
 use crate::classes::Class;
+use crate::dataset::{Cache, Sample};
+use crate::image::ImageError;
+use crate::model::Predictor;
 use std::path::PathBuf;
 
 /// A labelled image and what a model says of it.
@@ -47,6 +50,29 @@ impl LabelledPrediction {
     pub fn probability_of_truth(&self) -> f64 {
         if self.class.is_positive() { self.probability_parasitized } else { 1.0 - self.probability_parasitized }
     }
+}
+
+/// Predicts the classes of all images of a cached data set.
+///
+/// # Errors
+/// If an image cannot be read back.
+pub fn predict_labelled(predictor: Predictor<'_>, images: &Cache) -> Result<Vec<LabelledPrediction>, ImageError> {
+    Ok(labelled_predictions(images.samples(), &predictor.logits(images)?, predictor.model().temperature))
+}
+
+/// Pairs samples with the calibrated probabilities of their logits.
+pub fn labelled_predictions<'a>(
+    samples: impl IntoIterator<Item = &'a Sample>,
+    logits: &[f32],
+    temperature: f32,
+) -> Vec<LabelledPrediction> {
+    let label = |(sample, &logit): (&Sample, &f32)| LabelledPrediction {
+        path: sample.path.clone(),
+        class: sample.class,
+        patient: sample.patient.clone(),
+        probability_parasitized: Class::probability_parasitized(logit / temperature).into(),
+    };
+    samples.into_iter().zip(logits).map(label).collect()
 }
 
 /// Scores that cannot be judged.

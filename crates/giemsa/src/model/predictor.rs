@@ -79,7 +79,12 @@ impl Model {
     }
 }
 
-impl Predictor<'_> {
+impl<'a> Predictor<'a> {
+    /// Returns the model.
+    pub fn model(&self) -> &'a Model {
+        self.model
+    }
+
     /// Predicts the class of one image in memory.
     ///
     /// # Errors

@@ -30,7 +30,7 @@ fn saved(model: &Model) -> (tempfile::TempDir, PathBuf) {
 }
 
 fn error_of(bytes: &[u8]) -> String {
-    let error = Model::from_bytes(bytes, Path::new("some/model")).err().expect("an error").to_string();
+    let error = Model::from_bytes(bytes, Path::new("some/model")).expect_err("an error").to_string();
     assert!(error.starts_with("some/model: expected "), "{error}");
     error
 }

@@ -1,16 +1,13 @@
 //! The folds of a cross-validation: trained one after the other, each judged by the network that has not seen it, and
 //! kept, so that a run that was stopped goes on.
 
-use crate::data::{LoadedSet, patients, say};
-use crate::scores::scored;
+use crate::data::{patients, say};
 use crate::{Context, number_of};
 use anyhow::{Context as _, bail};
-use giemsa::classes::Class;
 use giemsa::dataset::split::folds;
-use giemsa::dataset::{DatasetError, LabelledImages, Sample};
-use giemsa::evaluate::LabelledPrediction;
+use giemsa::dataset::{Cache, DatasetError, Sample, Subset};
+use giemsa::evaluate::{LabelledPrediction, labelled_predictions};
 use giemsa::files::write_whole;
-use giemsa::image::ImageError;
 use giemsa::model::{Model, Recipe};
 use giemsa::model::{Tta, predict_logits};
 use giemsa::preprocess::Images;
@@ -43,18 +40,18 @@ pub const THRESHOLD: f64 = 0.5;
 /// Trains and judges fold after fold; none when the user has stopped it.
 pub fn out_of_fold(
     run: &CrossSettings,
-    set: &LoadedSet,
+    set: &Cache,
     out: &Path,
     context: &Context,
 ) -> anyhow::Result<Option<OutOfFold>> {
-    let samples = set.cache.samples();
+    let samples = set.samples();
     let fold_of = folds(samples, run.folds.into(), run.seed)
         .with_context(|| format!("{} cannot be divided into folds", run.data.display()))?;
     say(context, &format!("{} in {} folds.", number_of(patients(samples).len(), "patient"), run.folds));
     begin_or_go_on(out, run)?;
     let mut probabilities = vec![f64::NAN; samples.len()];
     for fold in 0..usize::from(run.folds) {
-        let held_out = Part::of(set, &fold_of, |of| of == fold);
+        let held_out = part(set, &fold_of, |of| of == fold);
         let predicted = match finished(out, fold, &held_out)? {
             Some(predicted) => predicted,
             None => match train_fold(out, fold, run, set, &fold_of, context)? {
@@ -62,7 +59,7 @@ pub fn out_of_fold(
                 None => return Ok(None),
             },
         };
-        for (&index, image) in held_out.indices.iter().zip(predicted) {
+        for (&index, image) in held_out.indices().iter().zip(predicted) {
             probabilities[index] = image.probability_parasitized;
         }
     }
@@ -94,7 +91,7 @@ fn fold_folder(out: &Path, fold: usize) -> PathBuf {
 }
 
 /// The predictions of a fold that was finished before.
-fn finished(out: &Path, fold: usize, held_out: &Part<'_>) -> anyhow::Result<Option<Vec<LabelledPrediction>>> {
+fn finished(out: &Path, fold: usize, held_out: &Subset<'_>) -> anyhow::Result<Option<Vec<LabelledPrediction>>> {
     let path = fold_folder(out, fold).join("predictions.csv");
     if !path.exists() {
         return Ok(None);
@@ -117,7 +114,7 @@ fn train_fold(
     out: &Path,
     fold: usize,
     run: &CrossSettings,
-    set: &LoadedSet,
+    set: &Cache,
     fold_of: &[usize],
     context: &Context,
 ) -> anyhow::Result<Option<Vec<LabelledPrediction>>> {
@@ -126,7 +123,7 @@ fn train_fold(
     let checkpoint = folder.join("last.safetensors");
     let settings = Settings { recipe: run.recipe.clone(), seed: run.seed, steps_per_epoch: None };
     let mut state = if checkpoint.exists() { State::load(&checkpoint)?.0 } else { State::new(&settings)? };
-    let (training, held_out) = (Part::of(set, fold_of, |of| of != fold), Part::of(set, fold_of, |of| of == fold));
+    let (training, held_out) = (part(set, fold_of, |of| of != fold), part(set, fold_of, |of| of == fold));
     say(context, &format!("Fold {}: {} images to train on, {} held out.", fold + 1, training.len(), held_out.len()));
     let ending = train(&mut state, &settings, &training, &held_out, None, &mut Lines { context, judged: "held out" })?;
     if ending == Ending::Interrupted {
@@ -136,7 +133,7 @@ fn train_fold(
     }
     let network = state.averaged_network()?;
     let samples: Vec<Sample> = held_out.samples().cloned().collect();
-    let predicted = scored(&samples, &predict_logits(&network, &held_out, Tta::None)?, 1.0);
+    let predicted = labelled_predictions(&samples, &predict_logits(&network, &held_out, Tta::None)?, 1.0);
     giemsa::evaluate::check(&predicted)?;
     Model::new(run.recipe.clone(), network).save(&folder.join("model.safetensors"))?;
     let path = folder.join("predictions.csv");
@@ -157,37 +154,10 @@ fn scored_as(sample: &Sample, probability_parasitized: f64) -> LabelledPredictio
     }
 }
 
-/// Some of the images of a set.
-pub struct Part<'a> {
-    set: &'a LoadedSet,
-    indices: Vec<usize>,
-}
-
-impl<'a> Part<'a> {
-    /// Those of the folds that belong.
-    pub fn of(set: &'a LoadedSet, fold_of: &[usize], belongs: impl Fn(usize) -> bool) -> Part<'a> {
-        let indices = fold_of.iter().enumerate().filter(|&(_, &fold)| belongs(fold)).map(|(index, _)| index);
-        Part { set, indices: indices.collect() }
-    }
-
-    fn samples(&self) -> impl Iterator<Item = &'a Sample> {
-        self.indices.iter().map(|&index| &self.set.cache.samples()[index])
-    }
-}
-
-impl Images for Part<'_> {
-    fn len(&self) -> usize {
-        self.indices.len()
-    }
-    fn read(&self, index: usize, bytes: &mut [u8]) -> Result<(), ImageError> {
-        self.set.read(self.indices[index], bytes)
-    }
-}
-
-impl LabelledImages for Part<'_> {
-    fn class(&self, index: usize) -> Class {
-        self.set.class(self.indices[index])
-    }
+/// Selects the images of the folds that belong.
+pub fn part<'a>(set: &'a Cache, fold_of: &[usize], belongs: impl Fn(usize) -> bool) -> Subset<'a> {
+    let indices = fold_of.iter().enumerate().filter(|&(_, &fold)| belongs(fold)).map(|(index, _)| index);
+    Subset::new(set, indices.collect())
 }
 
 /// One line an epoch.

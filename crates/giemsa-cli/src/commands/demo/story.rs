@@ -1,9 +1,10 @@
 //! What the demo leaves to be looked at: the contact sheet, and the page that tells what was done.
 
 use super::{DemoArgs, Judgement, PATIENTS, Sets, cells_and_patients, percent};
-use crate::data::{LoadedSet, patients};
+use crate::data::patients;
 use anyhow::Context as _;
 use giemsa::classes::Class;
+use giemsa::dataset::Cache;
 use giemsa::dataset::Sample;
 use giemsa::evaluate::LabelledPrediction;
 use giemsa::explain::explain;
@@ -65,7 +66,7 @@ pub fn write_page(
         notice: NOTICE,
         about: &[about(args, sets)],
         counts: result.counts,
-        patients: patients(sets.test.cache.samples()).len(),
+        patients: patients(sets.test.samples()).len(),
         history,
         named: &named_picture(named, result.threshold)?,
         galleries: &galleries(args, samples, result, boxed)?,
@@ -76,7 +77,7 @@ pub fn write_page(
 }
 
 fn about(args: &DemoArgs, sets: &Sets) -> String {
-    let part = |set: &LoadedSet| cells_and_patients(set.cache.samples());
+    let part = |set: &Cache| cells_and_patients(set.samples());
     format!(
         "The program drew {} cells of {PATIENTS} made-up patients, each with a stain and a light of its own. It trained \
          the network of the recipe seed on {}, chose the best of {} epochs by {}, and judged it by {}. No patient is in \

@@ -2,8 +2,9 @@
 
 use super::{By, RunSettings};
 use crate::Context;
-use crate::data::{LoadedSet, check_unreadable, load, patients, say, say_found};
+use crate::data::{check_unreadable, load, patients, say, say_found};
 use anyhow::{Context as _, bail};
+use giemsa::dataset::Cache;
 use giemsa::dataset::duplicates::find_duplicates;
 use giemsa::dataset::scan::{Layout, scan_classes, scan_layout};
 use giemsa::dataset::split::split;
@@ -15,8 +16,8 @@ use std::path::PathBuf;
 
 /// The two parts of a run, decoded.
 pub struct Sets {
-    pub training: LoadedSet,
-    pub validation: LoadedSet,
+    pub training: Cache,
+    pub validation: Cache,
 }
 
 /// The two parts of a run, as found.
@@ -30,14 +31,14 @@ struct Parts {
 impl Sets {
     /// The rows of `split.csv`.
     pub fn split_rows(&self) -> Vec<SplitRow> {
-        split_rows(self.training.cache.samples(), Part::Training)
-            .chain(split_rows(self.validation.cache.samples(), Part::Validation))
+        split_rows(self.training.samples(), Part::Training)
+            .chain(split_rows(self.validation.samples(), Part::Validation))
             .collect()
     }
 
     /// Whether there were images that could not be read.
     pub fn skipped(&self) -> bool {
-        !self.training.unreadable.is_empty() || !self.validation.unreadable.is_empty()
+        !self.training.unreadable().is_empty() || !self.validation.unreadable().is_empty()
     }
 }
 
@@ -105,7 +106,7 @@ fn check_shared(sets: &Sets, run: &RunSettings, given: bool) -> Result<(), Datas
         return Ok(());
     }
     for (training, validation) in pairs.iter().take(PAIRS_NAMED) {
-        let path = |set: &LoadedSet, index: usize| set.cache.samples()[index].path.display().to_string();
+        let path = |set: &Cache, index: usize| set.samples()[index].path.display().to_string();
         eprintln!("in both parts: {} = {}", path(&sets.training, *training), path(&sets.validation, *validation));
     }
     if pairs.len() > PAIRS_NAMED {
