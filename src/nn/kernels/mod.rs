@@ -17,6 +17,8 @@ pub(crate) mod conv_pool_backward;
 pub(crate) mod dense;
 pub mod peak;
 mod simd;
+#[cfg(test)]
+mod simd_tests;
 
 use serde::Serialize;
 use simd::{Kernel, Plain};
