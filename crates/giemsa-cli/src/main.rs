@@ -14,6 +14,7 @@ mod scores;
 pub use interrupt::interrupted;
 
 use clap::Parser;
+use clap::builder::PossibleValuesParser;
 use commands::Command;
 use giemsa::nn::kernels::{self, InstructionSet};
 use std::io::IsTerminal;
@@ -49,7 +50,7 @@ struct Cli {
     threads: Option<u16>,
 
     /// Compute with these vector instructions instead of the best that the processor has.
-    #[arg(long, global = true, value_name = "SET", display_order = 1002, value_parser = ["plain", "avx2", "avx512"])]
+    #[arg(long, global = true, value_name = "SET", display_order = 1002, value_parser = instruction_sets())]
     instruction_set: Option<String>,
 }
 
@@ -94,6 +95,11 @@ fn set_threads(threads: Option<u16>) -> anyhow::Result<()> {
         rayon::ThreadPoolBuilder::new().num_threads(threads.into()).build_global()?;
     }
     Ok(())
+}
+
+/// The values of `--instruction-set`.
+fn instruction_sets() -> PossibleValuesParser {
+    PossibleValuesParser::new(InstructionSet::ALL.map(InstructionSet::name))
 }
 
 /// Forces the instruction set that was asked for.

@@ -2,6 +2,15 @@
 //!
 //! The functions of the operation files are safe: they check lengths, then call `run`. All `unsafe` of the crate is in
 //! this folder. Images are NHWC, convolution weights HWIO.
+//!
+//! | Instruction set | Target | Lanes | Selected if |
+//! | --- | --- | --- | --- |
+//! | [`InstructionSet::Plain`] | all | 8 | no other set is available |
+//! | [`InstructionSet::Avx2`] | `x86_64` | 8 | the processor has AVX2 and FMA |
+//! | [`InstructionSet::Avx512`] | `x86_64` | 16 | the processor has AVX-512 F, VL, BW and DQ |
+//! | [`InstructionSet::Neon`] | `aarch64`, little-endian | 8, in two registers | the processor has NEON, as all of these have |
+//!
+//! The order of summation of a kernel depends only on its arguments and the instruction set.
 #![allow(unsafe_code)]
 
 pub(crate) mod adam;
@@ -15,8 +24,12 @@ pub(crate) mod conv_backward;
 pub(crate) mod conv_pool;
 pub(crate) mod conv_pool_backward;
 pub(crate) mod dense;
+#[cfg(target_arch = "aarch64")]
+mod neon;
 pub mod peak;
 mod simd;
+#[cfg(test)]
+mod simd_tests;
 
 use serde::Serialize;
 use simd::{Kernel, Plain};
@@ -34,11 +47,14 @@ pub enum InstructionSet {
     Avx2 = 2,
     /// AVX-512 F, VL, BW and DQ: 16 floats at a time.
     Avx512 = 3,
+    /// NEON (64-bit Arm): 8 floats at a time, in two registers.
+    Neon = 4,
 }
 
 impl InstructionSet {
-    /// All, least first.
-    pub const ALL: [InstructionSet; 3] = [InstructionSet::Plain, InstructionSet::Avx2, InstructionSet::Avx512];
+    /// All instruction sets; of those that a processor has, the last is the fastest.
+    pub const ALL: [InstructionSet; 4] =
+        [InstructionSet::Plain, InstructionSet::Avx2, InstructionSet::Avx512, InstructionSet::Neon];
 
     /// The name that `--instruction-set` takes.
     pub fn name(self) -> &'static str {
@@ -46,15 +62,17 @@ impl InstructionSet {
             InstructionSet::Plain => "plain",
             InstructionSet::Avx2 => "avx2",
             InstructionSet::Avx512 => "avx512",
+            InstructionSet::Neon => "neon",
         }
     }
 
     /// Whether this processor has it.
     pub fn is_available(self) -> bool {
-        #[cfg(target_arch = "x86_64")]
-        return match self {
+        match self {
             InstructionSet::Plain => true,
+            #[cfg(target_arch = "x86_64")]
             InstructionSet::Avx2 => is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma"),
+            #[cfg(target_arch = "x86_64")]
             InstructionSet::Avx512 => {
                 InstructionSet::Avx2.is_available()
                     && is_x86_feature_detected!("avx512f")
@@ -62,9 +80,11 @@ impl InstructionSet {
                     && is_x86_feature_detected!("avx512bw")
                     && is_x86_feature_detected!("avx512dq")
             }
-        };
-        #[cfg(not(target_arch = "x86_64"))]
-        return self == InstructionSet::Plain;
+            #[cfg(target_arch = "aarch64")]
+            InstructionSet::Neon => cfg!(target_endian = "little") && std::arch::is_aarch64_feature_detected!("neon"),
+            // The sets of other processor families.
+            _ => false,
+        }
     }
 }
 
@@ -84,6 +104,7 @@ pub fn instruction_set() -> InstructionSet {
         1 => InstructionSet::Plain,
         2 => InstructionSet::Avx2,
         3 => InstructionSet::Avx512,
+        4 => InstructionSet::Neon,
         _ => best_set(),
     }
 }
@@ -105,14 +126,16 @@ pub fn force(set: InstructionSet) -> bool {
 /// When the processor does not have it.
 #[inline]
 fn run<K: Kernel>(set: InstructionSet, kernel: K) -> K::Output {
-    assert!(set <= best_set(), "this processor has no {}", set.name());
-    // SAFETY: the processor has the set, which was just checked (whoever has one set has all smaller ones).
+    assert!(set.is_available(), "this processor has no {}", set.name());
+    // SAFETY: the processor has the set, which was just checked.
     unsafe {
         match set {
             #[cfg(target_arch = "x86_64")]
             InstructionSet::Avx512 => run_avx512(kernel),
             #[cfg(target_arch = "x86_64")]
             InstructionSet::Avx2 => run_avx2(kernel),
+            #[cfg(target_arch = "aarch64")]
+            InstructionSet::Neon => run_neon(kernel),
             _ => kernel.run::<Plain>(),
         }
     }
@@ -130,6 +153,13 @@ unsafe fn run_avx2<K: Kernel>(kernel: K) -> K::Output {
 unsafe fn run_avx512<K: Kernel>(kernel: K) -> K::Output {
     // SAFETY: the caller has checked that the processor has these features.
     unsafe { kernel.run::<avx512::Avx512>() }
+}
+
+#[cfg(target_arch = "aarch64")]
+#[target_feature(enable = "neon")]
+unsafe fn run_neon<K: Kernel>(kernel: K) -> K::Output {
+    // SAFETY: the caller has checked that the processor has NEON.
+    unsafe { kernel.run::<neon::Neon>() }
 }
 
 /// Cuts `total` into tiles, as (start, length): of twelve where the registers have room for as many and they fit, the

@@ -22,11 +22,12 @@ impl Kernel for MultiplyAdds {
     unsafe fn run<S: Simd>(self) -> u64 {
         // SAFETY: nothing but registers is used, and one array on the stack that holds a vector.
         unsafe {
-            let mut sums = [S::splat(0.0); CHAINS];
-            let (a, b) = (S::splat(std::hint::black_box(1e-3)), S::splat(std::hint::black_box(0.999)));
+            // Each sum stays 1. NEON's multiply-add overwrites the addend: any addend but the sum would need a copy.
+            let mut sums = [S::splat(std::hint::black_box(1.0)); CHAINS];
+            let factor = S::splat(std::hint::black_box(1e-30));
             for _ in 0..self.rounds {
                 for sum in &mut sums {
-                    *sum = S::fma(*sum, b, a);
+                    *sum = S::fma(*sum, factor, *sum);
                 }
             }
             let total = sums.into_iter().fold(0.0, |total, sum| total + S::sum(sum));
