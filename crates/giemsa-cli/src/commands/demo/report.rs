@@ -1,195 +1,226 @@
-//! What the demo leaves to be looked at: the contact sheet, and the page that tells what was done.
+//! The pictures of the demo: the contact sheet, and the page with the results.
 
-use super::{DemoArgs, Judgement, PATIENTS, Sets, cells_and_patients, percent};
+use super::{Demo, DemoArgs, PATIENTS, cells_and_patients, percent, stop_if_interrupted};
 use crate::data::patients;
+use crate::number_of;
 use anyhow::Context as _;
 use giemsa::classes::Class;
-use giemsa::dataset::Cache;
-use giemsa::dataset::Sample;
+use giemsa::dataset::{Cache, Sample};
 use giemsa::evaluate::LabelledPrediction;
-use giemsa::explain::explain;
+use giemsa::explain::occlusion;
 use giemsa::files::write_whole;
 use giemsa::image::decode_file;
 use giemsa::model::Model;
 use giemsa::random::Random;
 use giemsa::report::page::{Gallery, Page, Picture, page};
-use giemsa::report::saliency::overlay_of_grad_cam;
+use giemsa::report::saliency::overlay_of_occlusion;
 use giemsa::report::sheet::{Group, Layout, Tile, sheet};
 use giemsa::report::write_png;
-use giemsa::train::EpochRow;
 use std::path::Path;
 
-/// Images of each class on the sheet, and of each kind of mistake on the page.
-const SAMPLES: usize = 16;
-const MISTAKES: usize = 18;
-/// Parasitized cells of which the evidence is shown; half as many of the others.
-const EXPLAINED: usize = 8;
+/// Cells per class on the contact sheet and on the page.
+const CELLS_PER_CLASS: usize = 16;
+/// Errors of each kind on the page.
+const MAX_ERRORS: usize = 18;
+/// Cells of each class with a saliency map; occlusion takes 512 predictions per cell.
+const PARASITIZED_MAPS: usize = 6;
+const UNINFECTED_MAPS: usize = 2;
 
-const NOTICE: &str = "The cells are drawn by the program, not photographed: the figures show that everything works, and \
-                      say nothing about real cells.";
+const NOTICE: &str = "The cells are drawn by the program, not photographed. The metrics show that the program works; they \
+                      do not apply to real cells.";
 
-/// Some samples of a class, spread over its patients by chance.
-fn some(samples: &[Sample], class: Class, seed: u64) -> Vec<&Sample> {
-    let mut chosen: Vec<&Sample> = samples.iter().filter(|sample| sample.class == class).collect();
-    Random::keyed(&[seed, u64::from_le_bytes(*b"showing\0"), class.index() as u64]).shuffle(&mut chosen);
-    chosen.truncate(SAMPLES);
-    chosen
+/// Selects cells of one class at random.
+fn select(samples: &[Sample], class: Class, seed: u64) -> Vec<&Sample> {
+    let mut selected: Vec<&Sample> = samples.iter().filter(|sample| sample.class == class).collect();
+    Random::keyed(&[seed, u64::from_le_bytes(*b"showing\0"), class.index() as u64]).shuffle(&mut selected);
+    selected.truncate(CELLS_PER_CLASS);
+    selected
 }
 
 fn name_of(path: &Path) -> String {
     path.file_stem().unwrap_or_default().to_string_lossy().into_owned()
 }
 
+/// Formats the probability below a picture.
+fn probability_line(probability_parasitized: f64) -> String {
+    format!("P = {probability_parasitized:.3}")
+}
+
+/// Writes `sheet.png`, a contact sheet with cells of each class.
 pub fn write_sheet(samples: &[Sample], args: &DemoArgs) -> anyhow::Result<()> {
     let tile = |sample: &Sample| -> anyhow::Result<Tile> {
         Ok(Tile { image: decode_file(&sample.path)?.pixels, lines: vec![name_of(&sample.path)] })
     };
     let group = |class: Class| -> anyhow::Result<Group> {
-        let tiles = some(samples, class, args.seed).into_iter().map(tile).collect::<anyhow::Result<_>>()?;
+        let tiles = select(samples, class, args.seed).into_iter().map(tile).collect::<anyhow::Result<_>>()?;
         Ok(Group { title: format!("{class} (drawn)"), tiles })
     };
     let groups = [group(Class::Parasitized)?, group(Class::Uninfected)?];
     Ok(write_png(&sheet(&groups, Layout::default())?, &args.out.join("sheet.png"))?)
 }
 
-pub fn write_page(
-    args: &DemoArgs,
-    sets: &Sets,
-    samples: &[Sample],
-    history: &[EpochRow],
-    result: &Judgement,
-    boxed: &Judgement,
-) -> anyhow::Result<()> {
-    let named = &result.scored[result.named];
+/// Writes `index.html`, the report.
+pub fn write_page(args: &DemoArgs, demo: &Demo) -> anyhow::Result<()> {
     let text = page(&Page {
-        title: "Red blood cells, drawn and told apart",
+        title: "Demo: classifying drawn red blood cells",
         notice: NOTICE,
-        about: &[about(args, sets)],
-        counts: result.counts,
-        patients: patients(sets.test.samples()).len(),
-        history,
-        named: &named_picture(named, result.threshold)?,
-        galleries: &galleries(args, samples, result, boxed)?,
-        commands: &commands(args, named),
+        about: &[about(args, demo)],
+        counts: demo.trained.counts,
+        patients: patients(demo.sets.test.samples()).len(),
+        history: &demo.history,
+        named: &example_picture(demo)?,
+        galleries: &galleries(args, demo)?,
+        commands: &commands(args, demo.example()),
     })?;
     let path = args.out.join("index.html");
     write_whole(&path, |file| file.write_all(text.as_bytes())).with_context(|| path.display().to_string())
 }
 
-fn about(args: &DemoArgs, sets: &Sets) -> String {
-    let part = |set: &Cache| cells_and_patients(set.samples());
+fn about(args: &DemoArgs, demo: &Demo) -> String {
+    let set = |set: &Cache| cells_and_patients(set.samples());
     format!(
-        "The program drew {} cells of {PATIENTS} made-up patients, each with a stain and a light of its own. It trained \
-         the network of the recipe seed on {}, chose the best of {} epochs by {}, and judged it by {}. No patient is in \
-         two of these parts.",
+        "The program drew {} cells of {PATIENTS} synthetic patients; stain and illumination differ between patients. It \
+         trained the recipe keras-tutorial on {}, selected the best of {} on {}, and evaluated the model on {}. No \
+         patient is in more than one of these sets.",
         args.images,
-        part(&sets.training),
-        args.epochs,
-        part(&sets.validation),
-        part(&sets.test)
+        set(&demo.sets.training),
+        number_of(args.epochs as usize, "epoch"),
+        set(&demo.sets.validation),
+        set(&demo.sets.test)
     )
 }
 
-/// The evidence of the model in the program, mistakes, then samples.
-fn galleries(
-    args: &DemoArgs,
-    samples: &[Sample],
-    result: &Judgement,
-    boxed: &Judgement,
-) -> anyhow::Result<Vec<Gallery>> {
-    let mut galleries = vec![evidence(args, samples, boxed)?];
-    let mistakes = [
-        (Class::Parasitized, "Parasites that were missed", "Parasitized cells called Uninfected"),
-        (Class::Uninfected, "False alarms", "Uninfected cells called Parasitized"),
-    ];
-    for (class, title, what) in mistakes {
-        let wrong = |scored: &&LabelledPrediction| scored.class == class && !scored.is_right(result.threshold);
-        let mut worst: Vec<&LabelledPrediction> = result.scored.iter().filter(wrong).collect();
-        worst.sort_by(|a, b| a.probability_of_truth().total_cmp(&b.probability_of_truth()));
-        let all = worst.len();
-        worst.truncate(MISTAKES);
-        let text = match all {
-            0 => format!("{what}: none."),
-            _ => format!("{what}: {all}. With the probability of Parasitized, the surest mistakes first."),
-        };
-        let pictures = worst.into_iter().map(mistake);
-        galleries.push(Gallery { title: title.to_owned(), text, pictures: pictures.collect::<anyhow::Result<_>>()? });
+/// Collects saliency maps, errors and sample cells.
+fn galleries(args: &DemoArgs, demo: &Demo) -> anyhow::Result<Vec<Gallery>> {
+    let mut galleries = vec![saliency_gallery(args, demo)?];
+    for class in Class::ALL {
+        galleries.push(error_gallery(demo, class)?);
     }
     for class in Class::ALL {
-        let picture = |sample: &Sample| -> anyhow::Result<Picture> {
-            let alt = format!("A drawn red blood cell, {class}");
-            Ok(Picture { image: decode_file(&sample.path)?.pixels, alt, lines: vec![name_of(&sample.path)] })
-        };
-        let pictures = some(samples, class, args.seed).into_iter().map(picture).collect::<anyhow::Result<_>>()?;
-        let text = match class {
-            Class::Parasitized => "With rings, trophozoites or schizonts of the parasite, plain or faint.",
-            Class::Uninfected => {
-                "Some with a platelet, a deposit of stain, specks or a dimple, which are no parasites."
-            }
-        };
-        galleries.push(Gallery { title: format!("{class} cells, drawn"), text: text.to_owned(), pictures });
+        galleries.push(sample_gallery(args, demo, class)?);
     }
     Ok(galleries)
 }
 
-/// What the model in the program sees in some cells, beside the cells.
-fn evidence(args: &DemoArgs, samples: &[Sample], boxed: &Judgement) -> anyhow::Result<Gallery> {
+/// Shows where the built-in model finds evidence in some of the cells.
+fn saliency_gallery(args: &DemoArgs, demo: &Demo) -> anyhow::Result<Gallery> {
     let model = Model::embedded()?;
-    let explained = |sample: &Sample| -> anyhow::Result<Picture> {
-        let image = decode_file(&sample.path)?.pixels;
-        let explanation = explain(&model, &image)?;
-        let drawn = explanation.grad_cam.as_ref().map(|map| overlay_of_grad_cam(&model, &image, map));
-        let probability = explanation.prediction.probability_parasitized;
-        let lines = vec![format!("{probability:.3}"), name_of(&sample.path)];
-        let alt = format!("A drawn red blood cell, {}, with the evidence for Parasitized in orange", sample.class);
-        Ok(Picture { image: drawn.unwrap_or(image), alt, lines })
+    let cells = |class, count| select(&demo.samples, class, args.seed).into_iter().take(count);
+    let shown = cells(Class::Parasitized, PARASITIZED_MAPS).chain(cells(Class::Uninfected, UNINFECTED_MAPS));
+    let map = |sample: &Sample| -> anyhow::Result<Picture> {
+        stop_if_interrupted()?;
+        saliency_picture(&model, sample)
     };
-    let shown = some(samples, Class::Parasitized, args.seed).into_iter().take(EXPLAINED);
-    let shown = shown.chain(some(samples, Class::Uninfected, args.seed).into_iter().take(EXPLAINED / 2));
     Ok(Gallery {
-        title: "What the model in the program sees".to_owned(),
+        title: "Saliency maps of the built-in model".to_owned(),
         text: format!(
-            "The program has a model of its own, trained on photographed cells. Of the {} drawn cells that the other \
-             network was judged on, it calls {} what they are. Where it finds evidence for Parasitized (orange) and \
-             against it (blue) in some cells, with the probability of Parasitized:",
-            boxed.counts.images(),
-            percent(boxed.counts.accuracy())
+            "The built-in model was trained on photographs of cells. Its accuracy on the {} drawn test cells is {}. The \
+             maps are computed by occlusion: small squares of the image are covered in turn, and the change in the \
+             output of the model is drawn over the image. Orange is evidence for Parasitized, blue is evidence against \
+             it. P is the probability of Parasitized.",
+            demo.builtin.counts.images(),
+            percent(demo.builtin.counts.accuracy())
         ),
-        pictures: shown.map(explained).collect::<anyhow::Result<_>>()?,
+        pictures: shown.map(map).collect::<anyhow::Result<_>>()?,
     })
 }
 
-fn mistake(scored: &LabelledPrediction) -> anyhow::Result<Picture> {
-    let lines = vec![format!("{:.3}", scored.probability_parasitized), name_of(&scored.path)];
-    let alt = format!("A drawn red blood cell, {}, that was called the other class", scored.class);
-    Ok(Picture { image: decode_file(&scored.path)?.pixels, alt, lines })
+/// Draws the occlusion map of a cell over its image.
+fn saliency_picture(model: &Model, sample: &Sample) -> anyhow::Result<Picture> {
+    let image = decode_file(&sample.path)?.pixels;
+    let probability = model.predict(&image)?.probability_parasitized;
+    let map = occlusion(model, &image);
+    Ok(Picture {
+        image: overlay_of_occlusion(model, &image, &map),
+        alt: format!("Saliency map of a drawn red blood cell, {}: evidence for Parasitized in orange", sample.class),
+        lines: vec![probability_line(probability.into()), name_of(&sample.path)],
+    })
 }
 
-fn named_picture(scored: &LabelledPrediction, threshold: f64) -> anyhow::Result<Picture> {
-    let (is, called) = (scored.class, scored.called(threshold));
-    let lines = vec![
-        format!("called {called}"),
-        format!("probability of Parasitized {:.3}", scored.probability_parasitized),
-        format!("drawn as {is}"),
-        name_of(&scored.path),
-    ];
-    let alt = format!("A drawn red blood cell, {is}, called {called}");
-    Ok(Picture { image: decode_file(&scored.path)?.pixels, alt, lines })
+/// Shows the cells of a class that the trained model classified as the other class, the most confident errors first.
+fn error_gallery(demo: &Demo, class: Class) -> anyhow::Result<Gallery> {
+    let threshold = demo.trained.threshold;
+    let is_error = |image: &&LabelledPrediction| image.class == class && !image.is_right(threshold);
+    let mut errors: Vec<&LabelledPrediction> = demo.trained.predictions.iter().filter(is_error).collect();
+    errors.sort_by(|a, b| a.probability_of_truth().total_cmp(&b.probability_of_truth()));
+    let (title, wrong) = match class {
+        Class::Parasitized => ("False negatives", Class::Uninfected),
+        Class::Uninfected => ("False positives", Class::Parasitized),
+    };
+    let text = match errors.len() {
+        0 => format!("No {class} cell was classified as {wrong}."),
+        count => format!(
+            "{} classified as {wrong}. The most confident errors are first; P is the probability of Parasitized.",
+            number_of(count, &format!("{class} cell"))
+        ),
+    };
+    errors.truncate(MAX_ERRORS);
+    let pictures = errors.into_iter().map(error_picture).collect::<anyhow::Result<_>>()?;
+    Ok(Gallery { title: title.to_owned(), text, pictures })
 }
 
-fn commands(args: &DemoArgs, named: &LabelledPrediction) -> Vec<(String, String)> {
-    let out = args.out.display();
-    let command = |command: String, meaning: &str| (command, meaning.to_owned());
-    vec![
-        command(
-            format!("giemsa predict {}", named.path.display()),
-            "names an image, or a folder of them, with the model in the program",
-        ),
-        command(
-            format!("giemsa predict --model {out}/model.safetensors {}", named.path.display()),
-            "does it with the network trained here",
-        ),
-        command("giemsa fetch".to_owned(), "downloads 27,558 images of real cells"),
-        command("giemsa train data/cell_images".to_owned(), "trains on them"),
+fn error_picture(image: &LabelledPrediction) -> anyhow::Result<Picture> {
+    Ok(Picture {
+        image: decode_file(&image.path)?.pixels,
+        alt: format!("A drawn red blood cell, {}, classified as the other class", image.class),
+        lines: vec![probability_line(image.probability_parasitized), name_of(&image.path)],
+    })
+}
+
+fn sample_gallery(args: &DemoArgs, demo: &Demo, class: Class) -> anyhow::Result<Gallery> {
+    let picture = |sample: &Sample| -> anyhow::Result<Picture> {
+        let alt = format!("A drawn red blood cell, {class}");
+        Ok(Picture { image: decode_file(&sample.path)?.pixels, alt, lines: vec![name_of(&sample.path)] })
+    };
+    let text = match class {
+        Class::Parasitized => "They contain rings, trophozoites or schizonts; some are faint.",
+        Class::Uninfected => {
+            "Some contain a platelet, a stain deposit, specks or a dimple, which can be mistaken for a parasite."
+        }
+    };
+    let pictures = select(&demo.samples, class, args.seed).into_iter().map(picture).collect::<anyhow::Result<_>>()?;
+    Ok(Gallery { title: format!("{class} cells (drawn)"), text: text.to_owned(), pictures })
+}
+
+fn example_picture(demo: &Demo) -> anyhow::Result<Picture> {
+    let (example, predicted) = (demo.example(), demo.example().called(demo.trained.threshold));
+    Ok(Picture {
+        image: decode_file(&example.path)?.pixels,
+        alt: format!("A drawn red blood cell, {}, classified as {predicted}", example.class),
+        lines: vec![
+            format!("classified as {predicted}"),
+            format!("P(Parasitized) = {:.3}", example.probability_parasitized),
+            format!("drawn as {}", example.class),
+            name_of(&example.path),
+        ],
+    })
+}
+
+fn commands(args: &DemoArgs, example: &LabelledPrediction) -> Vec<(String, String)> {
+    let (out, image) = (args.out.display(), example.path.display());
+    [
+        (format!("giemsa predict {image}"), "classifies an image, or a folder of images, with the built-in model"),
+        (format!("giemsa predict --model {out}/model.safetensors {image}"), "uses the model that the demo trained"),
+        ("giemsa fetch".to_owned(), "downloads 27,558 images of real cells"),
+        ("giemsa train data/cell_images".to_owned(), "trains a model on them"),
     ]
+    .map(|(command, meaning)| (command, meaning.to_owned()))
+    .into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn explains_cells_by_occlusion() {
+        let place = tempfile::tempdir().unwrap();
+        let path = place.path().join("cell.png");
+        let image = giemsa::synthetic::draw_cell(1, 0, 7, Class::Parasitized);
+        image.save(&path).unwrap();
+        let model = Model::embedded().unwrap();
+        let sample = Sample { path, class: Class::Parasitized, patient: None };
+        let picture = saliency_picture(&model, &sample).unwrap();
+        assert_eq!(picture.image, overlay_of_occlusion(&model, &image, &occlusion(&model, &image)));
+    }
 }
