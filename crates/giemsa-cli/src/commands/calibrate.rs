@@ -21,8 +21,7 @@ Examples:
   giemsa calibrate --model runs/compact-1/model.safetensors data/calibration
   giemsa calibrate data/calibration --aim 'specificity>=0.99' --out strict.safetensors
 
-Use patients that the model was not trained on, and judge it on yet others.
-For research use only, not for diagnosis.";
+Use patients that the model was not trained on, and judge it on yet others.";
 
 /// Arguments of `giemsa calibrate`.
 #[derive(clap::Args)]

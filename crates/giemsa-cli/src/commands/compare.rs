@@ -20,7 +20,7 @@ Examples:
   giemsa compare runs/a/model.safetensors runs/b/model.safetensors data/test
   giemsa compare a.safetensors b.safetensors data/test --json
 
-Differences are the first model less the second. For research use only, not for diagnosis.";
+Differences are the first model less the second.";
 
 /// Arguments of `giemsa compare`.
 #[derive(clap::Args)]

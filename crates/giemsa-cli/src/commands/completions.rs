@@ -1,7 +1,6 @@
 //! `giemsa completions`: scripts that let a shell complete commands and flags.
 
-use crate::{Cli, Context, Outcome};
-use clap::CommandFactory;
+use crate::{Context, Outcome, help};
 use std::io::Write;
 
 const EXAMPLES: &str = "\
@@ -22,7 +21,7 @@ pub struct CompletionsArgs {
 pub fn run(args: CompletionsArgs, _: &Context) -> anyhow::Result<Outcome> {
     // clap_complete panics where it cannot write, so it writes into memory first.
     let mut script = Vec::new();
-    clap_complete::generate(args.shell, &mut Cli::command(), "giemsa", &mut script);
+    clap_complete::generate(args.shell, &mut help::command(), "giemsa", &mut script);
     std::io::stdout().write_all(&script)?;
     Ok(Outcome::Done)
 }

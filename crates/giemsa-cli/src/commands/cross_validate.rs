@@ -25,7 +25,7 @@ Examples:
   giemsa cross-validate data/cell_images --folds 10 --recipe my.toml --out runs/mine
 
 The same command again goes on where it was stopped. Nothing is chosen on the fold held out: each network is that of the
-last epoch. For research use only, not for diagnosis.";
+last epoch.";
 
 /// Arguments of `giemsa cross-validate`.
 #[derive(clap::Args)]

@@ -1,201 +1,252 @@
-//! `giemsa demo`: everything at work on drawn cells, and a page about it.
+//! `giemsa demo`: draws cells, trains and evaluates a model on them, and writes a report.
 
-mod story;
+mod folder;
+mod report;
 
 use super::train::progress::Progress;
-use crate::data::{load, patients, say};
-use crate::{Context, Outcome, number_of};
-use anyhow::Context as _;
+use crate::data::{bar, load, patients, say};
+use crate::{Context, Outcome, interrupted, number_of};
+use folder::DemoFolder;
 use giemsa::RESEARCH_ONLY;
-use giemsa::dataset::Cache;
-use giemsa::dataset::Sample;
 use giemsa::dataset::patients::PatientSource;
 use giemsa::dataset::scan::scan_classes;
 use giemsa::dataset::split::{SplitBy, split};
+use giemsa::dataset::{Cache, Sample};
 use giemsa::evaluate::counts::Counts;
 use giemsa::evaluate::{LabelledPrediction, count, predict_labelled};
-use giemsa::model::Tta;
-use giemsa::model::{Model, Recipe};
+use giemsa::model::{Model, Recipe, Tta};
 use giemsa::random::Random;
-use giemsa::synthetic::write_folder;
-use giemsa::train::{Ending, RunFolder, Settings, State, train};
-use indicatif::{ProgressBar, ProgressStyle};
-use std::io::{IsTerminal, Write};
-use std::path::PathBuf;
-use story::{write_page, write_sheet};
+use giemsa::synthetic::{PhantomError, write_folder};
+use giemsa::train::{Ending, EpochRow, RunFolder, Settings, State, train};
+use std::io::Write;
+use std::ops::ControlFlow;
+use std::path::{Path, PathBuf};
 
 const EXAMPLES: &str = "\
 Examples:
   giemsa demo
-  giemsa demo somewhere --seed 7
+  giemsa demo my-demo --images 1000 --epochs 5 --seed 7
 
-OUT gets index.html, the drawn cells, sheet.png, curves.png, history.csv and model.safetensors.
-For research use only, not for diagnosis.";
+OUT receives index.html (the report), cells/, sheet.png, curves.png, history.csv and model.safetensors.
+The next demo with the same OUT replaces it.";
 
-/// Patients that the cells are dealt out to.
+/// Number of synthetic patients.
 const PATIENTS: usize = 60;
-/// Share of the images that are evaluated on, and of the rest, by which the best epoch is chosen.
-const TEST_SHARE: f64 = 0.25;
-const VALIDATION_SHARE: f64 = 0.2;
+/// Fraction of the images in the test set.
+const TEST_FRACTION: f64 = 0.25;
+/// Fraction of the other images in the validation set.
+const VALIDATION_FRACTION: f64 = 0.2;
+
 /// Arguments of `giemsa demo`.
 #[derive(clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub struct DemoArgs {
-    /// A new or empty folder.
+    /// The output folder: new, empty, or made by an earlier demo.
     #[arg(default_value = "giemsa-demo")]
     out: PathBuf,
-    /// Cells to draw.
+    /// Number of cells to draw.
     #[arg(long, value_name = "N", default_value_t = 5000, value_parser = clap::value_parser!(u32).range(400..=100_000))]
     images: u32,
-    /// Epochs to train.
+    /// Number of training epochs.
     #[arg(long, value_name = "N", default_value_t = 12, value_parser = clap::value_parser!(u64).range(1..=1000))]
     epochs: u64,
-    /// Cells, split, first weights and order follow from this number.
+    /// Seed of the cells, the split, the initial weights and the training order.
     #[arg(long, value_name = "N", default_value_t = 0)]
     seed: u64,
 }
 
-/// Runs it; a folder that could not be finished is removed again.
-pub fn run(args: DemoArgs, context: &Context) -> anyhow::Result<Outcome> {
-    crate::interrupted();
-    let folder = RunFolder::create(&args.out)?;
-    let made = make(&args, &folder, context);
-    if !matches!(made, Ok(Outcome::Done)) {
-        std::fs::remove_dir_all(&args.out).with_context(|| args.out.display().to_string())?;
-    }
-    made
-}
-
-/// The images by their part in the demo.
+/// The images by their use.
 struct Sets {
     training: Cache,
     validation: Cache,
     test: Cache,
 }
 
-fn make(args: &DemoArgs, folder: &RunFolder, context: &Context) -> anyhow::Result<Outcome> {
+/// The predictions of one model for the test set.
+struct Evaluation {
+    predictions: Vec<LabelledPrediction>,
+    counts: Counts,
+    threshold: f64,
+}
+
+/// The results of a finished demo.
+struct Demo {
+    samples: Vec<Sample>,
+    sets: Sets,
+    history: Vec<EpochRow>,
+    /// The model trained by the demo.
+    trained: Evaluation,
+    /// The built-in model, which was trained on photographs.
+    builtin: Evaluation,
+    /// Index of the test cell that serves as an example.
+    example: usize,
+}
+
+impl Demo {
+    fn example(&self) -> &LabelledPrediction {
+        &self.trained.predictions[self.example]
+    }
+}
+
+/// The user has pressed Ctrl-C.
+#[derive(Debug)]
+struct Interrupted;
+
+impl std::fmt::Display for Interrupted {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("interrupted")
+    }
+}
+
+impl std::error::Error for Interrupted {}
+
+/// Runs the demo. The results are complete before they are printed, so a closed standard output does not affect them.
+pub fn run(args: DemoArgs, context: &Context) -> anyhow::Result<Outcome> {
+    // The first call installs the handler: from here on Ctrl-C removes what the demo has written.
+    interrupted();
+    let folder = DemoFolder::create(&args.out)?;
+    match make(&args, folder.path(), context) {
+        Ok(demo) => {
+            print_results(&args, &demo)?;
+            Ok(Outcome::Done)
+        }
+        Err(error) => {
+            folder.remove()?;
+            if !error.is::<Interrupted>() {
+                return Err(error);
+            }
+            if !context.quiet {
+                eprintln!("interrupted; removed the unfinished output from {}", args.out.display());
+            }
+            Ok(Outcome::Interrupted)
+        }
+    }
+}
+
+fn make(args: &DemoArgs, out: &Path, context: &Context) -> anyhow::Result<Demo> {
     let samples = draw(args, context)?;
     let mut recipe = Recipe::load("keras-tutorial")?;
     recipe.training.epochs = args.epochs;
-    let sets = divide(samples.clone(), args.seed, &recipe, context)?;
+    let sets = split_and_load(samples.clone(), args.seed, &recipe, context)?;
     let settings = Settings { recipe, seed: args.seed, steps_per_epoch: None };
-    let mut state = State::new(&settings)?;
-    let Some(model) = learn(&mut state, &settings, &sets, folder, context)? else {
-        return Ok(Outcome::Interrupted);
-    };
-    let history = &state.progress.history;
-    folder.save_best(&model)?;
-    folder.save_history(history)?;
-    let result = judge(&model, &sets.test, args.seed)?;
-    let boxed = judge_with_embedded(sets.test.samples().to_vec(), args.seed, context)?;
-    write_sheet(&samples, args)?;
-    write_page(args, &sets, &samples, history, &result, &boxed)?;
-    say_result(args, &result, &boxed)?;
-    Ok(Outcome::Done)
+    let (model, history) = train_model(&settings, &sets, &RunFolder::existing(out), context)?;
+    let trained = evaluate(&model, &sets.test)?;
+    stop_if_interrupted()?;
+    let builtin = evaluate_builtin(sets.test.samples().to_vec(), context)?;
+    stop_if_interrupted()?;
+    let example = Random::keyed(&[args.seed, u64::from_le_bytes(*b"naming\0\0")]).below(trained.predictions.len());
+    let demo = Demo { samples, sets, history, trained, builtin, example };
+    report::write_sheet(&demo.samples, args)?;
+    report::write_page(args, &demo)?;
+    Ok(demo)
+}
+
+/// Returns an error if the user has pressed Ctrl-C.
+fn stop_if_interrupted() -> Result<(), Interrupted> {
+    if interrupted() { Err(Interrupted) } else { Ok(()) }
 }
 
 /// Draws the cells into `OUT/cells`.
 fn draw(args: &DemoArgs, context: &Context) -> anyhow::Result<Vec<Sample>> {
     say(context, &format!("Drawing {} synthetic cells of {PATIENTS} patients.", args.images));
-    let shown = !context.quiet && std::io::stderr().is_terminal();
-    let bar = if shown { ProgressBar::new(args.images.into()) } else { ProgressBar::hidden() };
-    bar.set_style(ProgressStyle::with_template("Drawing cells {bar:30} {pos}/{len}, {eta} left")?);
     let cells = args.out.join("cells");
-    write_folder(&cells, args.images as usize, PATIENTS, args.seed, &|| bar.inc(1))?;
+    let bar = bar(context, args.images as usize, "Drawing cells");
+    let drawn = write_folder(&cells, args.images as usize, PATIENTS, args.seed, &|| {
+        bar.inc(1);
+        if interrupted() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    });
     bar.finish_and_clear();
-    Ok(scan_classes(&cells, &PatientSource::FileName)?)
+    match drawn {
+        Err(PhantomError::Stopped) => Err(Interrupted.into()),
+        Err(error) => Err(error.into()),
+        Ok(_) => Ok(scan_classes(&cells, &PatientSource::FileName)?),
+    }
 }
 
-/// How many cells of how many patients, as people write it.
+/// Formats the number of cells and of patients of a set.
 fn cells_and_patients(samples: &[Sample]) -> String {
     format!("{} of {}", number_of(samples.len(), "cell"), number_of(patients(samples).len(), "patient"))
 }
 
-/// Divides by patient: to learn from, to choose the best epoch by, and to judge the choice.
-fn divide(samples: Vec<Sample>, seed: u64, recipe: &Recipe, context: &Context) -> anyhow::Result<Sets> {
-    let (rest, test) = split(samples, TEST_SHARE, SplitBy::Patient, seed)?;
-    let (training, validation) = split(rest, VALIDATION_SHARE, SplitBy::Patient, seed)?;
+/// Splits the cells by patient into training, validation and test set, and decodes them.
+fn split_and_load(samples: Vec<Sample>, seed: u64, recipe: &Recipe, context: &Context) -> anyhow::Result<Sets> {
+    let (rest, test) = split(samples, TEST_FRACTION, SplitBy::Patient, seed)?;
+    let (training, validation) = split(rest, VALIDATION_FRACTION, SplitBy::Patient, seed)?;
     for (name, samples) in [("Training", &training), ("Validation", &validation), ("Test", &test)] {
         say(context, &format!("{name}: {}.", cells_and_patients(samples)));
     }
-    let load = |samples| load(samples, &recipe.input, context);
+    let load = |samples| -> anyhow::Result<Cache> {
+        let set = load(samples, &recipe.input, context)?;
+        stop_if_interrupted()?;
+        Ok(set)
+    };
     Ok(Sets { training: load(training)?, validation: load(validation)?, test: load(test)? })
 }
 
-/// Trains; the best model by validation loss, or none when the user stopped it.
-fn learn(
-    state: &mut State,
+/// Trains a model, and saves the epoch with the lowest validation loss.
+fn train_model(
     settings: &Settings,
     sets: &Sets,
     folder: &RunFolder,
     context: &Context,
-) -> anyhow::Result<Option<Model>> {
+) -> anyhow::Result<(Model, Vec<EpochRow>)> {
+    let mut state = State::new(settings)?;
     let mut progress = Progress::new(folder, settings.recipe.training.epochs, context)?;
-    let ended = train(state, settings, &sets.training, &sets.validation, None, &mut progress);
+    let ending = train(&mut state, settings, &sets.training, &sets.validation, None, &mut progress);
     if let Some(error) = progress.failure.take() {
         return Err(error);
     }
-    Ok(if ended? == Ending::Completed { state.best.take() } else { None })
+    let best = if ending? == Ending::Completed { state.best } else { None };
+    let model = best.ok_or(Interrupted)?;
+    folder.save_best(&model)?;
+    folder.save_history(&state.progress.history)?;
+    Ok((model, state.progress.history))
 }
 
-/// How the model does on patients it has not seen.
-struct Judgement {
-    scored: Vec<LabelledPrediction>,
-    counts: Counts,
-    threshold: f64,
-    /// The image that is named, by its place in `scored`.
-    named: usize,
-}
-
-fn judge(model: &Model, test: &Cache, seed: u64) -> anyhow::Result<Judgement> {
-    let scored = predict_labelled(model.predictor(Tta::None), test)?;
+/// Evaluates a model on the test set, at the model's decision threshold.
+fn evaluate(model: &Model, test: &Cache) -> anyhow::Result<Evaluation> {
+    let predictions = predict_labelled(model.predictor(Tta::None), test)?;
     let threshold = model.threshold.into();
-    let named = Random::keyed(&[seed, u64::from_le_bytes(*b"naming\0\0")]).below(scored.len());
-    Ok(Judgement { counts: count(&scored, threshold), scored, threshold, named })
+    Ok(Evaluation { counts: count(&predictions, threshold), predictions, threshold })
 }
 
-/// The same images, judged by the model in the program, which has learned from photographs.
-fn judge_with_embedded(test: Vec<Sample>, seed: u64, context: &Context) -> anyhow::Result<Judgement> {
+/// Evaluates the built-in model, which has preprocessing of its own.
+fn evaluate_builtin(test: Vec<Sample>, context: &Context) -> anyhow::Result<Evaluation> {
     let model = Model::embedded()?;
-    let test = load(test, &model.recipe.input, context)?;
-    judge(&model, &test, seed)
+    evaluate(&model, &load(test, &model.recipe.input, context)?)
 }
 
-fn percent(share: Option<f64>) -> String {
-    share.map_or("undefined".to_owned(), |share| format!("{:.1} %", 100.0 * share))
+fn percent(fraction: Option<f64>) -> String {
+    fraction.map_or("undefined".to_owned(), |fraction| format!("{:.1} %", 100.0 * fraction))
 }
 
-fn say_result(args: &DemoArgs, result: &Judgement, boxed: &Judgement) -> anyhow::Result<()> {
-    let counts = &result.counts;
-    let named = &result.scored[result.named];
+fn print_results(args: &DemoArgs, demo: &Demo) -> anyhow::Result<()> {
+    let (counts, example) = (&demo.trained.counts, demo.example());
     let mut out = std::io::stdout().lock();
     writeln!(
         out,
-        "On {} cells of patients not seen in training: accuracy {}, sensitivity {}, specificity {}.",
-        counts.images(),
+        "Accuracy {}, sensitivity {}, specificity {} on {} that the model was not trained on.",
         percent(counts.accuracy()),
         percent(counts.sensitivity()),
-        percent(counts.specificity())
+        percent(counts.specificity()),
+        cells_and_patients(demo.sets.test.samples())
     )?;
     writeln!(
         out,
         "True positives {}, false negatives {}, false positives {}, true negatives {}.",
         counts.true_positives, counts.false_negatives, counts.false_positives, counts.true_negatives
     )?;
+    let accuracy = percent(demo.builtin.counts.accuracy());
+    writeln!(out, "Built-in model, trained on photographs: accuracy {accuracy} on the same cells.")?;
     writeln!(
         out,
-        "On the same cells the model in the program, trained on photographs: accuracy {}.",
-        percent(boxed.counts.accuracy())
+        "Example: {}: classified as {}, P(Parasitized) = {:.3}, drawn as {}.",
+        example.path.display(),
+        example.called(demo.trained.threshold),
+        example.probability_parasitized,
+        example.class
     )?;
-    writeln!(
-        out,
-        "{}: {} (probability of Parasitized {:.3}), drawn as {}.",
-        named.path.display(),
-        named.called(result.threshold),
-        named.probability_parasitized,
-        named.class
-    )?;
-    writeln!(out, "The page: {}", args.out.join("index.html").display())?;
+    writeln!(out, "Report: {}", args.out.join("index.html").display())?;
     writeln!(out, "{RESEARCH_ONLY} The cells are drawn, not photographed.")?;
     Ok(())
 }

@@ -19,7 +19,7 @@ Examples:
   giemsa evaluate --model runs/compact-1/model.safetensors data/test
   giemsa evaluate --model runs/compact-1/model.safetensors data/test --json
 
-The positive class is Parasitized. For research use only, not for diagnosis.";
+The positive class is Parasitized.";
 
 /// Arguments of `giemsa evaluate`.
 #[derive(clap::Args)]

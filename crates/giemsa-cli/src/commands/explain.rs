@@ -23,8 +23,7 @@ Examples:
 
 Each picture has the image; Grad-CAM, what each place of the last convolution adds to the evidence; and occlusion, how
 much of the evidence is lost when the place is covered. Orange speaks for Parasitized, blue against it. Where the two
-disagree, believe occlusion: what the last convolution sees at a place comes from a wide neighbourhood of it.
-For research use only, not for diagnosis.";
+disagree, believe occlusion: what the last convolution sees at a place comes from a wide neighbourhood of it.";
 
 /// Arguments of `giemsa explain`.
 #[derive(clap::Args)]

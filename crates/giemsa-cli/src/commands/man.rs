@@ -1,8 +1,7 @@
 //! `giemsa man`: the manual pages, made from the same text as `--help`.
 
-use crate::{Cli, Context, Outcome};
+use crate::{Context, Outcome, help};
 use anyhow::Context as _;
-use clap::CommandFactory;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
@@ -22,7 +21,7 @@ pub struct ManArgs {
 
 /// Prints the page of the program, or writes all pages.
 pub fn run(args: ManArgs, _: &Context) -> anyhow::Result<Outcome> {
-    let mut program = Cli::command();
+    let mut program = help::command();
     program.build();
     match args.out {
         None => std::io::stdout().write_all(&page(program)?)?,

@@ -1,7 +1,7 @@
 //! One file per subcommand, each with its arguments (`XArgs`) and a `run` function.
 //!
-//! To add a subcommand, write `commands/x.rs` and add three lines here: `mod x;`, a variant of [`Command`] with a
-//! one-line description, and an arm in [`Command::run`].
+//! To add a subcommand, write `commands/x.rs`, add three lines here (`mod x;`, a variant of [`Command`] with a one-line
+//! description, and an arm in [`Command::run`]), and add its name to a group in `help.rs`.
 
 mod bench;
 mod calibrate;
@@ -25,45 +25,45 @@ mod train;
 use crate::{Context, Outcome};
 use clap::Subcommand;
 
-/// The subcommands.
+/// The subcommands, in the order of the help. The help prints the comments as descriptions.
 #[derive(Subcommand)]
 pub enum Command {
-    /// See it all at work: draw cells, train on them, judge the result, and write a page about it.
+    /// Draw cells, train a model on them and write a report.
     Demo(demo::DemoArgs),
-    /// Put samples of each class of a data folder on one picture.
-    Show(show::ShowArgs),
-    /// Download the official cell images, verify and unpack them.
+    /// Download the NIH cell images (353 MB).
     Fetch(fetch::FetchArgs),
-    /// Print the completion script of a shell.
-    Completions(completions::CompletionsArgs),
-    /// Print the manual page, or write those of all commands into a folder.
-    Man(man::ManArgs),
-    /// Measure a model on labelled images.
+    /// Count and measure the images of a folder.
+    Stats(stats::StatsArgs),
+    /// Draw a contact sheet with sample images of each class.
+    Show(show::ShowArgs),
+    /// Split a folder into Train and Test, by patient.
+    Split(split::SplitArgs),
+    /// Train a network on a folder of labelled images.
+    Train(train::TrainArgs),
+    /// Evaluate a recipe by cross-validation over patients.
+    CrossValidate(cross_validate::CrossValidateArgs),
+    /// Train a model for release: cross-validated, with a model card.
+    Pretrain(pretrain::PretrainArgs),
+    /// Print the layers and parameters of a recipe or a model.
+    Summary(summary::SummaryArgs),
+    /// Compute metrics of a model on labelled images.
     Evaluate(evaluate::EvaluateArgs),
     /// Compare two models on the same labelled images.
     Compare(compare::CompareArgs),
-    /// Judge a recipe on every image, each by a network that has not seen its patient.
-    CrossValidate(cross_validate::CrossValidateArgs),
-    /// Fit a model's temperature, and choose its decision threshold for an aim.
+    /// Fit the temperature and choose the decision threshold.
     Calibrate(calibrate::CalibrateArgs),
-    /// Name the class of images.
+    /// Classify images with the built-in model or one of your own.
     Predict(predict::PredictArgs),
-    /// Show where in an image a model finds its evidence.
+    /// Draw saliency maps: where in an image the evidence is.
     Explain(explain::ExplainArgs),
-    /// Print what a model is, how it was made, and how well it does.
+    /// Print the model card of the built-in model or of a file.
     Info(info::InfoArgs),
-    /// Make a model for use from all images at hand, with a card that says how well it does.
-    Pretrain(pretrain::PretrainArgs),
-    /// Print the layers of a recipe or a model, as Keras prints them.
-    Summary(summary::SummaryArgs),
-    /// Say what a data folder holds: counts, sizes, patients, unreadable files.
-    Stats(stats::StatsArgs),
-    /// Make Train and Test folders that share no patient.
-    Split(split::SplitArgs),
-    /// Measure how fast this machine trains and predicts, beside its limit.
+    /// Time training and prediction on this machine.
     Bench(bench::BenchArgs),
-    /// Train a network on labelled images.
-    Train(train::TrainArgs),
+    /// Print a shell completion script.
+    Completions(completions::CompletionsArgs),
+    /// Print or write the manual pages.
+    Man(man::ManArgs),
 }
 
 impl Command {
@@ -71,23 +71,23 @@ impl Command {
     pub fn run(self, context: &Context) -> anyhow::Result<Outcome> {
         match self {
             Command::Demo(args) => demo::run(args, context),
-            Command::Show(args) => show::run(args, context),
             Command::Fetch(args) => fetch::run(args, context),
-            Command::Completions(args) => completions::run(args, context),
-            Command::Man(args) => man::run(args, context),
+            Command::Stats(args) => stats::run(args, context),
+            Command::Show(args) => show::run(args, context),
+            Command::Split(args) => split::run(args, context),
+            Command::Train(args) => train::run(args, context),
+            Command::CrossValidate(args) => cross_validate::run(args, context),
+            Command::Pretrain(args) => pretrain::run(args, context),
+            Command::Summary(args) => summary::run(args, context),
             Command::Evaluate(args) => evaluate::run(args, context),
             Command::Compare(args) => compare::run(args, context),
-            Command::CrossValidate(args) => cross_validate::run(args, context),
             Command::Calibrate(args) => calibrate::run(args, context),
             Command::Predict(args) => predict::run(args, context),
             Command::Explain(args) => explain::run(args, context),
             Command::Info(args) => info::run(args, context),
-            Command::Pretrain(args) => pretrain::run(args, context),
-            Command::Summary(args) => summary::run(args, context),
-            Command::Stats(args) => stats::run(args, context),
-            Command::Split(args) => split::run(args, context),
             Command::Bench(args) => bench::run(args, context),
-            Command::Train(args) => train::run(args, context),
+            Command::Completions(args) => completions::run(args, context),
+            Command::Man(args) => man::run(args, context),
         }
     }
 }

@@ -19,8 +19,7 @@ Examples:
   giemsa predict slide/ --tta --format csv > cells.csv
   find . -name '*.png' | giemsa predict --model runs/compact-1/model.safetensors - --format jsonl
 
-An image that cannot be read has a row that says why; the exit code is then 5.
-For research use only, not for diagnosis.";
+An image that cannot be read has a row that says why; the exit code is then 5.";
 
 /// Arguments of `giemsa predict`.
 #[derive(clap::Args)]

@@ -29,7 +29,7 @@ Examples:
 
 It cross-validates the recipe and the one it is compared with, trains on all patients, fits temperature and threshold on
 the out-of-fold predictions, and writes RECIPE.safetensors and MODEL_CARD.md. The same command again goes on where it was
-stopped. For research use only, not for diagnosis.";
+stopped.";
 
 /// Arguments of `giemsa pretrain`.
 #[derive(clap::Args)]

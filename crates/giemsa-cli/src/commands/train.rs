@@ -21,8 +21,7 @@ Examples:
   giemsa train --resume runs/compact-1     # after Ctrl-C
 
 The run's folder gets model.safetensors (the best by validation loss), last.safetensors (from which --resume goes on),
-history.csv, curves.png, settings.toml and split.csv.
-For research use only, not for diagnosis.";
+history.csv, curves.png, settings.toml and split.csv.";
 
 /// Arguments of `giemsa train`.
 #[derive(clap::Args)]

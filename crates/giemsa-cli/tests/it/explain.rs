@@ -116,7 +116,7 @@ fn the_card_in_the_documentation_is_that_of_the_model_in_the_program() {
 fn the_model_in_the_program_tells_drawn_cells_apart() {
     let (folder, _) = place();
     let cells = folder.path().join("cells");
-    giemsa::synthetic::write_folder(&cells, 120, 4, 5, &|| ()).unwrap();
+    giemsa::synthetic::write_folder(&cells, 120, 4, 5, &|| std::ops::ControlFlow::Continue(())).unwrap();
     let output = giemsa().args(["evaluate", "--json", "--draws", "100"]).arg(&cells).assert().success();
     let metrics: serde_json::Value = serde_json::from_slice(&output.get_output().stdout).unwrap();
     // It has learned from photographs alone; drawn cells are another microscope to it.

@@ -7,6 +7,7 @@ use image::RgbImage;
 use rayon::prelude::*;
 use std::fs::File;
 use std::io::{self, BufWriter};
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
 /// Written into every file that holds drawn cells.
@@ -50,6 +51,9 @@ pub enum PhantomError {
         /// Why.
         source: io::Error,
     },
+    /// The callback stopped the drawing; nothing was written.
+    #[error("stopped")]
+    Stopped,
 }
 
 /// Deals `images` cells out to `patients`, half of them Parasitized: those go to the infected patients, to some of them
@@ -75,10 +79,10 @@ pub fn cells(images: usize, patients: usize, seed: u64) -> Vec<Cell> {
 }
 
 /// Draws cells into `dir/{Parasitized,Uninfected}/…png`, on all threads; the folder appears whole or not at all.
-/// `progress` is called once an image, from any thread.
+/// `progress` is called once per image, from any thread; `Break` stops the drawing.
 ///
 /// # Errors
-/// When there is something in the folder already, or it cannot be written.
+/// If there is something in the folder already, it cannot be written, or `progress` stops the drawing.
 ///
 /// # Panics
 /// When there are images and no patients.
@@ -87,7 +91,7 @@ pub fn write_folder(
     images: usize,
     patients: usize,
     seed: u64,
-    progress: &(dyn Fn() + Sync),
+    progress: &(dyn Fn() -> ControlFlow<()> + Sync),
 ) -> Result<Vec<PathBuf>, PhantomError> {
     let fail = |path: &Path| {
         let path = path.display().to_string();
@@ -107,8 +111,7 @@ pub fn write_folder(
     cells.par_iter().try_for_each(|cell| {
         let image = draw_cell(seed, cell.patient, cell.number, cell.class);
         write_png(&image, &making.path().join(cell.path())).map_err(fail(&dir.join(cell.path())))?;
-        progress();
-        Ok(())
+        if progress().is_break() { Err(PhantomError::Stopped) } else { Ok(()) }
     })?;
     open_to_others(making.path()).map_err(fail(dir))?;
     // A rename replaces an empty folder, and fails on one that is not.

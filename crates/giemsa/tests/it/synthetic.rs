@@ -1,9 +1,10 @@
 //! The drawn cells.
 
 use giemsa::classes::Class;
-use giemsa::synthetic::{DRAWN, SIDE_PX, cells, draw_cell, is_infected, write_folder};
+use giemsa::synthetic::{DRAWN, PhantomError, SIDE_PX, cells, draw_cell, is_infected, write_folder};
 use image::{Rgb, RgbImage};
 use std::collections::HashSet;
+use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 fn draw(cell: usize, class: Class) -> RgbImage {
@@ -98,6 +99,7 @@ fn a_folder_is_read_as_a_data_set_with_patients_in_the_names() {
     let seen = AtomicUsize::new(0);
     let paths = write_folder(&folder, 24, 5, 1, &|| {
         seen.fetch_add(1, Ordering::Relaxed);
+        ControlFlow::Continue(())
     })
     .unwrap();
     assert_eq!((paths.len(), seen.into_inner()), (24, 24));
@@ -118,7 +120,7 @@ fn a_folder_is_read_as_a_data_set_with_patients_in_the_names() {
 fn files_and_folder_say_that_the_cells_are_drawn() {
     let place = tempfile::tempdir().unwrap();
     let folder = place.path().join("cells");
-    let paths = write_folder(&folder, 2, 1, 1, &|| ()).unwrap();
+    let paths = write_folder(&folder, 2, 1, 1, &|| ControlFlow::Continue(())).unwrap();
     let bytes = std::fs::read(&paths[0]).unwrap();
     assert!(bytes.windows(DRAWN.len()).any(|window| window == DRAWN.as_bytes()));
     assert!(std::fs::read_to_string(folder.join("README.txt")).unwrap().contains("not photographed"));
@@ -128,8 +130,20 @@ fn files_and_folder_say_that_the_cells_are_drawn() {
 fn a_folder_with_something_in_it_stays_as_it_is() {
     let place = tempfile::tempdir().unwrap();
     std::fs::write(place.path().join("mine.txt"), "x").unwrap();
-    let message = write_folder(place.path(), 2, 1, 1, &|| ()).unwrap_err().to_string();
+    let message = write_folder(place.path(), 2, 1, 1, &|| ControlFlow::Continue(())).unwrap_err().to_string();
     assert!(message.contains(&place.path().display().to_string()), "{message}");
     let names: Vec<_> = std::fs::read_dir(place.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
     assert_eq!(names, ["mine.txt"]);
+}
+
+#[test]
+fn stops_when_the_callback_breaks_and_leaves_nothing() {
+    let place = tempfile::tempdir().unwrap();
+    let seen = AtomicUsize::new(0);
+    let stopped = write_folder(&place.path().join("cells"), 10_000, 5, 1, &|| {
+        if seen.fetch_add(1, Ordering::Relaxed) < 9 { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+    });
+    assert!(matches!(stopped, Err(PhantomError::Stopped)), "{stopped:?}");
+    assert!(seen.into_inner() < 1000, "stops soon");
+    assert_eq!(std::fs::read_dir(place.path()).unwrap().count(), 0);
 }

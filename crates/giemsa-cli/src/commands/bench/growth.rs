@@ -78,7 +78,11 @@ fn images(context: &Context) -> anyhow::Result<Vec<Figure>> {
     let folder = tempfile::tempdir()?;
     let cells = folder.path().join("cells");
     let drawing = bar(context, CELLS, "Drawing cells");
-    write_folder(&cells, CELLS, 20, 0, &|| drawing.inc(1)).context("the temporary folder")?;
+    let count = || {
+        drawing.inc(1);
+        std::ops::ControlFlow::Continue(())
+    };
+    write_folder(&cells, CELLS, 20, 0, &count).context("the temporary folder")?;
     drawing.finish_and_clear();
     let samples = scan_classes(&cells, &PatientSource::FileName)?;
     let mut recipe = Recipe::load("keras-tutorial")?;

@@ -1,0 +1,169 @@
+//! The output folder of the demo: replaced only if an earlier demo made it, and removed if the demo does not finish.
+
+use anyhow::{Context as _, bail};
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// Marks a folder as an output of the demo, and tells its reader that the next run replaces it.
+const MARKER: &str = "README.txt";
+const MARKER_TEXT: &str = "\
+This folder was made by `giemsa demo`. The next `giemsa demo` with the same output folder replaces it: keep your own files
+somewhere else. The cells are drawn by the program, not photographed. For research use only, not for diagnosis.
+";
+
+/// The names of everything that the demo writes into its folder.
+const OUTPUTS: [&str; 7] =
+    ["cells", "curves.png", "history.csv", "index.html", "model.safetensors", "sheet.png", MARKER];
+
+/// Names of unfinished files and folders begin like this; only a killed demo leaves any.
+const TEMPORARY_PREFIX: &str = ".giemsa-";
+
+/// The output folder of a running demo.
+#[derive(Debug)]
+pub struct DemoFolder {
+    path: PathBuf,
+    /// Whether there was an empty folder before, which an unfinished demo leaves in its place.
+    existed: bool,
+}
+
+impl DemoFolder {
+    /// Creates the folder, or replaces the output of an earlier demo.
+    ///
+    /// # Errors
+    /// If the folder contains anything else, or cannot be written.
+    pub fn create(path: &Path) -> anyhow::Result<DemoFolder> {
+        let existing = names_in(path).with_context(|| path.display().to_string())?;
+        let existed = existing.is_some();
+        if let Some(names) = existing.filter(|names| !names.is_empty()) {
+            if !is_output_of_demo(path, &names) {
+                bail!(
+                    "{} exists and contains files that `giemsa demo` did not make; choose another folder with \
+                     `giemsa demo OUT`, or delete it",
+                    path.display()
+                );
+            }
+            remove_outputs(path)?;
+        }
+        fs::create_dir_all(path).with_context(|| path.display().to_string())?;
+        let marker = path.join(MARKER);
+        fs::write(&marker, MARKER_TEXT).with_context(|| marker.display().to_string())?;
+        Ok(DemoFolder { path: path.to_owned(), existed })
+    }
+
+    /// Returns the path of the folder.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Removes what the demo has written, and the folder if it is then empty and was not there before.
+    ///
+    /// # Errors
+    /// If something cannot be removed.
+    pub fn remove(self) -> anyhow::Result<()> {
+        remove_outputs(&self.path)?;
+        if !self.existed && names_in(&self.path)?.is_some_and(|names| names.is_empty()) {
+            fs::remove_dir(&self.path).with_context(|| self.path.display().to_string())?;
+        }
+        Ok(())
+    }
+}
+
+/// Returns the names in a folder, or `None` if there is no such folder.
+fn names_in(folder: &Path) -> io::Result<Option<Vec<String>>> {
+    match fs::read_dir(folder) {
+        Ok(entries) => entries
+            .map(|entry| Ok(entry?.file_name().to_string_lossy().into_owned()))
+            .collect::<io::Result<_>>()
+            .map(Some),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+fn is_output(name: &str) -> bool {
+    OUTPUTS.contains(&name) || name.starts_with(TEMPORARY_PREFIX)
+}
+
+/// Returns whether a folder has the marker of the demo and contains nothing but outputs of the demo.
+fn is_output_of_demo(folder: &Path, names: &[String]) -> bool {
+    names.iter().all(|name| is_output(name))
+        && fs::read(folder.join(MARKER)).is_ok_and(|text| text == MARKER_TEXT.as_bytes())
+}
+
+/// Removes the outputs of a demo; the marker last, so that the next run can complete what fails in between.
+fn remove_outputs(folder: &Path) -> anyhow::Result<()> {
+    let mut names: Vec<String> = names_in(folder)?.unwrap_or_default();
+    names.retain(|name| is_output(name));
+    names.sort_by_key(|name| name == MARKER);
+    for path in names.iter().map(|name| folder.join(name)) {
+        let is_folder = fs::symlink_metadata(&path).is_ok_and(|metadata| metadata.is_dir());
+        let removed = if is_folder { fs::remove_dir_all(&path) } else { fs::remove_file(&path) };
+        removed.with_context(|| path.display().to_string())?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Creates a demo folder and fills it like a finished demo.
+    fn finished(path: &Path) {
+        DemoFolder::create(path).unwrap();
+        fs::create_dir_all(path.join("cells/Parasitized")).unwrap();
+        fs::write(path.join("cells/Parasitized/C1.png"), "x").unwrap();
+        fs::write(path.join("index.html"), "old").unwrap();
+    }
+
+    #[test]
+    fn replaces_the_output_of_an_earlier_demo() {
+        let place = tempfile::tempdir().unwrap();
+        let out = place.path().join("out");
+        finished(&out);
+        fs::create_dir(out.join(".giemsa-x7Jq")).unwrap();
+        let folder = DemoFolder::create(&out).unwrap();
+        assert_eq!(names_in(folder.path()).unwrap().unwrap(), [MARKER]);
+    }
+
+    #[test]
+    fn refuses_a_folder_with_other_files_and_changes_nothing() {
+        let place = tempfile::tempdir().unwrap();
+        let out = place.path().join("out");
+        finished(&out);
+        fs::write(out.join("mine.csv"), "x").unwrap();
+        let message = DemoFolder::create(&out).unwrap_err().to_string();
+        assert!(message.contains("out exists") && message.contains("giemsa demo OUT"), "{message}");
+        assert_eq!(fs::read_to_string(out.join("index.html")).unwrap(), "old");
+
+        // Files with the names of outputs, but without the marker, may be anyone's.
+        fs::remove_file(out.join("mine.csv")).unwrap();
+        fs::remove_file(out.join(MARKER)).unwrap();
+        assert!(DemoFolder::create(&out).is_err());
+        assert!(out.join("cells/Parasitized/C1.png").exists());
+    }
+
+    #[test]
+    fn removes_only_outputs_and_only_a_folder_that_it_created() {
+        let place = tempfile::tempdir().unwrap();
+        let (new, empty) = (place.path().join("new"), place.path().join("empty"));
+        fs::create_dir(&empty).unwrap();
+        DemoFolder::create(&new).unwrap().remove().unwrap();
+        DemoFolder::create(&empty).unwrap().remove().unwrap();
+        assert!(!new.exists() && empty.exists());
+
+        let folder = DemoFolder::create(&new).unwrap();
+        fs::write(new.join("mine.csv"), "x").unwrap();
+        folder.remove().unwrap();
+        assert_eq!(names_in(&new).unwrap().unwrap(), ["mine.csv"]);
+    }
+
+    #[test]
+    fn reports_a_file_in_the_way() {
+        let place = tempfile::tempdir().unwrap();
+        let taken = place.path().join("taken");
+        fs::write(&taken, "x").unwrap();
+        let message = DemoFolder::create(&taken).unwrap_err().to_string();
+        assert!(message.contains("taken"), "{message}");
+    }
+}
