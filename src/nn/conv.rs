@@ -2,7 +2,7 @@
 //! together they read and write memory once.
 
 use super::Shape;
-use super::floats::Floats;
+use super::aligned_vec::AlignedVec;
 use super::kernels::conv::{self, ConvShape, Epilogue};
 use super::kernels::{batch_norm, conv_backward, conv_pool, conv_pool_backward, instruction_set};
 use super::layer::{Batch, Layer, chunks, chunks_mut, close_relu};
@@ -16,7 +16,7 @@ use std::sync::OnceLock;
 thread_local! {
     /// The image with its border, in prediction. Taken out while it is in use: a thread that waits for others may be
     /// given another prediction meanwhile.
-    static BORDERED: Cell<Floats> = const { Cell::new(Floats::EMPTY) };
+    static BORDERED: Cell<AlignedVec> = const { Cell::new(AlignedVec::new()) };
 }
 
 /// The layer.
@@ -29,10 +29,10 @@ pub(crate) struct Conv {
     bias: Option<Parameter>,
     normalisation: Option<Normalisation>,
     /// Kernel (packed) and bias with the normalisation in them, for prediction; made when first needed after a change.
-    folded: OnceLock<(Floats, Vec<f32>)>,
+    folded: OnceLock<(AlignedVec, Vec<f32>)>,
     /// The kernel as the forward pass of training reads it; and turned, for the gradient at the input.
-    packed: Floats,
-    turned: Floats,
+    packed: AlignedVec,
+    turned: AlignedVec,
     kept: Kept,
     scratch: Vec<Scratch>,
 }
@@ -43,7 +43,7 @@ struct Kept {
     /// The position of each pooling window's largest value.
     winners: Vec<u8>,
     /// The convolution's output before normalisation.
-    sums: Floats,
+    sums: AlignedVec,
 }
 
 impl Clone for Kept {
@@ -55,11 +55,11 @@ impl Clone for Kept {
 /// What the work on one chunk needs, and its share of the gradients. A copy begins empty.
 #[derive(Default)]
 struct Scratch {
-    bordered: Floats,
-    tables: Floats,
-    full: Floats,
-    kernel: Floats,
-    bias: Floats,
+    bordered: AlignedVec,
+    tables: AlignedVec,
+    full: AlignedVec,
+    kernel: AlignedVec,
+    bias: AlignedVec,
 }
 
 impl Clone for Scratch {
@@ -70,8 +70,8 @@ impl Clone for Scratch {
 
 impl Scratch {
     fn clear_gradients(&mut self, kernel: usize, bias: usize) {
-        self.kernel.set_zeros(kernel);
-        self.bias.set_zeros(bias);
+        self.kernel.resize_zeroed(kernel);
+        self.bias.resize_zeroed(bias);
     }
 }
 
@@ -100,15 +100,15 @@ impl Conv {
             bias: (!then.batch_norm).then(|| Parameter::filled("bias", &[filters], 0.0)),
             normalisation: then.batch_norm.then(|| Normalisation::new(filters)),
             folded: OnceLock::new(),
-            packed: Floats::EMPTY,
-            turned: Floats::EMPTY,
+            packed: AlignedVec::new(),
+            turned: AlignedVec::new(),
             kept: Kept::default(),
             scratch: vec![Scratch::default(); super::layer::CHUNKS],
         }
     }
 
     /// Packed kernel and bias as prediction uses them.
-    fn folded(&self) -> &(Floats, Vec<f32>) {
+    fn folded(&self) -> &(AlignedVec, Vec<f32>) {
         self.folded.get_or_init(|| {
             let (kernel, bias) = match (&self.normalisation, &self.bias) {
                 (Some(normalisation), _) => normalisation.fold(&self.kernel.values),
@@ -117,7 +117,7 @@ impl Conv {
                     (self.kernel.values.to_vec(), bias.unwrap_or_else(|| vec![0.0; self.shape.cout]))
                 }
             };
-            let mut packed = Floats::EMPTY;
+            let mut packed = AlignedVec::new();
             conv::pack(&self.shape, &kernel, &mut packed);
             (packed, bias)
         })
@@ -175,7 +175,7 @@ impl Conv {
         let Some(normalisation) = &mut self.normalisation else { return };
         conv::pack(&s, &self.kernel.values, &mut self.packed);
         let (sample, kernel) = (output.len() / n, &self.packed);
-        self.kept.sums.set_len(n * s.output_len());
+        self.kept.sums.resize_for_overwrite(n * s.output_len());
         self.kept.winners.resize(if pool { output.len() } else { 0 }, 0);
         let pivot = normalisation.pivot();
         self.scratch.par_iter_mut().zip(chunks(input, n)).zip(chunks_mut(&mut self.kept.sums, n)).for_each(
@@ -213,7 +213,7 @@ impl Conv {
     fn backward_pooled(&mut self, input: &[f32], gradient: &mut [f32], input_gradient: Option<&mut [f32]>, n: usize) {
         let (s, set) = (self.shape, instruction_set());
         let (pooled, kernel) = (gradient.len() / n, &self.kernel.values);
-        let mut by_output = Floats::EMPTY;
+        let mut by_output = AlignedVec::new();
         let wanted = input_gradient.is_some();
         if wanted {
             conv_pool_backward::weights_by_output(&s, kernel, &mut by_output);
@@ -276,7 +276,7 @@ impl Conv {
             .for_each(|((((((scratch, input), output), gradient), sums), winners), input_gradient)| {
                 scratch.clear_gradients(s.weights_len(), s.cout);
                 let Scratch { bordered, full, kernel, bias, .. } = scratch;
-                full.set_len(s.output_len());
+                full.resize_for_overwrite(s.output_len());
                 for (i, image) in input.chunks_exact(s.input_len()).enumerate() {
                     let gradient = sample_mut(gradient, input, i, &s);
                     let gradient: &mut [f32] = match (affine, &through) {
@@ -326,7 +326,7 @@ impl Conv {
             .for_each(|(((scratch, gradient), sums), winners)| {
                 scratch.clear_gradients(s.cout, s.cout);
                 let Scratch { full, kernel: products, bias: totals, .. } = scratch;
-                full.set_len(s.output_len());
+                full.resize_for_overwrite(s.output_len());
                 for (i, sums) in sums.chunks_exact(s.output_len()).enumerate() {
                     let mut gradient = &gradient[i * pooled..][..pooled];
                     if pool {

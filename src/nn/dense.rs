@@ -1,7 +1,7 @@
 //! A fully connected layer with bias and, where asked for, ReLU.
 
 use super::Shape;
-use super::floats::Floats;
+use super::aligned_vec::AlignedVec;
 use super::kernels::dense::{self as kernels, PANEL};
 use super::kernels::instruction_set;
 use super::layer::{Batch, Layer};
@@ -23,7 +23,7 @@ pub(crate) struct Dense {
     /// Padded to whole panels, as the kernel is.
     bias: Parameter,
     /// Outputs or their gradients in panels.
-    panels: Floats,
+    panels: AlignedVec,
 }
 
 impl Dense {
@@ -35,7 +35,7 @@ impl Dense {
         }
         let padded = units.div_ceil(PANEL) * PANEL;
         let bias = Parameter { shape: vec![units], ..Parameter::filled("bias", &[padded], 0.0) };
-        Dense { inputs, units, relu, kernel, bias, panels: Floats::EMPTY }
+        Dense { inputs, units, relu, kernel, bias, panels: AlignedVec::new() }
     }
 
     /// Panels in all.
@@ -56,9 +56,9 @@ fn from_panels(panels: &[f32], units: usize, output: &mut [f32]) {
 }
 
 /// `[rows][units]` to `[panels][rows][16]`, zeros after the last unit; with ReLU's gate where `output` is given.
-fn to_panels(gradient: &[f32], output: Option<&[f32]>, units: usize, panels: &mut Floats) {
+fn to_panels(gradient: &[f32], output: Option<&[f32]>, units: usize, panels: &mut AlignedVec) {
     let rows = gradient.len() / units;
-    panels.set_zeros(units.div_ceil(PANEL) * rows * PANEL);
+    panels.resize_zeroed(units.div_ceil(PANEL) * rows * PANEL);
     for row in 0..rows {
         for unit in (0..units).step_by(PANEL) {
             let n = PANEL.min(units - unit);
@@ -83,11 +83,11 @@ impl Layer for Dense {
 
     fn infer(&self, input: &[f32], output: &mut [f32]) {
         thread_local! {
-            static PANELS: RefCell<Floats> = const { RefCell::new(Floats::EMPTY) };
+            static PANELS: RefCell<AlignedVec> = const { RefCell::new(AlignedVec::new()) };
         }
         let rows = input.len() / self.inputs;
         PANELS.with_borrow_mut(|panels| {
-            panels.set_len(self.panel_count() * rows * PANEL);
+            panels.resize_for_overwrite(self.panel_count() * rows * PANEL);
             let (kernel, bias) = (&self.kernel.values, &self.bias.values);
             kernels::forward(instruction_set(), input, self.inputs, kernel, bias, self.relu, panels);
             from_panels(panels, self.units, output);
@@ -102,7 +102,7 @@ impl Layer for Dense {
             .zip(self.bias.values.par_chunks(at_once * PANEL))
             .for_each(|((output, kernel), bias)| {
                 // The panels of one row lie in a row.
-                let mut panels = Floats::filled(bias.len(), 0.0);
+                let mut panels = AlignedVec::filled(bias.len(), 0.0);
                 kernels::forward(instruction_set(), input, self.inputs, kernel, bias, self.relu, &mut panels);
                 output.copy_from_slice(&panels[..output.len()]);
             });
@@ -110,7 +110,7 @@ impl Layer for Dense {
 
     fn forward(&mut self, input: &[f32], batch: &Batch, output: &mut [f32]) {
         let (rows, inputs, relu, set) = (batch.len(), self.inputs, self.relu, instruction_set());
-        self.panels.set_len(self.panel_count() * rows * PANEL);
+        self.panels.resize_for_overwrite(self.panel_count() * rows * PANEL);
         self.panels
             .par_chunks_mut(PANELS_A_TASK * rows * PANEL)
             .zip(self.kernel.values.par_chunks(PANELS_A_TASK * inputs * PANEL))
@@ -156,7 +156,7 @@ impl Layer for Dense {
             .zip(second.par_chunks_mut(inputs * PANEL))
             .zip(panels.par_chunks(rows * PANEL))
             .for_each_init(
-                || Floats::filled(inputs * PANEL, 0.0),
+                || AlignedVec::filled(inputs * PANEL, 0.0),
                 |kernel_gradient, (((values, first), second), gradient)| {
                     kernels::weight_gradient(set, input, inputs, gradient, kernel_gradient);
                     parameter::apply(update, *decays, values, first, second, kernel_gradient);
@@ -185,7 +185,7 @@ mod tests {
     fn panels_and_rows_turn_into_each_other() {
         let (rows, units) = (3, 21);
         let values: Vec<f32> = (0..rows * units).map(|i| i as f32 + 1.0).collect();
-        let (mut panels, mut back) = (Floats::EMPTY, vec![0.0; values.len()]);
+        let (mut panels, mut back) = (AlignedVec::new(), vec![0.0; values.len()]);
         to_panels(&values, None, units, &mut panels);
         assert_eq!(panels.len(), 2 * rows * PANEL);
         assert_eq!(panels.iter().filter(|&&v| v == 0.0).count(), rows * 11, "the last panel is filled up with zeros");

@@ -1,10 +1,10 @@
 //! The engine: layers, loss, optimizer, and the sequential network that joins them.
 
+mod aligned_vec;
 pub mod architecture;
 mod conv;
 mod dense;
 mod dropout;
-mod floats;
 pub mod grad_cam;
 pub mod kernels;
 mod layer;

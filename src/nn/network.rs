@@ -1,10 +1,10 @@
 //! A sequential network: prediction, one training step, and its weights by name.
 
+use super::aligned_vec::AlignedVec;
 use super::architecture::{self, Activation, ArchitectureError, LayerSpec, LayerSummary, Shape};
 use super::conv::{Conv, Then};
 use super::dense::Dense;
 use super::dropout::Dropout;
-use super::floats::Floats;
 use super::kernels::adam::AdamStep;
 use super::layer::{Batch, Layer};
 use super::loss;
@@ -71,8 +71,8 @@ pub struct Network {
     names: Vec<String>,
     step: u64,
     /// The output of each layer in training, and the gradient at it.
-    activations: Vec<Floats>,
-    gradients: Vec<Floats>,
+    activations: Vec<AlignedVec>,
+    gradients: Vec<AlignedVec>,
 }
 
 impl Clone for Network {
@@ -83,8 +83,8 @@ impl Clone for Network {
             layers: self.layers.iter().map(|layer| layer.boxed_clone()).collect(),
             names: self.names.clone(),
             step: self.step,
-            activations: vec![Floats::EMPTY; self.layers.len()],
-            gradients: vec![Floats::EMPTY; self.layers.len()],
+            activations: vec![AlignedVec::new(); self.layers.len()],
+            gradients: vec![AlignedVec::new(); self.layers.len()],
         }
     }
 }
@@ -122,7 +122,7 @@ impl Network {
             layers.extend(layer);
         }
         let names = parameter_names(&summary, &layers);
-        let (activations, gradients) = (vec![Floats::EMPTY; layers.len()], vec![Floats::EMPTY; layers.len()]);
+        let (activations, gradients) = (vec![AlignedVec::new(); layers.len()], vec![AlignedVec::new(); layers.len()]);
         Ok(Network { input, specs: specs.to_vec(), layers, names, step: 0, activations, gradients })
     }
 
@@ -178,7 +178,7 @@ impl Network {
         let first_shared = self.layers.iter().position(|layer| layer.gains_from_many()).unwrap_or(self.layers.len());
         let (alone, together) = self.layers.split_at(first_shared);
         if let Some(last) = alone.last() {
-            features.set_len(logits.len() * last.output().len());
+            features.resize_for_overwrite(logits.len() * last.output().len());
             let each = inputs.chunks_exact(self.input.len()).zip(features.chunks_exact_mut(last.output().len()));
             each.for_each(|(image, features)| infer_layers(alone, image, passing, features, infer));
             infer_layers(together, features, passing, logits, infer);
@@ -243,7 +243,7 @@ impl Network {
         for (i, layer) in self.layers.iter_mut().enumerate() {
             let (before, after) = self.activations.split_at_mut(i);
             let input = before.last().map_or(inputs, |input| input);
-            after[0].set_len(n * layer.output().len());
+            after[0].resize_for_overwrite(n * layer.output().len());
             layer.forward(input, &batch, &mut after[0]);
         }
         let logits = self.activations.last().map(|last| last.to_vec()).unwrap_or_default();
@@ -257,7 +257,7 @@ impl Network {
             let gradient = if i + 1 == self.layers.len() { &mut gradient[..] } else { &mut after[0] };
             let input = if i == 0 { inputs } else { &self.activations[i - 1] };
             if let Some(wanted) = before.last_mut() {
-                wanted.set_len(input.len());
+                wanted.resize_for_overwrite(input.len());
             }
             let input_gradient = before.last_mut().map(|wanted| &mut wanted[..]);
             self.layers[i].backward(input, &self.activations[i], gradient, input_gradient, update);
@@ -328,9 +328,9 @@ impl Network {
 #[derive(Default)]
 struct Buffers {
     /// The input of the first layer that takes many samples together.
-    features: Floats,
+    features: AlignedVec,
     /// The input and the output of a layer, changing places.
-    passing: [Floats; 2],
+    passing: [AlignedVec; 2],
 }
 
 /// [`Layer::infer`], or for one sample [`Layer::infer_one`].
@@ -340,7 +340,7 @@ type Infer = fn(&(dyn Layer + 'static), &[f32], &mut [f32]);
 pub(super) fn infer_layers(
     layers: &[Box<dyn Layer>],
     input: &[f32],
-    passing: &mut [Floats; 2],
+    passing: &mut [AlignedVec; 2],
     output: &mut [f32],
     infer: Infer,
 ) {
@@ -350,7 +350,7 @@ pub(super) fn infer_layers(
     let mut input = input;
     let (mut from, mut to) = (from, to);
     for layer in first {
-        to.set_len(samples * layer.output().len());
+        to.resize_for_overwrite(samples * layer.output().len());
         infer(&**layer, input, to);
         std::mem::swap(&mut from, &mut to);
         input = from;

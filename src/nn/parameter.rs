@@ -1,6 +1,6 @@
 //! A layer's weights with what the optimizer keeps of them.
 
-use super::floats::Floats;
+use super::aligned_vec::AlignedVec;
 use super::kernels::adam::{self, AdamStep};
 use super::kernels::dense::PANEL;
 use super::kernels::instruction_set;
@@ -50,10 +50,10 @@ pub(crate) struct Parameter {
     /// Its dimensions in the file.
     pub shape: Vec<usize>,
     pub layout: Layout,
-    pub values: Floats,
+    pub values: AlignedVec,
     /// First and second moment; empty until the first step, so that a network which only predicts has none.
-    pub first: Floats,
-    pub second: Floats,
+    pub first: AlignedVec,
+    pub second: AlignedVec,
     /// Whether training changes it by gradient.
     pub is_trainable: bool,
     /// Whether weight decay applies: to kernels alone.
@@ -67,9 +67,9 @@ impl Parameter {
             name,
             shape: shape.to_vec(),
             layout: Layout::RowMajor,
-            values: Floats::filled(shape.iter().product(), value),
-            first: Floats::EMPTY,
-            second: Floats::EMPTY,
+            values: AlignedVec::filled(shape.iter().product(), value),
+            first: AlignedVec::new(),
+            second: AlignedVec::new(),
             is_trainable: true,
             decays: false,
         }
@@ -88,7 +88,7 @@ impl Parameter {
         };
         Parameter {
             layout,
-            values: Floats::filled(values, 0.0),
+            values: AlignedVec::filled(values, 0.0),
             decays: true,
             ..Parameter::filled("kernel", shape, 0.0)
         }
@@ -96,8 +96,8 @@ impl Parameter {
 
     /// Makes the moments where there are none yet.
     pub fn make_moments(&mut self) {
-        self.first.set_len(self.values.len());
-        self.second.set_len(self.values.len());
+        self.first.resize_for_overwrite(self.values.len());
+        self.second.resize_for_overwrite(self.values.len());
     }
 
     /// Fills a kernel with Glorot-uniform values: uniform in ± sqrt(6 / (fan in + fan out)) (Glorot and Bengio 2010,

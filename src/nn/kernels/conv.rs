@@ -11,7 +11,7 @@
 use super::dense::PANEL;
 use super::simd::{Kernel, Simd};
 use super::{InstructionSet, run, tiles};
-use crate::nn::floats::Floats;
+use crate::nn::aligned_vec::AlignedVec;
 
 /// The sizes of a convolution.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,15 +33,15 @@ impl ConvShape {
     pub fn weights_len(&self) -> usize {
         self.kernel * self.kernel * self.cin * self.cout
     }
-    /// Floats in a panel of packed weights.
+    /// AlignedVec in a panel of packed weights.
     pub fn panel_len(&self) -> usize {
         self.kernel * self.run_len() * PANEL
     }
-    /// Floats of the packed weights.
+    /// AlignedVec of the packed weights.
     pub fn packed_len(&self) -> usize {
         self.cout.div_ceil(PANEL) * self.panel_len()
     }
-    /// Floats in a row of the bordered image.
+    /// AlignedVec in a row of the bordered image.
     pub fn bordered_row(&self) -> usize {
         (self.width + self.kernel - 1) * self.cin
     }
@@ -66,11 +66,11 @@ impl ConvShape {
 pub(crate) fn border_with(
     shape: &ConvShape,
     before: usize,
-    bordered: &mut Floats,
+    bordered: &mut AlignedVec,
     mut write_row: impl FnMut(usize, &mut [f32]),
 ) {
     let row = shape.bordered_row();
-    bordered.set_len(shape.bordered_len());
+    bordered.resize_for_overwrite(shape.bordered_len());
     let (left, inner) = (before * shape.cin, shape.width * shape.cin);
     bordered[..before * row].fill(0.0);
     bordered[(before + shape.height) * row..].fill(0.0);
@@ -82,13 +82,13 @@ pub(crate) fn border_with(
 }
 
 /// The image with the zero border that [`forward`] reads.
-pub(crate) fn border(shape: &ConvShape, image: &[f32], bordered: &mut Floats) {
+pub(crate) fn border(shape: &ConvShape, image: &[f32], bordered: &mut AlignedVec) {
     let inner = shape.width * shape.cin;
     border_with(shape, shape.border_before(), bordered, |y, line| line.copy_from_slice(&image[y * inner..][..inner]));
 }
 
 /// The gradient at the output with the border that a [`forward`] of the [`reversed`](ConvShape::reversed) shape reads.
-pub(crate) fn border_reversed(reversed: &ConvShape, gradient: &[f32], bordered: &mut Floats) {
+pub(crate) fn border_reversed(reversed: &ConvShape, gradient: &[f32], bordered: &mut AlignedVec) {
     let inner = reversed.width * reversed.cin;
     let before = reversed.kernel - 1 - reversed.border_before();
     border_with(reversed, before, bordered, |y, line| line.copy_from_slice(&gradient[y * inner..][..inner]));
@@ -110,8 +110,8 @@ pub(crate) fn reversed_weights(shape: &ConvShape, weights: &[f32], reversed: &mu
 }
 
 /// The weights as [`forward`] and `conv_pool::forward` read them.
-pub(crate) fn pack(shape: &ConvShape, weights: &[f32], packed: &mut Floats) {
-    packed.set_zeros(shape.packed_len());
+pub(crate) fn pack(shape: &ConvShape, weights: &[f32], packed: &mut AlignedVec) {
+    packed.resize_zeroed(shape.packed_len());
     for (t, row) in weights.chunks_exact(shape.cout).enumerate() {
         for (panel, channels) in row.chunks(PANEL).enumerate() {
             packed[panel * shape.panel_len() + t * PANEL..][..channels.len()].copy_from_slice(channels);
@@ -344,9 +344,9 @@ mod tests {
             let bias = numbers(3, s.cout);
             let expected: Vec<f32> = reference(&s, &image, &weights, &bias).iter().map(|v| v.max(0.0)).collect();
             for set in available_sets() {
-                let (mut bordered, mut output) = (Floats::filled(3, f32::NAN), vec![f32::NAN; s.output_len()]);
+                let (mut bordered, mut output) = (AlignedVec::filled(3, f32::NAN), vec![f32::NAN; s.output_len()]);
                 border(&s, &image, &mut bordered);
-                let mut packed = Floats::filled(5, f32::NAN);
+                let mut packed = AlignedVec::filled(5, f32::NAN);
                 pack(&s, &weights, &mut packed);
                 let epilogue = Epilogue { bias: Some(&bias), relu: true };
                 forward(set, &s, &bordered, &packed, epilogue, &mut output);
@@ -359,11 +359,11 @@ mod tests {
     fn unaligned_slices_give_the_same() {
         let s = ConvShape { height: 4, width: 9, cin: 3, cout: 32, kernel: 3 };
         let (image, weights) = (numbers(1, s.input_len()), numbers(2, s.weights_len()));
-        let (mut bordered, mut packed) = (Floats::EMPTY, Floats::EMPTY);
+        let (mut bordered, mut packed) = (AlignedVec::new(), AlignedVec::new());
         border(&s, &image, &mut bordered);
         pack(&s, &weights, &mut packed);
         let [bordered, packed] = [&bordered[..], &packed[..]].map(|values| [&[0.0], values].concat());
-        let [bordered, packed] = [&bordered, &packed].map(|values| Floats::from(&values[..]));
+        let [bordered, packed] = [&bordered, &packed].map(|values| AlignedVec::from(&values[..]));
         for set in available_sets() {
             let mut output = vec![0.0; s.output_len() + 1];
             let none = Epilogue { bias: None, relu: false };
@@ -376,7 +376,7 @@ mod tests {
     #[test]
     fn a_reused_border_is_zero_again() {
         let s = ConvShape { height: 2, width: 3, cin: 1, cout: 1, kernel: 2 };
-        let mut bordered = Floats::filled(s.bordered_len(), 9.0);
+        let mut bordered = AlignedVec::filled(s.bordered_len(), 9.0);
         border(&s, &[1., 2., 3., 4., 5., 6.], &mut bordered);
         assert_eq!(bordered[..], [1., 2., 3., 0., 4., 5., 6., 0., 0., 0., 0., 0.]);
     }

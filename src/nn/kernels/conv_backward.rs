@@ -161,7 +161,7 @@ pub(crate) mod tests {
     };
     use super::super::tests::{assert_close, available_sets, numbers};
     use super::*;
-    use crate::nn::floats::Floats;
+    use crate::nn::aligned_vec::AlignedVec;
 
     /// Gradients at weights, bias and input, by the chain rule as it is written.
     pub(crate) fn reference(s: &ConvShape, image: &[f32], weights: &[f32], gradient: &[f32]) -> [Vec<f32>; 3] {
@@ -190,7 +190,7 @@ pub(crate) mod tests {
             let [dw, db, dx] = reference(&s, &image, &weights, &gradient);
             for set in available_sets() {
                 let what = format!("{s:?} {set:?}");
-                let (mut bordered, mut found_db) = (Floats::EMPTY, vec![0.0; s.cout]);
+                let (mut bordered, mut found_db) = (AlignedVec::new(), vec![0.0; s.cout]);
                 let mut found_dw = vec![0.0; s.weights_len()];
                 border(&s, &image, &mut bordered);
                 add_weight_gradient(set, &s, &bordered, &gradient, &mut found_dw, Some(&mut found_db));
@@ -199,7 +199,7 @@ pub(crate) mod tests {
 
                 let (reversed, mut turned) = (s.reversed(), Vec::new());
                 reversed_weights(&s, &weights, &mut turned);
-                let mut packed = Floats::EMPTY;
+                let mut packed = AlignedVec::new();
                 pack(&reversed, &turned, &mut packed);
                 border_reversed(&reversed, &gradient, &mut bordered);
                 let mut found_dx = vec![f32::NAN; s.input_len()];

@@ -194,7 +194,7 @@ pub(crate) mod tests {
     use super::super::conv::{border, pack, reference, test_shapes};
     use super::super::tests::{assert_close, available_sets, numbers};
     use super::*;
-    use crate::nn::floats::Floats;
+    use crate::nn::aligned_vec::AlignedVec;
 
     /// Pools `[height][width][cout]`; gives the largest and its position.
     pub(crate) fn pool_reference(s: &ConvShape, full: &[f32], relu: bool) -> (Vec<f32>, Vec<u8>) {
@@ -219,10 +219,10 @@ pub(crate) mod tests {
             let full = reference(&s, &image, &weights, &bias);
             for (set, relu) in available_sets().flat_map(|set| [(set, true), (set, false)]) {
                 let (expected, expected_winners) = pool_reference(&s, &full, relu);
-                let (mut bordered, mut output) = (Floats::EMPTY, vec![f32::NAN; expected.len()]);
+                let (mut bordered, mut output) = (AlignedVec::new(), vec![f32::NAN; expected.len()]);
                 let mut winners = vec![9; expected.len()];
                 border(&s, &image, &mut bordered);
-                let mut packed = Floats::EMPTY;
+                let mut packed = AlignedVec::new();
                 pack(&s, &weights, &mut packed);
                 let epilogue = Epilogue { bias: Some(&bias), relu };
                 forward(set, &s, &bordered, &packed, epilogue, &mut output, Some(&mut winners));

@@ -14,7 +14,7 @@ use super::conv::ConvShape;
 use super::conv_pool::NO_WINNER;
 use super::simd::{Kernel, Simd};
 use super::{InstructionSet, run, tiles};
-use crate::nn::floats::Floats;
+use crate::nn::aligned_vec::AlignedVec;
 
 /// Windows that pass while a tile's sums are in registers.
 const WINDOWS_A_BLOCK: usize = 20;
@@ -63,7 +63,7 @@ pub(crate) fn add_weight_gradient(
     bordered: &[f32],
     gradient: &[f32],
     winners: &[u8],
-    tables: &mut Floats,
+    tables: &mut AlignedVec,
     weights: &mut [f32],
 ) {
     let (rows, columns) = (shape.height / 2, shape.width / 2);
@@ -94,7 +94,7 @@ struct LayTables<'a> {
     bordered: &'a [f32],
     y: usize,
     rows: usize,
-    tables: &'a mut Floats,
+    tables: &'a mut AlignedVec,
 }
 
 impl Kernel for LayTables<'_> {
@@ -105,7 +105,7 @@ impl Kernel for LayTables<'_> {
         let LayTables { shape, bordered, y, rows, tables } = self;
         let (row, run, columns) = (shape.bordered_row(), shape.run_len(), shape.width / 2);
         let tables_len = rows * columns * shape.kernel * run * 4;
-        tables.set_len(tables_len + 4 * S::LANES);
+        tables.resize_for_overwrite(tables_len + 4 * S::LANES);
         let mut to = tables.as_mut_ptr();
         for (py, px) in (y..y + rows).flat_map(|py| (0..columns).map(move |px| (py, px))) {
             for ky in 0..shape.kernel {
@@ -245,9 +245,9 @@ impl WeightGradient<'_> {
 }
 
 /// The weights as [`add_input_gradient`] reads them: `[kernel][cout][kernel * cin]`.
-pub(crate) fn weights_by_output(shape: &ConvShape, weights: &[f32], by_output: &mut Floats) {
+pub(crate) fn weights_by_output(shape: &ConvShape, weights: &[f32], by_output: &mut AlignedVec) {
     let (run, cout) = (shape.run_len(), shape.cout);
-    by_output.set_len(shape.weights_len());
+    by_output.resize_for_overwrite(shape.weights_len());
     for (from, to) in weights.chunks_exact(run * cout).zip(by_output.chunks_exact_mut(run * cout)) {
         for (o, to) in to.chunks_exact_mut(run).enumerate() {
             for (t, to) in to.iter_mut().enumerate() {
@@ -441,13 +441,13 @@ mod tests {
             let [dw, _, dx] = reference(&s, &image, &weights, &unpool(&s, &gradient, &winners));
             for set in available_sets() {
                 let what = format!("{s:?} {set:?}");
-                let (mut bordered, mut tables) = (Floats::EMPTY, Floats::EMPTY);
+                let (mut bordered, mut tables) = (AlignedVec::new(), AlignedVec::new());
                 let mut found_dw = vec![0.0; s.weights_len()];
                 border(&s, &image, &mut bordered);
                 add_weight_gradient(set, &s, &bordered, &gradient, &winners, &mut tables, &mut found_dw);
                 assert_close(&found_dw, &dw, 1e-4, &what);
 
-                let mut by_output = Floats::EMPTY;
+                let mut by_output = AlignedVec::new();
                 weights_by_output(&s, &weights, &mut by_output);
                 bordered.fill(0.0);
                 add_input_gradient(set, &s, &by_output, &gradient, &winners, &mut bordered);

@@ -6,7 +6,7 @@
 
 use super::simd::{Kernel, Simd};
 use super::{InstructionSet, run, tiles};
-use crate::nn::floats::Floats;
+use crate::nn::aligned_vec::AlignedVec;
 
 /// Outputs in a panel.
 pub(crate) const PANEL: usize = 16;
@@ -242,10 +242,10 @@ pub(crate) fn input_gradient(
     // Panels often lie a multiple of 4096 bytes apart, where they push each other out of the cache: so what a tile reads
     // is laid side by side first.
     let rows_of = |row| gradient.chunks_exact(all_rows * PANEL).map(move |panel| &panel[row * PANEL..][..PANEL]);
-    let mut of_rows = Floats::filled(rows * count * PANEL, 0.0);
+    let mut of_rows = AlignedVec::filled(rows * count * PANEL, 0.0);
     let places = of_rows.as_chunks_mut::<PANEL>().0.iter_mut();
     places.zip((first_row..first_row + rows).flat_map(rows_of)).for_each(|(to, from)| to.copy_from_slice(from));
-    run(set, InputGradient { panels, inputs, count, weights: Floats::EMPTY, gradient: of_rows, rows, output });
+    run(set, InputGradient { panels, inputs, count, weights: AlignedVec::new(), gradient: of_rows, rows, output });
 }
 
 /// Values of the input whose gradients are summed at a time.
@@ -258,9 +258,9 @@ struct InputGradient<'a> {
     inputs: usize,
     count: usize,
     /// Of a block of the input: for each tile of `T` values, `[count][T][16]`.
-    weights: Floats,
+    weights: AlignedVec,
     /// `[rows][count][16]`.
-    gradient: Floats,
+    gradient: AlignedVec,
     rows: usize,
     output: &'a mut [f32],
 }
@@ -293,7 +293,7 @@ impl InputGradient<'_> {
     /// Lays out the weights of `values` values of the input from `first`: tiles of `INPUTS_A_TILE`, and of one for the
     /// rest.
     fn lay_weights(&mut self, first: usize, values: usize) {
-        self.weights.set_len(values * self.count * PANEL);
+        self.weights.resize_for_overwrite(values * self.count * PANEL);
         for (p, panel) in self.panels.chunks_exact(self.inputs * PANEL).enumerate() {
             let panel = &panel[first * PANEL..][..values * PANEL];
             let (tiles, rest) = panel.as_chunks::<{ INPUTS_A_TILE * PANEL }>();
