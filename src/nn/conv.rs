@@ -14,9 +14,9 @@ use std::cell::Cell;
 use std::sync::OnceLock;
 
 thread_local! {
-    /// The image with its border, in prediction. Taken out while it is in use: a thread that waits for others may be
+    /// The image with its pad, in prediction. Taken out while it is in use: a thread that waits for others may be
     /// given another prediction meanwhile.
-    static BORDERED: Cell<AlignedVec> = const { Cell::new(AlignedVec::new()) };
+    static PADDED: Cell<AlignedVec> = const { Cell::new(AlignedVec::new()) };
 }
 
 /// The layer.
@@ -55,7 +55,7 @@ impl Clone for Kept {
 /// What the work on one chunk needs, and its share of the gradients. A copy begins empty.
 #[derive(Default)]
 struct Scratch {
-    bordered: AlignedVec,
+    padded: AlignedVec,
     tables: AlignedVec,
     full: AlignedVec,
     kernel: AlignedVec,
@@ -129,17 +129,17 @@ impl Conv {
     }
 
     /// As many rows of the output as `output` holds, from row `first`: some rows of an image are an image of less height.
-    fn infer_rows(&self, bordered: &[f32], first: usize, output: &mut [f32]) {
+    fn infer_rows(&self, padded: &[f32], first: usize, output: &mut [f32]) {
         let part = self.pooled_side();
         let height = output.len() / (self.output().width * self.shape.cout) * part;
         let (s, set) = (ConvShape { height, ..self.shape }, instruction_set());
         let (kernel, bias) = self.folded();
         let epilogue = Epilogue { bias: Some(bias), relu: self.relu };
-        let bordered = &bordered[first * part * s.bordered_row()..][..s.bordered_len()];
+        let padded = &padded[first * part * s.padded_row_len()..][..s.padded_len()];
         if self.pool {
-            conv_pool::forward(set, &s, bordered, kernel, epilogue, output, None);
+            conv_pool::forward(set, &s, padded, kernel, epilogue, output, None);
         } else {
-            conv::forward(set, &s, bordered, kernel, epilogue, output);
+            conv::forward(set, &s, padded, kernel, epilogue, output);
         }
     }
 
@@ -158,12 +158,12 @@ impl Conv {
             .for_each(|(((scratch, input), output), winners)| {
                 let samples = input.chunks_exact(s.input_len()).zip(output.chunks_exact_mut(sample));
                 for (i, (image, output)) in samples.enumerate() {
-                    conv::border(&s, image, &mut scratch.bordered);
+                    conv::pad(&s, image, &mut scratch.padded);
                     if pool {
                         let winners = &mut winners[i * sample..][..sample];
-                        conv_pool::forward(set, &s, &scratch.bordered, kernel, epilogue, output, Some(winners));
+                        conv_pool::forward(set, &s, &scratch.padded, kernel, epilogue, output, Some(winners));
                     } else {
-                        conv::forward(set, &s, &scratch.bordered, kernel, epilogue, output);
+                        conv::forward(set, &s, &scratch.padded, kernel, epilogue, output);
                     }
                 }
             });
@@ -182,9 +182,9 @@ impl Conv {
             |((scratch, input), sums)| {
                 scratch.clear_gradients(s.cout, s.cout);
                 for (image, sums) in input.chunks_exact(s.input_len()).zip(sums.chunks_exact_mut(s.output_len())) {
-                    conv::border(&s, image, &mut scratch.bordered);
+                    conv::pad(&s, image, &mut scratch.padded);
                     let none = Epilogue { bias: None, relu: false };
-                    conv::forward(set, &s, &scratch.bordered, kernel, none, sums);
+                    conv::forward(set, &s, &scratch.padded, kernel, none, sums);
                     batch_norm::add_statistics(set, sums, pivot, &mut scratch.kernel, &mut scratch.bias);
                 }
             },
@@ -230,15 +230,15 @@ impl Conv {
                 for (i, image) in input.chunks_exact(s.input_len()).enumerate() {
                     let (gradient, winners) = (&mut gradient[i * pooled..][..pooled], &winners[i * pooled..][..pooled]);
                     conv_pool_backward::close_without_winner(set, gradient, winners);
-                    conv::border(&s, image, &mut scratch.bordered);
+                    conv::pad(&s, image, &mut scratch.padded);
                     conv_backward::add_pixels(gradient, &mut scratch.bias);
-                    let Scratch { bordered, tables, kernel, .. } = scratch;
-                    conv_pool_backward::add_weight_gradient(set, &s, bordered, gradient, winners, tables, kernel);
+                    let Scratch { padded, tables, kernel, .. } = scratch;
+                    conv_pool_backward::add_weight_gradient(set, &s, padded, gradient, winners, tables, kernel);
                     if wanted {
-                        bordered.fill(0.0);
-                        conv_pool_backward::add_input_gradient(set, &s, &by_output, gradient, winners, bordered);
+                        padded.fill(0.0);
+                        conv_pool_backward::add_input_gradient(set, &s, &by_output, gradient, winners, padded);
                         let to = &mut input_gradient[i * s.input_len()..][..s.input_len()];
-                        conv_pool_backward::without_border(&s, bordered, to);
+                        conv_pool_backward::crop_padding(&s, padded, to);
                     }
                 }
             });
@@ -275,7 +275,7 @@ impl Conv {
             .zip(chunks_mut(input_gradient, n))
             .for_each(|((((((scratch, input), output), gradient), sums), winners), input_gradient)| {
                 scratch.clear_gradients(s.weights_len(), s.cout);
-                let Scratch { bordered, full, kernel, bias, .. } = scratch;
+                let Scratch { padded, full, kernel, bias, .. } = scratch;
                 full.resize_for_overwrite(s.output_len());
                 for (i, image) in input.chunks_exact(s.input_len()).enumerate() {
                     let gradient = sample_mut(gradient, input, i, &s);
@@ -299,14 +299,14 @@ impl Conv {
                             gradient
                         }
                     };
-                    conv::border(&s, image, bordered);
+                    conv::pad(&s, image, padded);
                     // A normalised convolution has no bias, and sums for one would all be zero.
                     let bias = if through.is_none() { Some(&mut bias[..]) } else { None };
-                    conv_backward::add_weight_gradient(set, &s, bordered, gradient, kernel, bias);
+                    conv_backward::add_weight_gradient(set, &s, padded, gradient, kernel, bias);
                     if wanted {
-                        conv::border_reversed(&reversed, gradient, bordered);
+                        conv::pad_transposed(&reversed, gradient, padded);
                         let to = &mut input_gradient[i * s.input_len()..][..s.input_len()];
-                        conv::forward(set, &reversed, bordered, turned, Epilogue { bias: None, relu: false }, to);
+                        conv::forward(set, &reversed, padded, turned, Epilogue { bias: None, relu: false }, to);
                     }
                 }
             });
@@ -362,22 +362,22 @@ impl Layer for Conv {
 
     fn infer(&self, input: &[f32], output: &mut [f32]) {
         let images = input.chunks_exact(self.shape.input_len()).zip(output.chunks_exact_mut(self.output().len()));
-        let mut bordered = BORDERED.take();
+        let mut padded = PADDED.take();
         for (image, output) in images {
-            conv::border(&self.shape, image, &mut bordered);
-            self.infer_rows(&bordered, 0, output);
+            conv::pad(&self.shape, image, &mut padded);
+            self.infer_rows(&padded, 0, output);
         }
-        BORDERED.set(bordered);
+        PADDED.set(padded);
     }
 
     fn infer_one(&self, image: &[f32], output: &mut [f32]) {
         let Shape { height, width, channels } = self.output();
         let rows = height.div_ceil(rayon::current_num_threads());
-        let mut bordered = BORDERED.take();
-        conv::border(&self.shape, image, &mut bordered);
+        let mut padded = PADDED.take();
+        conv::pad(&self.shape, image, &mut padded);
         let bands = output.par_chunks_mut(rows * width * channels).enumerate();
-        bands.for_each(|(band, output)| self.infer_rows(&bordered, band * rows, output));
-        BORDERED.set(bordered);
+        bands.for_each(|(band, output)| self.infer_rows(&padded, band * rows, output));
+        PADDED.set(padded);
     }
 
     fn forward(&mut self, input: &[f32], batch: &Batch, output: &mut [f32]) {

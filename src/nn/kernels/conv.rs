@@ -1,11 +1,11 @@
 //! Convolution of stride 1 with `same` padding over one image, and the zero border that it reads.
 //!
-//! Image: `[height][width][cin]`; bordered image: `[height + kernel - 1][width + kernel - 1][cin]`, zeros around;
+//! Image: `[height][width][cin]`; padded image: `[height + kernel - 1][width + kernel - 1][cin]`, zeros around;
 //! weights: `[kernel][kernel][cin][cout]`, packed for the forward pass in panels of 16 output channels,
 //! `[cout / 16][kernel][kernel][cin][16]`, the last one filled up with zeros; output: `[height][width][cout]`.
 //!
 //! Output channels lie in vectors, input values are broadcast. For one row of the kernel, the values under a pixel
-//! (`kernel * cin` of them) lie in a row both in the bordered image and, 16 floats apart, in the panel: so the whole sum
+//! (`kernel * cin` of them) lie in a row both in the padded image and, 16 floats apart, in the panel: so the whole sum
 //! is two loops, and weights are read in the order they lie in. A tile of pixels shares each weight that is loaded.
 
 use super::dense::PANEL;
@@ -33,27 +33,27 @@ impl ConvShape {
     pub fn weights_len(&self) -> usize {
         self.kernel * self.kernel * self.cin * self.cout
     }
-    /// AlignedVec in a panel of packed weights.
+    /// Floats per panel of packed weights.
     pub fn panel_len(&self) -> usize {
         self.kernel * self.run_len() * PANEL
     }
-    /// AlignedVec of the packed weights.
+    /// Floats of the packed weights.
     pub fn packed_len(&self) -> usize {
         self.cout.div_ceil(PANEL) * self.panel_len()
     }
-    /// AlignedVec in a row of the bordered image.
-    pub fn bordered_row(&self) -> usize {
+    /// Floats per row of the padded image.
+    pub fn padded_row_len(&self) -> usize {
         (self.width + self.kernel - 1) * self.cin
     }
-    pub fn bordered_len(&self) -> usize {
-        (self.height + self.kernel - 1) * self.bordered_row()
+    pub fn padded_len(&self) -> usize {
+        (self.height + self.kernel - 1) * self.padded_row_len()
     }
     /// Values under one row of the kernel.
     pub fn run_len(&self) -> usize {
         self.kernel * self.cin
     }
     /// Rows above and columns to the left: Keras' `same` puts the odd one below and right.
-    fn border_before(&self) -> usize {
+    fn padding_before(&self) -> usize {
         (self.kernel - 1) / 2
     }
     /// The convolution that carries a gradient from the output of this one back to its input.
@@ -62,19 +62,19 @@ impl ConvShape {
     }
 }
 
-/// Writes the image into the middle of a bordered one, row by row; `write_row` may change values on the way.
-pub(crate) fn border_with(
+/// Writes the image into the middle of a padded one, row by row; `write_row` may change values on the way.
+pub(crate) fn pad_with(
     shape: &ConvShape,
     before: usize,
-    bordered: &mut AlignedVec,
+    padded: &mut AlignedVec,
     mut write_row: impl FnMut(usize, &mut [f32]),
 ) {
-    let row = shape.bordered_row();
-    bordered.resize_for_overwrite(shape.bordered_len());
+    let row = shape.padded_row_len();
+    padded.resize_for_overwrite(shape.padded_len());
     let (left, inner) = (before * shape.cin, shape.width * shape.cin);
-    bordered[..before * row].fill(0.0);
-    bordered[(before + shape.height) * row..].fill(0.0);
-    for (y, line) in bordered[before * row..].chunks_exact_mut(row).take(shape.height).enumerate() {
+    padded[..before * row].fill(0.0);
+    padded[(before + shape.height) * row..].fill(0.0);
+    for (y, line) in padded[before * row..].chunks_exact_mut(row).take(shape.height).enumerate() {
         line[..left].fill(0.0);
         write_row(y, &mut line[left..left + inner]);
         line[left + inner..].fill(0.0);
@@ -82,16 +82,16 @@ pub(crate) fn border_with(
 }
 
 /// The image with the zero border that [`forward`] reads.
-pub(crate) fn border(shape: &ConvShape, image: &[f32], bordered: &mut AlignedVec) {
+pub(crate) fn pad(shape: &ConvShape, image: &[f32], padded: &mut AlignedVec) {
     let inner = shape.width * shape.cin;
-    border_with(shape, shape.border_before(), bordered, |y, line| line.copy_from_slice(&image[y * inner..][..inner]));
+    pad_with(shape, shape.padding_before(), padded, |y, line| line.copy_from_slice(&image[y * inner..][..inner]));
 }
 
 /// The gradient at the output with the border that a [`forward`] of the [`reversed`](ConvShape::reversed) shape reads.
-pub(crate) fn border_reversed(reversed: &ConvShape, gradient: &[f32], bordered: &mut AlignedVec) {
+pub(crate) fn pad_transposed(reversed: &ConvShape, gradient: &[f32], padded: &mut AlignedVec) {
     let inner = reversed.width * reversed.cin;
-    let before = reversed.kernel - 1 - reversed.border_before();
-    border_with(reversed, before, bordered, |y, line| line.copy_from_slice(&gradient[y * inner..][..inner]));
+    let before = reversed.kernel - 1 - reversed.padding_before();
+    pad_with(reversed, before, padded, |y, line| line.copy_from_slice(&gradient[y * inner..][..inner]));
 }
 
 /// The weights of the reversed convolution: turned by half a turn, input and output channels changed over.
@@ -146,25 +146,25 @@ pub(crate) struct Epilogue<'a> {
     pub relu: bool,
 }
 
-/// Convolves one bordered image with packed weights.
+/// Convolves one padded image with packed weights.
 pub(crate) fn forward(
     set: InstructionSet,
     shape: &ConvShape,
-    bordered: &[f32],
+    padded: &[f32],
     packed: &[f32],
     epilogue: Epilogue,
     output: &mut [f32],
 ) {
-    assert_eq!(bordered.len(), shape.bordered_len());
+    assert_eq!(padded.len(), shape.padded_len());
     assert_eq!(packed.len(), shape.packed_len());
     assert_eq!(output.len(), shape.output_len());
     assert!(epilogue.bias.is_none_or(|bias| bias.len() == shape.cout));
-    run(set, Forward { shape, bordered, packed, epilogue, output });
+    run(set, Forward { shape, padded, packed, epilogue, output });
 }
 
 struct Forward<'a> {
     shape: &'a ConvShape,
-    bordered: &'a [f32],
+    padded: &'a [f32],
     packed: &'a [f32],
     epilogue: Epilogue<'a>,
     output: &'a mut [f32],
@@ -231,8 +231,8 @@ impl Forward<'_> {
             return; // Never asked for by `tiles`; saying so here keeps it from being compiled.
         }
         let s = self.shape;
-        let (row, run) = (s.bordered_row(), s.run_len());
-        // SAFETY: row y + ky of the bordered image has kernel - 1 columns more than the output, so column
+        let (row, run) = (s.padded_row_len(), s.run_len());
+        // SAFETY: row y + ky of the padded image has kernel - 1 columns more than the output, so column
         // x + kernel - 1 is in it; channel + CV * LANES <= cout bounds weights, bias and output.
         unsafe {
             let weights = packed_channels::<S, CV>(s, self.packed, channel);
@@ -266,14 +266,14 @@ impl Forward<'_> {
         }
     }
 
-    /// Where what lies under each of `PX` pixels from `pixel` begins in the bordered image.
+    /// Where what lies under each of `PX` pixels from `pixel` begins in the padded image.
     #[inline(always)]
     unsafe fn pixels<const PX: usize>(&self, pixel: usize) -> [*const f32; PX] {
         let s = self.shape;
         let (mut y, mut x) = (pixel / s.width, pixel % s.width);
         std::array::from_fn(|_| {
-            // SAFETY: (y, x) is a pixel of the image, and the bordered one is larger.
-            let here = unsafe { self.bordered.as_ptr().add(y * s.bordered_row() + x * s.cin) };
+            // SAFETY: (y, x) is a pixel of the image, and the padded one is larger.
+            let here = unsafe { self.padded.as_ptr().add(y * s.padded_row_len() + x * s.cin) };
             x += 1;
             if x == s.width {
                 (y, x) = (y + 1, 0);
@@ -309,7 +309,7 @@ pub(crate) fn reference(shape: &ConvShape, image: &[f32], weights: &[f32], bias:
 pub(crate) fn for_each_tap(s: &ConvShape, y: usize, x: usize, mut call: impl FnMut(usize, usize)) {
     for tap in 0..s.kernel * s.kernel {
         let (iy, ix) = (y + tap / s.kernel, x + tap % s.kernel);
-        let before = s.border_before();
+        let before = s.padding_before();
         if (before..before + s.height).contains(&iy) && (before..before + s.width).contains(&ix) {
             call(tap, (iy - before) * s.width + ix - before);
         }
@@ -344,12 +344,12 @@ mod tests {
             let bias = numbers(3, s.cout);
             let expected: Vec<f32> = reference(&s, &image, &weights, &bias).iter().map(|v| v.max(0.0)).collect();
             for set in available_sets() {
-                let (mut bordered, mut output) = (AlignedVec::filled(3, f32::NAN), vec![f32::NAN; s.output_len()]);
-                border(&s, &image, &mut bordered);
+                let (mut padded, mut output) = (AlignedVec::filled(3, f32::NAN), vec![f32::NAN; s.output_len()]);
+                pad(&s, &image, &mut padded);
                 let mut packed = AlignedVec::filled(5, f32::NAN);
                 pack(&s, &weights, &mut packed);
                 let epilogue = Epilogue { bias: Some(&bias), relu: true };
-                forward(set, &s, &bordered, &packed, epilogue, &mut output);
+                forward(set, &s, &padded, &packed, epilogue, &mut output);
                 assert_close(&output, &expected, 1e-5, &format!("{s:?} {set:?}"));
             }
         }
@@ -359,25 +359,25 @@ mod tests {
     fn unaligned_slices_give_the_same() {
         let s = ConvShape { height: 4, width: 9, cin: 3, cout: 32, kernel: 3 };
         let (image, weights) = (numbers(1, s.input_len()), numbers(2, s.weights_len()));
-        let (mut bordered, mut packed) = (AlignedVec::new(), AlignedVec::new());
-        border(&s, &image, &mut bordered);
+        let (mut padded, mut packed) = (AlignedVec::new(), AlignedVec::new());
+        pad(&s, &image, &mut padded);
         pack(&s, &weights, &mut packed);
-        let [bordered, packed] = [&bordered[..], &packed[..]].map(|values| [&[0.0], values].concat());
-        let [bordered, packed] = [&bordered, &packed].map(|values| AlignedVec::from(&values[..]));
+        let [padded, packed] = [&padded[..], &packed[..]].map(|values| [&[0.0], values].concat());
+        let [padded, packed] = [&padded, &packed].map(|values| AlignedVec::from(&values[..]));
         for set in available_sets() {
             let mut output = vec![0.0; s.output_len() + 1];
             let none = Epilogue { bias: None, relu: false };
-            forward(set, &s, &bordered[1..], &packed[1..], none, &mut output[1..]);
+            forward(set, &s, &padded[1..], &packed[1..], none, &mut output[1..]);
             let expected = reference(&s, &image, &weights, &vec![0.0; s.cout]);
             assert_close(&output[1..], &expected, 1e-5, &format!("{set:?}"));
         }
     }
 
     #[test]
-    fn a_reused_border_is_zero_again() {
+    fn padding_overwrites_a_reused_buffer_with_zeros() {
         let s = ConvShape { height: 2, width: 3, cin: 1, cout: 1, kernel: 2 };
-        let mut bordered = AlignedVec::filled(s.bordered_len(), 9.0);
-        border(&s, &[1., 2., 3., 4., 5., 6.], &mut bordered);
-        assert_eq!(bordered[..], [1., 2., 3., 0., 4., 5., 6., 0., 0., 0., 0., 0.]);
+        let mut padded = AlignedVec::filled(s.padded_len(), 9.0);
+        pad(&s, &[1., 2., 3., 4., 5., 6.], &mut padded);
+        assert_eq!(padded[..], [1., 2., 3., 0., 4., 5., 6., 0., 0., 0., 0., 0.]);
     }
 }

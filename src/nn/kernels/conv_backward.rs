@@ -1,6 +1,6 @@
 //! The gradient of a convolution's weights and bias, from one image.
 //!
-//! Bordered image and weights as in `conv`; gradient at the output: `[height][width][cout]`. (The gradient at the input
+//! Padded image and weights as in `conv`; gradient at the output: `[height][width][cout]`. (The gradient at the input
 //! is a convolution itself: `conv::forward` of the reversed shape.)
 //!
 //! For one row of the kernel and one tile of the values under it, the sums of all pixels of a few rows of the image
@@ -17,18 +17,18 @@ const PIXELS_A_BLOCK: usize = 64;
 pub(crate) fn add_weight_gradient(
     set: InstructionSet,
     shape: &ConvShape,
-    bordered: &[f32],
+    padded: &[f32],
     gradient: &[f32],
     weights: &mut [f32],
     bias: Option<&mut [f32]>,
 ) {
-    assert_eq!(bordered.len(), shape.bordered_len());
+    assert_eq!(padded.len(), shape.padded_len());
     assert_eq!(gradient.len(), shape.output_len());
     assert_eq!(weights.len(), shape.weights_len());
     if let Some(bias) = bias {
         add_pixels(gradient, bias);
     }
-    run(set, WeightGradient { shape, bordered, gradient, weights });
+    run(set, WeightGradient { shape, padded, gradient, weights });
 }
 
 /// Adds each pixel of `[pixels][channels]` to `sums`, a value a channel.
@@ -42,7 +42,7 @@ pub(crate) fn add_pixels(pixels: &[f32], sums: &mut [f32]) {
 
 struct WeightGradient<'a> {
     shape: &'a ConvShape,
-    bordered: &'a [f32],
+    padded: &'a [f32],
     gradient: &'a [f32],
     weights: &'a mut [f32],
 }
@@ -122,13 +122,13 @@ impl WeightGradient<'_> {
             return; // Never asked for by `tiles`; saying so here keeps it from being compiled.
         }
         let s = self.shape;
-        let (row, cout) = (s.bordered_row(), s.cout);
-        // SAFETY: value t + T - 1 of pixel (y, x) lies at column x + kernel - 1 at most, inside the bordered row;
+        let (row, cout) = (s.padded_row_len(), s.cout);
+        // SAFETY: value t + T - 1 of pixel (y, x) lies at column x + kernel - 1 at most, inside the padded row;
         // channel + CV * LANES <= cout bounds gradient and weights.
         unsafe {
             let mut sums = [[S::splat(0.0); CV]; T];
             for line in y..y + rows {
-                let input = self.bordered.as_ptr().add((line + ky) * row + t);
+                let input = self.padded.as_ptr().add((line + ky) * row + t);
                 let gradient = self.gradient.as_ptr().add(line * s.width * cout + channel);
                 for x in 0..s.width {
                     let mut g = [S::splat(0.0); CV];
@@ -157,7 +157,7 @@ impl WeightGradient<'_> {
 #[cfg(test)]
 pub(crate) mod tests {
     use super::super::conv::{
-        Epilogue, border, border_reversed, for_each_tap, forward, pack, reversed_weights, test_shapes,
+        Epilogue, for_each_tap, forward, pack, pad, pad_transposed, reversed_weights, test_shapes,
     };
     use super::super::tests::{assert_close, available_sets, numbers};
     use super::*;
@@ -190,10 +190,10 @@ pub(crate) mod tests {
             let [dw, db, dx] = reference(&s, &image, &weights, &gradient);
             for set in available_sets() {
                 let what = format!("{s:?} {set:?}");
-                let (mut bordered, mut found_db) = (AlignedVec::new(), vec![0.0; s.cout]);
+                let (mut padded, mut found_db) = (AlignedVec::new(), vec![0.0; s.cout]);
                 let mut found_dw = vec![0.0; s.weights_len()];
-                border(&s, &image, &mut bordered);
-                add_weight_gradient(set, &s, &bordered, &gradient, &mut found_dw, Some(&mut found_db));
+                pad(&s, &image, &mut padded);
+                add_weight_gradient(set, &s, &padded, &gradient, &mut found_dw, Some(&mut found_db));
                 assert_close(&found_dw, &dw, 1e-4, &what);
                 assert_close(&found_db, &db, 1e-4, &what);
 
@@ -201,10 +201,10 @@ pub(crate) mod tests {
                 reversed_weights(&s, &weights, &mut turned);
                 let mut packed = AlignedVec::new();
                 pack(&reversed, &turned, &mut packed);
-                border_reversed(&reversed, &gradient, &mut bordered);
+                pad_transposed(&reversed, &gradient, &mut padded);
                 let mut found_dx = vec![f32::NAN; s.input_len()];
                 let plain = Epilogue { bias: None, relu: false };
-                forward(set, &reversed, &bordered, &packed, plain, &mut found_dx);
+                forward(set, &reversed, &padded, &packed, plain, &mut found_dx);
                 assert_close(&found_dx, &dx, 1e-4, &what);
             }
         }

@@ -1,6 +1,6 @@
 //! Convolution, bias, activation and 2x2 max pooling of one image in one pass.
 //!
-//! Bordered image and packed weights as in `conv`; output: `[height / 2][width / 2][cout]`; winners: a byte for each output,
+//! Padded image and packed weights as in `conv`; output: `[height / 2][width / 2][cout]`; winners: a byte for each output,
 //! 0 to 3 for the position of the largest (row-major in the window), 4 where ReLU let nothing through.
 //!
 //! The four sums of a window stay in registers, so the convolution's full-size output is never written. A last odd row
@@ -14,28 +14,28 @@ use super::{InstructionSet, run};
 /// The winner of a window that ReLU closed.
 pub(crate) const NO_WINNER: u8 = 4;
 
-/// Convolves and pools one bordered image; `winners` is filled when given.
+/// Convolves and pools one padded image; `winners` is filled when given.
 pub(crate) fn forward(
     set: InstructionSet,
     shape: &ConvShape,
-    bordered: &[f32],
+    padded: &[f32],
     packed: &[f32],
     epilogue: Epilogue,
     output: &mut [f32],
     winners: Option<&mut [u8]>,
 ) {
     let pooled = (shape.height / 2) * (shape.width / 2) * shape.cout;
-    assert_eq!(bordered.len(), shape.bordered_len());
+    assert_eq!(padded.len(), shape.padded_len());
     assert_eq!(packed.len(), shape.packed_len());
     assert_eq!(output.len(), pooled);
     assert!(epilogue.bias.is_none_or(|bias| bias.len() == shape.cout));
     assert!(winners.as_ref().is_none_or(|winners| winners.len() == pooled));
-    run(set, Forward { shape, bordered, packed, epilogue, output, winners });
+    run(set, Forward { shape, padded, packed, epilogue, output, winners });
 }
 
 struct Forward<'a> {
     shape: &'a ConvShape,
-    bordered: &'a [f32],
+    padded: &'a [f32],
     packed: &'a [f32],
     epilogue: Epilogue<'a>,
     output: &'a mut [f32],
@@ -135,11 +135,11 @@ impl Forward<'_> {
         // SAFETY: the channels end at or before `cout`, by the caller's word.
         let weights = unsafe { packed_channels::<S, CV>(s, self.packed, channel) };
         // SAFETY: as in `conv`: the last pixel read is at row 2y + 1 + kernel - 1 and column
-        // 2(x + WINDOWS) - 1 + kernel - 1, inside the bordered image.
+        // 2(x + WINDOWS) - 1 + kernel - 1, inside the padded image.
         unsafe {
             let mut sums = [[[S::splat(0.0); CV]; WINDOWS]; 4];
             for ky in 0..s.kernel {
-                let upper = self.bordered.as_ptr().add((2 * y + ky) * row + 2 * x * cin);
+                let upper = self.padded.as_ptr().add((2 * y + ky) * row + 2 * x * cin);
                 let lower = upper.add(row);
                 let weights = weights.map(|of_vector| of_vector.add(ky * run * PANEL));
                 for t in 0..run {
@@ -191,7 +191,7 @@ impl Forward<'_> {
 
 #[cfg(test)]
 pub(crate) mod tests {
-    use super::super::conv::{border, pack, reference, test_shapes};
+    use super::super::conv::{pack, pad, reference, test_shapes};
     use super::super::tests::{assert_close, available_sets, numbers};
     use super::*;
     use crate::nn::aligned_vec::AlignedVec;
@@ -219,13 +219,13 @@ pub(crate) mod tests {
             let full = reference(&s, &image, &weights, &bias);
             for (set, relu) in available_sets().flat_map(|set| [(set, true), (set, false)]) {
                 let (expected, expected_winners) = pool_reference(&s, &full, relu);
-                let (mut bordered, mut output) = (AlignedVec::new(), vec![f32::NAN; expected.len()]);
+                let (mut padded, mut output) = (AlignedVec::new(), vec![f32::NAN; expected.len()]);
                 let mut winners = vec![9; expected.len()];
-                border(&s, &image, &mut bordered);
+                pad(&s, &image, &mut padded);
                 let mut packed = AlignedVec::new();
                 pack(&s, &weights, &mut packed);
                 let epilogue = Epilogue { bias: Some(&bias), relu };
-                forward(set, &s, &bordered, &packed, epilogue, &mut output, Some(&mut winners));
+                forward(set, &s, &padded, &packed, epilogue, &mut output, Some(&mut winners));
                 assert_close(&output, &expected, 1e-5, &format!("{s:?} {set:?}"));
                 assert_eq!(winners, expected_winners, "{s:?} {set:?}");
             }

@@ -60,14 +60,14 @@ impl Close<'_> {
 pub(crate) fn add_weight_gradient(
     set: InstructionSet,
     shape: &ConvShape,
-    bordered: &[f32],
+    padded: &[f32],
     gradient: &[f32],
     winners: &[u8],
     tables: &mut AlignedVec,
     weights: &mut [f32],
 ) {
     let (rows, columns) = (shape.height / 2, shape.width / 2);
-    assert_eq!(bordered.len(), shape.bordered_len());
+    assert_eq!(padded.len(), shape.padded_len());
     assert_eq!(gradient.len(), rows * columns * shape.cout);
     assert_eq!(winners.len(), gradient.len());
     assert_eq!(weights.len(), shape.weights_len());
@@ -78,7 +78,7 @@ pub(crate) fn add_weight_gradient(
     let mut y = 0;
     while y < rows {
         let block = rows_a_block.min(rows - y);
-        run(set, LayTables { shape, bordered, y, rows: block, tables });
+        run(set, LayTables { shape, padded, y, rows: block, tables });
         let from = y * columns * shape.cout;
         let to = (y + block) * columns * shape.cout;
         let (gradient, winners) = (&gradient[from..to], &winners[from..to]);
@@ -91,7 +91,7 @@ pub(crate) fn add_weight_gradient(
 /// the window's positions, as `[window][kernel][kernel * cin][4]`.
 struct LayTables<'a> {
     shape: &'a ConvShape,
-    bordered: &'a [f32],
+    padded: &'a [f32],
     y: usize,
     rows: usize,
     tables: &'a mut AlignedVec,
@@ -102,8 +102,8 @@ impl Kernel for LayTables<'_> {
 
     #[inline(always)]
     unsafe fn run<S: Simd>(self) {
-        let LayTables { shape, bordered, y, rows, tables } = self;
-        let (row, run, columns) = (shape.bordered_row(), shape.run_len(), shape.width / 2);
+        let LayTables { shape, padded, y, rows, tables } = self;
+        let (row, run, columns) = (shape.padded_row_len(), shape.run_len(), shape.width / 2);
         let tables_len = rows * columns * shape.kernel * run * 4;
         tables.resize_for_overwrite(tables_len + 4 * S::LANES);
         let mut to = tables.as_mut_ptr();
@@ -111,7 +111,7 @@ impl Kernel for LayTables<'_> {
             for ky in 0..shape.kernel {
                 // SAFETY: there is a table for each row of the kernel under each window, and room for a vector behind.
                 unsafe {
-                    Self::lay::<S>(shape, bordered, (2 * py + ky) * row + 2 * px * shape.cin, to);
+                    Self::lay::<S>(shape, padded, (2 * py + ky) * row + 2 * px * shape.cin, to);
                     to = to.add(run * 4);
                 }
             }
@@ -120,18 +120,18 @@ impl Kernel for LayTables<'_> {
 }
 
 impl LayTables<'_> {
-    /// One table, of the values that begin at `first` in the bordered image. The last vector may hold more than the
+    /// One table, of the values that begin at `first` in the padded image. The last vector may hold more than the
     /// table, where it lies in the image: the next table is written over what is too much.
     #[inline(always)]
-    unsafe fn lay<S: Simd>(shape: &ConvShape, bordered: &[f32], first: usize, to: *mut f32) {
-        let (row, run, cin) = (shape.bordered_row(), shape.run_len(), shape.cin);
+    unsafe fn lay<S: Simd>(shape: &ConvShape, padded: &[f32], first: usize, to: *mut f32) {
+        let (row, run, cin) = (shape.padded_row_len(), shape.run_len(), shape.cin);
         let mut t = 0;
         // SAFETY: of the four values of each t below `run`, the last lies `row + cin` behind the first and in the image;
         // `to` has room for `run` times four values and a vector of fours.
         unsafe {
-            let upper = bordered.as_ptr().add(first);
+            let upper = padded.as_ptr().add(first);
             let lower = upper.add(row);
-            while t < run && first + row + cin + t + S::LANES <= bordered.len() {
+            while t < run && first + row + cin + t + S::LANES <= padded.len() {
                 let left = [S::load(upper.add(t)), S::load(lower.add(t))];
                 let right = [S::load(upper.add(t + cin)), S::load(lower.add(t + cin))];
                 S::store_interleaved(to.add(4 * t), [left[0], right[0], left[1], right[1]]);
@@ -257,28 +257,28 @@ pub(crate) fn weights_by_output(shape: &ConvShape, weights: &[f32], by_output: &
     }
 }
 
-/// Adds one image's gradient at the input to `bordered`, an image with border.
+/// Adds one image's gradient at the input to `padded`, an image with border.
 pub(crate) fn add_input_gradient(
     set: InstructionSet,
     shape: &ConvShape,
     by_output: &[f32],
     gradient: &[f32],
     winners: &[u8],
-    bordered: &mut [f32],
+    padded: &mut [f32],
 ) {
-    assert_eq!(bordered.len(), shape.bordered_len());
+    assert_eq!(padded.len(), shape.padded_len());
     assert_eq!(gradient.len(), (shape.height / 2) * (shape.width / 2) * shape.cout);
     assert_eq!(winners.len(), gradient.len());
     assert_eq!(by_output.len(), shape.weights_len());
-    run(set, InputGradient { shape, by_output, gradient, winners, bordered });
+    run(set, InputGradient { shape, by_output, gradient, winners, padded });
 }
 
-/// The middle of a bordered image, without its border.
-pub(crate) fn without_border(shape: &ConvShape, bordered: &[f32], image: &mut [f32]) {
+/// The middle of a padded image, without its border.
+pub(crate) fn crop_padding(shape: &ConvShape, padded: &[f32], image: &mut [f32]) {
     let before = (shape.kernel - 1) / 2;
     let inner = shape.width * shape.cin;
     for (y, line) in image.chunks_exact_mut(inner).enumerate() {
-        line.copy_from_slice(&bordered[(y + before) * shape.bordered_row() + before * shape.cin..][..inner]);
+        line.copy_from_slice(&padded[(y + before) * shape.padded_row_len() + before * shape.cin..][..inner]);
     }
 }
 
@@ -287,7 +287,7 @@ struct InputGradient<'a> {
     by_output: &'a [f32],
     gradient: &'a [f32],
     winners: &'a [u8],
-    bordered: &'a mut [f32],
+    padded: &'a mut [f32],
 }
 
 impl Kernel for InputGradient<'_> {
@@ -346,14 +346,14 @@ impl InputGradient<'_> {
             for position in 0..4 {
                 // SAFETY: the window lies in the image, and the values do by the caller's word.
                 unsafe {
-                    let under = (2 * y + position / 2 + ky) * s.bordered_row() + (2 * x + position % 2) * s.cin + t;
+                    let under = (2 * y + position / 2 + ky) * s.padded_row_len() + (2 * x + position % 2) * s.cin + t;
                     self.window::<S, KY, NV>(from, position as u8, ky, t, under);
                 }
             }
         }
     }
 
-    /// One window and position: `from` is its first gradient, `under` its first value in the bordered image.
+    /// One window and position: `from` is its first gradient, `under` its first value in the padded image.
     #[inline(always)]
     unsafe fn window<S: Simd, const KY: usize, const NV: usize>(
         &mut self,
@@ -364,8 +364,8 @@ impl InputGradient<'_> {
         under: usize,
     ) {
         let s = self.shape;
-        let (run, row) = (s.run_len(), s.bordered_row());
-        // SAFETY: t + NV * LANES <= run and ky + KY <= kernel bound the weights; the same values lie in the bordered
+        let (run, row) = (s.run_len(), s.padded_row_len());
+        // SAFETY: t + NV * LANES <= run and ky + KY <= kernel bound the weights; the same values lie in the padded
         // image under the position; `winners_won` only gives channels below cout.
         unsafe {
             let weights = self.by_output.as_ptr().add(ky * s.cout * run + t);
@@ -387,7 +387,7 @@ impl InputGradient<'_> {
                 channel += 32;
             }
             for (k, sums) in sums.into_iter().enumerate() {
-                let to = self.bordered.as_mut_ptr().add(under + k * row);
+                let to = self.padded.as_mut_ptr().add(under + k * row);
                 for (v, sum) in sums.into_iter().enumerate() {
                     S::store(to.add(v * S::LANES), S::add(S::load(to.add(v * S::LANES)), sum));
                 }
@@ -410,7 +410,7 @@ impl InputGradient<'_> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::conv::{self, border, test_shapes};
+    use super::super::conv::{self, pad, test_shapes};
     use super::super::conv_backward::tests::reference;
     use super::super::conv_pool::tests::pool_reference;
     use super::super::tests::{assert_close, available_sets, numbers};
@@ -441,18 +441,18 @@ mod tests {
             let [dw, _, dx] = reference(&s, &image, &weights, &unpool(&s, &gradient, &winners));
             for set in available_sets() {
                 let what = format!("{s:?} {set:?}");
-                let (mut bordered, mut tables) = (AlignedVec::new(), AlignedVec::new());
+                let (mut padded, mut tables) = (AlignedVec::new(), AlignedVec::new());
                 let mut found_dw = vec![0.0; s.weights_len()];
-                border(&s, &image, &mut bordered);
-                add_weight_gradient(set, &s, &bordered, &gradient, &winners, &mut tables, &mut found_dw);
+                pad(&s, &image, &mut padded);
+                add_weight_gradient(set, &s, &padded, &gradient, &winners, &mut tables, &mut found_dw);
                 assert_close(&found_dw, &dw, 1e-4, &what);
 
                 let mut by_output = AlignedVec::new();
                 weights_by_output(&s, &weights, &mut by_output);
-                bordered.fill(0.0);
-                add_input_gradient(set, &s, &by_output, &gradient, &winners, &mut bordered);
+                padded.fill(0.0);
+                add_input_gradient(set, &s, &by_output, &gradient, &winners, &mut padded);
                 let mut found_dx = vec![f32::NAN; s.input_len()];
-                without_border(&s, &bordered, &mut found_dx);
+                crop_padding(&s, &padded, &mut found_dx);
                 assert_close(&found_dx, &dx, 1e-4, &what);
             }
         }
