@@ -30,9 +30,9 @@ pub(crate) struct Conv {
     normalisation: Option<Normalisation>,
     /// Kernel (packed) and bias with the normalisation in them, for prediction; made when first needed after a change.
     folded: OnceLock<(AlignedVec, Vec<f32>)>,
-    /// The kernel as the forward pass of training reads it; and turned, for the gradient at the input.
+    /// The kernel as the forward pass of training reads it; and transposed, for the gradient at the input.
     packed: AlignedVec,
-    turned: AlignedVec,
+    transposed_kernel: AlignedVec,
     kept: Kept,
     scratch: Vec<Scratch>,
 }
@@ -101,7 +101,7 @@ impl Conv {
             normalisation: then.batch_norm.then(|| Normalisation::new(filters)),
             folded: OnceLock::new(),
             packed: AlignedVec::new(),
-            turned: AlignedVec::new(),
+            transposed_kernel: AlignedVec::new(),
             kept: Kept::default(),
             scratch: vec![Scratch::default(); super::layer::CHUNKS],
         }
@@ -256,14 +256,14 @@ impl Conv {
         let (s, set, relu, pool) = (self.shape, instruction_set(), self.relu, self.pool);
         let through = self.normalisation.as_ref().map(Normalisation::gradient_factors);
         let affine = self.normalisation.as_ref().map(|normalisation| normalisation.affine(relu));
-        let reversed = s.reversed();
+        let transposed = s.transposed();
         let wanted = input_gradient.is_some();
         if wanted {
-            let mut turned = Vec::new();
-            conv::reversed_weights(&s, &self.kernel.values, &mut turned);
-            conv::pack(&reversed, &turned, &mut self.turned);
+            let mut transposed_kernel = Vec::new();
+            conv::transpose_weights(&s, &self.kernel.values, &mut transposed_kernel);
+            conv::pack(&transposed, &transposed_kernel, &mut self.transposed_kernel);
         }
-        let turned = &self.turned;
+        let transposed_kernel = &self.transposed_kernel;
         let input_gradient = input_gradient.unwrap_or_default();
         self.scratch
             .par_iter_mut()
@@ -304,9 +304,16 @@ impl Conv {
                     let bias = if through.is_none() { Some(&mut bias[..]) } else { None };
                     conv_backward::add_weight_gradient(set, &s, padded, gradient, kernel, bias);
                     if wanted {
-                        conv::pad_transposed(&reversed, gradient, padded);
+                        conv::pad_transposed(&transposed, gradient, padded);
                         let to = &mut input_gradient[i * s.input_len()..][..s.input_len()];
-                        conv::forward(set, &reversed, padded, turned, Epilogue { bias: None, relu: false }, to);
+                        conv::forward(
+                            set,
+                            &transposed,
+                            padded,
+                            transposed_kernel,
+                            Epilogue { bias: None, relu: false },
+                            to,
+                        );
                     }
                 }
             });

@@ -57,7 +57,7 @@ impl ConvShape {
         (self.kernel - 1) / 2
     }
     /// The convolution that carries a gradient from the output of this one back to its input.
-    pub fn reversed(&self) -> ConvShape {
+    pub fn transposed(&self) -> ConvShape {
         ConvShape { cin: self.cout, cout: self.cin, ..*self }
     }
 }
@@ -87,20 +87,20 @@ pub(crate) fn pad(shape: &ConvShape, image: &[f32], padded: &mut AlignedVec) {
     pad_with(shape, shape.padding_before(), padded, |y, line| line.copy_from_slice(&image[y * inner..][..inner]));
 }
 
-/// The gradient at the output with the border that a [`forward`] of the [`reversed`](ConvShape::reversed) shape reads.
-pub(crate) fn pad_transposed(reversed: &ConvShape, gradient: &[f32], padded: &mut AlignedVec) {
-    let inner = reversed.width * reversed.cin;
-    let before = reversed.kernel - 1 - reversed.padding_before();
-    pad_with(reversed, before, padded, |y, line| line.copy_from_slice(&gradient[y * inner..][..inner]));
+/// The gradient at the output with the border that a [`forward`] of the [`transposed`](ConvShape::transposed) shape reads.
+pub(crate) fn pad_transposed(transposed: &ConvShape, gradient: &[f32], padded: &mut AlignedVec) {
+    let inner = transposed.width * transposed.cin;
+    let before = transposed.kernel - 1 - transposed.padding_before();
+    pad_with(transposed, before, padded, |y, line| line.copy_from_slice(&gradient[y * inner..][..inner]));
 }
 
-/// The weights of the reversed convolution: turned by half a turn, input and output channels changed over.
-pub(crate) fn reversed_weights(shape: &ConvShape, weights: &[f32], reversed: &mut Vec<f32>) {
+/// The weights of the transposed convolution: rotated by half a turn, input and output channels swapped.
+pub(crate) fn transpose_weights(shape: &ConvShape, weights: &[f32], transposed: &mut Vec<f32>) {
     let (taps, cin, cout) = (shape.kernel * shape.kernel, shape.cin, shape.cout);
-    reversed.resize(shape.weights_len(), 0.0);
+    transposed.resize(shape.weights_len(), 0.0);
     for tap in 0..taps {
         let from = &weights[(taps - 1 - tap) * cin * cout..][..cin * cout];
-        let to = &mut reversed[tap * cin * cout..][..cin * cout];
+        let to = &mut transposed[tap * cin * cout..][..cin * cout];
         for i in 0..cin {
             for o in 0..cout {
                 to[o * cin + i] = from[i * cout + o];

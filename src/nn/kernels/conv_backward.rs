@@ -1,7 +1,7 @@
 //! The gradient of a convolution's weights and bias, from one image.
 //!
 //! Padded image and weights as in `conv`; gradient at the output: `[height][width][cout]`. (The gradient at the input
-//! is a convolution itself: `conv::forward` of the reversed shape.)
+//! is a convolution itself: `conv::forward` of the transposed shape.)
 //!
 //! For one row of the kernel and one tile of the values under it, the sums of all pixels of a few rows of the image
 //! stay in registers; the rows are few enough for their values to stay in the first cache while all tiles pass.
@@ -157,7 +157,7 @@ impl WeightGradient<'_> {
 #[cfg(test)]
 pub(crate) mod tests {
     use super::super::conv::{
-        Epilogue, for_each_tap, forward, pack, pad, pad_transposed, reversed_weights, test_shapes,
+        Epilogue, for_each_tap, forward, pack, pad, pad_transposed, test_shapes, transpose_weights,
     };
     use super::super::tests::{assert_close, available_sets, numbers};
     use super::*;
@@ -197,14 +197,14 @@ pub(crate) mod tests {
                 assert_close(&found_dw, &dw, 1e-4, &what);
                 assert_close(&found_db, &db, 1e-4, &what);
 
-                let (reversed, mut turned) = (s.reversed(), Vec::new());
-                reversed_weights(&s, &weights, &mut turned);
+                let (transposed, mut transposed_kernel) = (s.transposed(), Vec::new());
+                transpose_weights(&s, &weights, &mut transposed_kernel);
                 let mut packed = AlignedVec::new();
-                pack(&reversed, &turned, &mut packed);
-                pad_transposed(&reversed, &gradient, &mut padded);
+                pack(&transposed, &transposed_kernel, &mut packed);
+                pad_transposed(&transposed, &gradient, &mut padded);
                 let mut found_dx = vec![f32::NAN; s.input_len()];
                 let plain = Epilogue { bias: None, relu: false };
-                forward(set, &reversed, &padded, &packed, plain, &mut found_dx);
+                forward(set, &transposed, &padded, &packed, plain, &mut found_dx);
                 assert_close(&found_dx, &dx, 1e-4, &what);
             }
         }
