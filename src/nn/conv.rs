@@ -5,7 +5,7 @@ use super::Shape;
 use super::aligned_vec::AlignedVec;
 use super::kernels::conv::{self, ConvShape, Epilogue};
 use super::kernels::{batch_norm, conv_backward, conv_pool, conv_pool_backward, instruction_set};
-use super::layer::{Batch, Layer, chunks, chunks_mut, close_relu};
+use super::layer::{Batch, Layer, chunks, chunks_mut, relu_backward};
 use super::normalisation::Normalisation;
 use super::parameter::{Layout, Parameter, Update};
 use crate::random::Random;
@@ -294,7 +294,7 @@ impl Conv {
                         }
                         _ => {
                             if relu {
-                                close_relu(gradient, sample(output, input, i, &s));
+                                relu_backward(gradient, sample(output, input, i, &s));
                             }
                             gradient
                         }

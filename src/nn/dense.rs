@@ -66,7 +66,7 @@ fn to_panels(gradient: &[f32], output: Option<&[f32]>, units: usize, panels: &mu
             let to = &mut panels[(unit / PANEL * rows + row) * PANEL..][..n];
             to.copy_from_slice(&gradient[from..from + n]);
             if let Some(output) = output {
-                super::layer::close_relu(to, &output[from..from + n]);
+                super::layer::relu_backward(to, &output[from..from + n]);
             }
         }
     }

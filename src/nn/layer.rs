@@ -97,7 +97,7 @@ pub(crate) fn chunks_mut<T>(mut values: &mut [T], n: usize) -> Vec<&mut [T]> {
 }
 
 /// Sets the gradient to zero where ReLU gave zero.
-pub(crate) fn close_relu(gradient: &mut [f32], output: &[f32]) {
+pub(crate) fn relu_backward(gradient: &mut [f32], output: &[f32]) {
     for (gradient, &output) in gradient.iter_mut().zip(output) {
         *gradient = if output > 0.0 { *gradient } else { 0.0 };
     }
