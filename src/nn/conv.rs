@@ -41,7 +41,7 @@ pub(crate) struct Conv {
 #[derive(Default)]
 struct Kept {
     /// The position of each pooling window's largest value.
-    winners: Vec<u8>,
+    argmax: Vec<u8>,
     /// The convolution's output before normalisation.
     sums: AlignedVec,
 }
@@ -149,19 +149,19 @@ impl Conv {
         let epilogue = Epilogue { bias: self.bias.as_ref().map(|bias| &bias.values[..]), relu: self.relu };
         conv::pack(&s, &self.kernel.values, &mut self.packed);
         let (kernel, pool, sample) = (&self.packed, self.pool, output.len() / n);
-        self.kept.winners.resize(if pool { output.len() } else { 0 }, 0);
+        self.kept.argmax.resize(if pool { output.len() } else { 0 }, 0);
         self.scratch
             .par_iter_mut()
             .zip(chunks(input, n))
             .zip(chunks_mut(output, n))
-            .zip(chunks_mut(&mut self.kept.winners, n))
-            .for_each(|(((scratch, input), output), winners)| {
+            .zip(chunks_mut(&mut self.kept.argmax, n))
+            .for_each(|(((scratch, input), output), argmax)| {
                 let samples = input.chunks_exact(s.input_len()).zip(output.chunks_exact_mut(sample));
                 for (i, (image, output)) in samples.enumerate() {
                     conv::pad(&s, image, &mut scratch.padded);
                     if pool {
-                        let winners = &mut winners[i * sample..][..sample];
-                        conv_pool::forward(set, &s, &scratch.padded, kernel, epilogue, output, Some(winners));
+                        let argmax = &mut argmax[i * sample..][..sample];
+                        conv_pool::forward(set, &s, &scratch.padded, kernel, epilogue, output, Some(argmax));
                     } else {
                         conv::forward(set, &s, &scratch.padded, kernel, epilogue, output);
                     }
@@ -176,7 +176,7 @@ impl Conv {
         conv::pack(&s, &self.kernel.values, &mut self.packed);
         let (sample, kernel) = (output.len() / n, &self.packed);
         self.kept.sums.resize_for_overwrite(n * s.output_len());
-        self.kept.winners.resize(if pool { output.len() } else { 0 }, 0);
+        self.kept.argmax.resize(if pool { output.len() } else { 0 }, 0);
         let pivot = normalisation.pivot();
         self.scratch.par_iter_mut().zip(chunks(input, n)).zip(chunks_mut(&mut self.kept.sums, n)).for_each(
             |((scratch, input), sums)| {
@@ -195,13 +195,13 @@ impl Conv {
         chunks(&self.kept.sums, n)
             .into_par_iter()
             .zip(chunks_mut(output, n))
-            .zip(chunks_mut(&mut self.kept.winners, n))
-            .for_each(|((sums, output), winners)| {
+            .zip(chunks_mut(&mut self.kept.argmax, n))
+            .for_each(|((sums, output), argmax)| {
                 let samples = sums.chunks_exact(s.output_len()).zip(output.chunks_exact_mut(sample));
                 for (i, (sums, output)) in samples.enumerate() {
                     if pool {
-                        let winners = &mut winners[i * sample..][..sample];
-                        batch_norm::activate_and_pool(set, affine, s.width, sums, output, winners);
+                        let argmax = &mut argmax[i * sample..][..sample];
+                        batch_norm::activate_and_pool(set, affine, s.width, sums, output, argmax);
                     } else {
                         batch_norm::activate(set, affine, sums, output);
                     }
@@ -209,7 +209,7 @@ impl Conv {
             });
     }
 
-    /// Backward without normalisation, after pooling: through the winners alone.
+    /// Backward without normalisation, after pooling: through the argmax alone.
     fn backward_pooled(&mut self, input: &[f32], gradient: &mut [f32], input_gradient: Option<&mut [f32]>, n: usize) {
         let (s, set) = (self.shape, instruction_set());
         let (pooled, kernel) = (gradient.len() / n, &self.kernel.values);
@@ -223,20 +223,20 @@ impl Conv {
             .par_iter_mut()
             .zip(chunks(input, n))
             .zip(chunks_mut(gradient, n))
-            .zip(chunks(&self.kept.winners, n))
+            .zip(chunks(&self.kept.argmax, n))
             .zip(chunks_mut(input_gradient, n))
-            .for_each(|((((scratch, input), gradient), winners), input_gradient)| {
+            .for_each(|((((scratch, input), gradient), argmax), input_gradient)| {
                 scratch.clear_gradients(s.weights_len(), s.cout);
                 for (i, image) in input.chunks_exact(s.input_len()).enumerate() {
-                    let (gradient, winners) = (&mut gradient[i * pooled..][..pooled], &winners[i * pooled..][..pooled]);
-                    conv_pool_backward::close_without_winner(set, gradient, winners);
+                    let (gradient, argmax) = (&mut gradient[i * pooled..][..pooled], &argmax[i * pooled..][..pooled]);
+                    conv_pool_backward::relu_backward(set, gradient, argmax);
                     conv::pad(&s, image, &mut scratch.padded);
                     conv_backward::add_pixels(gradient, &mut scratch.bias);
                     let Scratch { padded, tables, kernel, .. } = scratch;
-                    conv_pool_backward::add_weight_gradient(set, &s, padded, gradient, winners, tables, kernel);
+                    conv_pool_backward::add_weight_gradient(set, &s, padded, gradient, argmax, tables, kernel);
                     if wanted {
                         padded.fill(0.0);
-                        conv_pool_backward::add_input_gradient(set, &s, &by_output, gradient, winners, padded);
+                        conv_pool_backward::add_input_gradient(set, &s, &by_output, gradient, argmax, padded);
                         let to = &mut input_gradient[i * s.input_len()..][..s.input_len()];
                         conv_pool_backward::crop_padding(&s, padded, to);
                     }
@@ -271,9 +271,9 @@ impl Conv {
             .zip(chunks(output, n))
             .zip(chunks_mut(gradient, n))
             .zip(chunks(&self.kept.sums, n))
-            .zip(chunks(&self.kept.winners, n))
+            .zip(chunks(&self.kept.argmax, n))
             .zip(chunks_mut(input_gradient, n))
-            .for_each(|((((((scratch, input), output), gradient), sums), winners), input_gradient)| {
+            .for_each(|((((((scratch, input), output), gradient), sums), argmax), input_gradient)| {
                 scratch.clear_gradients(s.weights_len(), s.cout);
                 let Scratch { padded, full, kernel, bias, .. } = scratch;
                 full.resize_for_overwrite(s.output_len());
@@ -283,8 +283,8 @@ impl Conv {
                         (Some(affine), Some((slope, offset))) => {
                             let sums = &sums[i * s.output_len()..][..s.output_len()];
                             let whole = if pool {
-                                let winners = sample(winners, input, i, &s);
-                                batch_norm::unpool(set, (s.height, s.width, s.cout), gradient, winners, full);
+                                let argmax = sample(argmax, input, i, &s);
+                                batch_norm::unpool(set, (s.height, s.width, s.cout), gradient, argmax, full);
                                 &mut full[..]
                             } else {
                                 gradient
@@ -329,16 +329,16 @@ impl Conv {
             .par_iter_mut()
             .zip(chunks(gradient, n))
             .zip(chunks(&self.kept.sums, n))
-            .zip(chunks(&self.kept.winners, n))
-            .for_each(|(((scratch, gradient), sums), winners)| {
+            .zip(chunks(&self.kept.argmax, n))
+            .for_each(|(((scratch, gradient), sums), argmax)| {
                 scratch.clear_gradients(s.cout, s.cout);
                 let Scratch { full, kernel: products, bias: totals, .. } = scratch;
                 full.resize_for_overwrite(s.output_len());
                 for (i, sums) in sums.chunks_exact(s.output_len()).enumerate() {
                     let mut gradient = &gradient[i * pooled..][..pooled];
                     if pool {
-                        let winners = &winners[i * pooled..][..pooled];
-                        batch_norm::unpool(set, (s.height, s.width, s.cout), gradient, winners, full);
+                        let argmax = &argmax[i * pooled..][..pooled];
+                        batch_norm::unpool(set, (s.height, s.width, s.cout), gradient, argmax, full);
                         gradient = full;
                     }
                     batch_norm::add_gradient_sums(set, affine, mean, sums, gradient, totals, products);

@@ -2,7 +2,7 @@
 
 use super::Shape;
 use super::aligned_vec::AlignedVec;
-use super::kernels::dense::{self as kernels, PANEL};
+use super::kernels::dense::{self as kernels, PANEL_WIDTH};
 use super::kernels::instruction_set;
 use super::layer::{Batch, Layer};
 use super::parameter::{self, Layout, Parameter, Update};
@@ -33,14 +33,14 @@ impl Dense {
         if let Some(random) = random {
             kernel.fill_glorot((inputs, units), random);
         }
-        let padded = units.div_ceil(PANEL) * PANEL;
+        let padded = units.div_ceil(PANEL_WIDTH) * PANEL_WIDTH;
         let bias = Parameter { shape: vec![units], ..Parameter::filled("bias", &[padded], 0.0) };
         Dense { inputs, units, relu, kernel, bias, panels: AlignedVec::new() }
     }
 
     /// Panels in all.
     fn panel_count(&self) -> usize {
-        self.units.div_ceil(PANEL)
+        self.units.div_ceil(PANEL_WIDTH)
     }
 }
 
@@ -48,9 +48,9 @@ impl Dense {
 fn from_panels(panels: &[f32], units: usize, output: &mut [f32]) {
     let rows = output.len() / units;
     for (row, output) in output.chunks_exact_mut(units).enumerate() {
-        for (panel, output) in output.chunks_mut(PANEL).enumerate() {
+        for (panel, output) in output.chunks_mut(PANEL_WIDTH).enumerate() {
             let n = output.len();
-            output.copy_from_slice(&panels[(panel * rows + row) * PANEL..][..n]);
+            output.copy_from_slice(&panels[(panel * rows + row) * PANEL_WIDTH..][..n]);
         }
     }
 }
@@ -58,12 +58,12 @@ fn from_panels(panels: &[f32], units: usize, output: &mut [f32]) {
 /// `[rows][units]` to `[panels][rows][16]`, zeros after the last unit; with ReLU's gate where `output` is given.
 fn to_panels(gradient: &[f32], output: Option<&[f32]>, units: usize, panels: &mut AlignedVec) {
     let rows = gradient.len() / units;
-    panels.resize_zeroed(units.div_ceil(PANEL) * rows * PANEL);
+    panels.resize_zeroed(units.div_ceil(PANEL_WIDTH) * rows * PANEL_WIDTH);
     for row in 0..rows {
-        for unit in (0..units).step_by(PANEL) {
-            let n = PANEL.min(units - unit);
+        for unit in (0..units).step_by(PANEL_WIDTH) {
+            let n = PANEL_WIDTH.min(units - unit);
             let from = row * units + unit;
-            let to = &mut panels[(unit / PANEL * rows + row) * PANEL..][..n];
+            let to = &mut panels[(unit / PANEL_WIDTH * rows + row) * PANEL_WIDTH..][..n];
             to.copy_from_slice(&gradient[from..from + n]);
             if let Some(output) = output {
                 super::layer::relu_backward(to, &output[from..from + n]);
@@ -87,7 +87,7 @@ impl Layer for Dense {
         }
         let rows = input.len() / self.inputs;
         PANELS.with_borrow_mut(|panels| {
-            panels.resize_for_overwrite(self.panel_count() * rows * PANEL);
+            panels.resize_for_overwrite(self.panel_count() * rows * PANEL_WIDTH);
             let (kernel, bias) = (&self.kernel.values, &self.bias.values);
             kernels::forward(instruction_set(), input, self.inputs, kernel, bias, self.relu, panels);
             from_panels(panels, self.units, output);
@@ -97,9 +97,9 @@ impl Layer for Dense {
     fn infer_one(&self, input: &[f32], output: &mut [f32]) {
         let at_once = self.panel_count().div_ceil(rayon::current_num_threads());
         output
-            .par_chunks_mut(at_once * PANEL)
-            .zip(self.kernel.values.par_chunks(at_once * self.inputs * PANEL))
-            .zip(self.bias.values.par_chunks(at_once * PANEL))
+            .par_chunks_mut(at_once * PANEL_WIDTH)
+            .zip(self.kernel.values.par_chunks(at_once * self.inputs * PANEL_WIDTH))
+            .zip(self.bias.values.par_chunks(at_once * PANEL_WIDTH))
             .for_each(|((output, kernel), bias)| {
                 // The panels of one row lie in a row.
                 let mut panels = AlignedVec::filled(bias.len(), 0.0);
@@ -110,11 +110,11 @@ impl Layer for Dense {
 
     fn forward(&mut self, input: &[f32], batch: &Batch, output: &mut [f32]) {
         let (rows, inputs, relu, set) = (batch.len(), self.inputs, self.relu, instruction_set());
-        self.panels.resize_for_overwrite(self.panel_count() * rows * PANEL);
+        self.panels.resize_for_overwrite(self.panel_count() * rows * PANEL_WIDTH);
         self.panels
-            .par_chunks_mut(PANELS_A_TASK * rows * PANEL)
-            .zip(self.kernel.values.par_chunks(PANELS_A_TASK * inputs * PANEL))
-            .zip(self.bias.values.par_chunks(PANELS_A_TASK * PANEL))
+            .par_chunks_mut(PANELS_A_TASK * rows * PANEL_WIDTH)
+            .zip(self.kernel.values.par_chunks(PANELS_A_TASK * inputs * PANEL_WIDTH))
+            .zip(self.bias.values.par_chunks(PANELS_A_TASK * PANEL_WIDTH))
             .for_each(|((output, kernel), bias)| kernels::forward(set, input, inputs, kernel, bias, relu, output));
         from_panels(&self.panels, self.units, output);
     }
@@ -139,9 +139,9 @@ impl Layer for Dense {
             });
         }
         let bias_gradient: Vec<f32> = panels
-            .chunks_exact(rows * PANEL)
+            .chunks_exact(rows * PANEL_WIDTH)
             .flat_map(|panel| {
-                let mut sums = [0.0; PANEL];
+                let mut sums = [0.0; PANEL_WIDTH];
                 super::kernels::conv_backward::add_pixels(panel, &mut sums);
                 sums
             })
@@ -151,12 +151,12 @@ impl Layer for Dense {
         let Parameter { values, first, second, decays, .. } = &mut self.kernel;
         // A panel's gradient is used up while it is in the cache.
         values
-            .par_chunks_mut(inputs * PANEL)
-            .zip(first.par_chunks_mut(inputs * PANEL))
-            .zip(second.par_chunks_mut(inputs * PANEL))
-            .zip(panels.par_chunks(rows * PANEL))
+            .par_chunks_mut(inputs * PANEL_WIDTH)
+            .zip(first.par_chunks_mut(inputs * PANEL_WIDTH))
+            .zip(second.par_chunks_mut(inputs * PANEL_WIDTH))
+            .zip(panels.par_chunks(rows * PANEL_WIDTH))
             .for_each_init(
-                || AlignedVec::filled(inputs * PANEL, 0.0),
+                || AlignedVec::filled(inputs * PANEL_WIDTH, 0.0),
                 |kernel_gradient, (((values, first), second), gradient)| {
                     kernels::weight_gradient(set, input, inputs, gradient, kernel_gradient);
                     parameter::apply(update, *decays, values, first, second, kernel_gradient);
@@ -187,7 +187,7 @@ mod tests {
         let values: Vec<f32> = (0..rows * units).map(|i| i as f32 + 1.0).collect();
         let (mut panels, mut back) = (AlignedVec::new(), vec![0.0; values.len()]);
         to_panels(&values, None, units, &mut panels);
-        assert_eq!(panels.len(), 2 * rows * PANEL);
+        assert_eq!(panels.len(), 2 * rows * PANEL_WIDTH);
         assert_eq!(panels.iter().filter(|&&v| v == 0.0).count(), rows * 11, "the last panel is filled up with zeros");
         from_panels(&panels, units, &mut back);
         assert_eq!(back, values);

@@ -2,7 +2,7 @@
 
 use super::aligned_vec::AlignedVec;
 use super::kernels::adam::{self, AdamStep};
-use super::kernels::dense::PANEL;
+use super::kernels::dense::PANEL_WIDTH;
 use super::kernels::instruction_set;
 use crate::random::Random;
 
@@ -23,9 +23,9 @@ impl Layout {
             Layout::RowMajor => call(0, 0, len),
             Layout::Panels { inputs, units } => {
                 for input in 0..inputs {
-                    for unit in (0..units).step_by(PANEL) {
-                        let place = (unit / PANEL * inputs + input) * PANEL;
-                        call(input * units + unit, place, PANEL.min(units - unit));
+                    for unit in (0..units).step_by(PANEL_WIDTH) {
+                        let place = (unit / PANEL_WIDTH * inputs + input) * PANEL_WIDTH;
+                        call(input * units + unit, place, PANEL_WIDTH.min(units - unit));
                     }
                 }
             }
@@ -84,7 +84,7 @@ impl Parameter {
     pub fn kernel(shape: &[usize], layout: Layout) -> Parameter {
         let values = match layout {
             Layout::RowMajor => shape.iter().product(),
-            Layout::Panels { inputs, units } => units.div_ceil(PANEL) * PANEL * inputs,
+            Layout::Panels { inputs, units } => units.div_ceil(PANEL_WIDTH) * PANEL_WIDTH * inputs,
         };
         Parameter {
             layout,
@@ -178,7 +178,10 @@ mod tests {
         let values: Vec<f32> = (0..63).map(|i| i as f32).collect();
         parameter.set(&values);
         assert_eq!(parameter.in_file_order(&parameter.values), values);
-        assert_eq!(parameter.values[PANEL], 21.0, "the second input's first unit follows the first input's panel");
+        assert_eq!(
+            parameter.values[PANEL_WIDTH], 21.0,
+            "the second input's first unit follows the first input's panel"
+        );
     }
 
     #[test]

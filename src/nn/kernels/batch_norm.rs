@@ -3,7 +3,7 @@
 //! Normalising is `scale * value + shift` a channel, so the normalised values are never stored: whoever needs them makes
 //! them again from the convolution's output. All functions walk a few vectors of channels over all pixels.
 
-use super::conv_pool::NO_WINNER;
+use super::conv_pool::ZEROED_BY_RELU;
 use super::simd::{Kernel, Simd};
 use super::{InstructionSet, run};
 
@@ -133,21 +133,21 @@ impl ChannelWise for Activate<'_> {
     }
 }
 
-/// Normalises and pools an image of `width` columns; winners as in `conv_pool`.
+/// Normalises and pools an image of `width` columns; argmax as in `conv_pool`.
 pub(crate) fn activate_and_pool(
     set: InstructionSet,
     affine: Affine,
     width: usize,
     pixels: &[f32],
     output: &mut [f32],
-    winners: &mut [u8],
+    argmax: &mut [u8],
 ) {
     let channels = affine.scale.len();
     let height = pixels.len() / (width * channels);
     assert!(affine.shift.len() == channels && pixels.len() == height * width * channels);
     assert_eq!(output.len(), (height / 2) * (width / 2) * channels);
-    assert_eq!(winners.len(), output.len());
-    run(set, Walk(&mut Pool { affine, height, width, pixels, output, winners }));
+    assert_eq!(argmax.len(), output.len());
+    run(set, Walk(&mut Pool { affine, height, width, pixels, output, argmax }));
 }
 
 struct Pool<'a> {
@@ -156,7 +156,7 @@ struct Pool<'a> {
     width: usize,
     pixels: &'a [f32],
     output: &'a mut [f32],
-    winners: &'a mut [u8],
+    argmax: &'a mut [u8],
 }
 
 impl ChannelWise for Pool<'_> {
@@ -175,38 +175,38 @@ impl ChannelWise for Pool<'_> {
                 let (y, x) = (window / columns, window % columns);
                 let upper = self.pixels.as_ptr().add((2 * y * self.width + 2 * x) * c + channel);
                 let lower = upper.add(self.width * c);
-                let mut winner = S::splat_index(0);
+                let mut index = S::splat_index(0);
                 let mut best = S::fma(S::load(upper), scale, shift);
-                S::argmax(&mut best, &mut winner, S::fma(S::load(upper.add(c)), scale, shift), 1);
-                S::argmax(&mut best, &mut winner, S::fma(S::load(lower), scale, shift), 2);
-                S::argmax(&mut best, &mut winner, S::fma(S::load(lower.add(c)), scale, shift), 3);
+                S::argmax(&mut best, &mut index, S::fma(S::load(upper.add(c)), scale, shift), 1);
+                S::argmax(&mut best, &mut index, S::fma(S::load(lower), scale, shift), 2);
+                S::argmax(&mut best, &mut index, S::fma(S::load(lower.add(c)), scale, shift), 3);
                 if self.affine.relu {
-                    winner = S::index_unless_positive(winner, best, NO_WINNER);
+                    index = S::index_unless_positive(index, best, ZEROED_BY_RELU);
                     best = S::relu(best);
                 }
                 S::store(self.output.as_mut_ptr().add(window * c + channel), best);
-                S::store_index(self.winners.as_mut_ptr().add(window * c + channel), winner);
+                S::store_index(self.argmax.as_mut_ptr().add(window * c + channel), index);
             }
         }
     }
 }
 
-/// The pooled gradient of each window at its winner's place in an image of `height` x `width`, zeros elsewhere.
+/// The pooled gradient of each window at its index's place in an image of `height` x `width`, zeros elsewhere.
 pub(crate) fn unpool(
     set: InstructionSet,
     (height, width, channels): (usize, usize, usize),
     gradient: &[f32],
-    winners: &[u8],
+    argmax: &[u8],
     image: &mut [f32],
 ) {
     assert_eq!(image.len(), height * width * channels);
     assert_eq!(gradient.len(), (height / 2) * (width / 2) * channels);
-    assert_eq!(winners.len(), gradient.len());
+    assert_eq!(argmax.len(), gradient.len());
     // The windows cover all but a last odd row or column.
     if !height.is_multiple_of(2) || !width.is_multiple_of(2) {
         image.fill(0.0);
     }
-    run(set, Walk(&mut Unpool { height, width, channels, gradient, winners, image }));
+    run(set, Walk(&mut Unpool { height, width, channels, gradient, argmax, image }));
 }
 
 struct Unpool<'a> {
@@ -214,7 +214,7 @@ struct Unpool<'a> {
     width: usize,
     channels: usize,
     gradient: &'a [f32],
-    winners: &'a [u8],
+    argmax: &'a [u8],
     image: &'a mut [f32],
 }
 
@@ -233,9 +233,9 @@ impl ChannelWise for Unpool<'_> {
                 let upper = self.image.as_mut_ptr().add((2 * y * self.width + 2 * x) * c + channel);
                 let places = [upper, upper.add(c), upper.add(self.width * c), upper.add((self.width + 1) * c)];
                 let gradient = S::load(self.gradient.as_ptr().add(window * c + channel));
-                let winner = S::load_index(self.winners.as_ptr().add(window * c + channel));
+                let index = S::load_index(self.argmax.as_ptr().add(window * c + channel));
                 for (position, place) in places.into_iter().enumerate() {
-                    S::store(place, S::where_index(gradient, winner, position as u8));
+                    S::store(place, S::where_index(gradient, index, position as u8));
                 }
             }
         }
@@ -386,14 +386,14 @@ mod tests {
             assert_close(&output, &expected, 1e-5, "activate");
 
             let s = ConvShape { height: h, width: w, cin: 1, cout: c, kernel: 1 };
-            let (pooled, expected_winners) = pool_reference(&s, &linear, true);
-            let (mut output, mut winners) = (vec![f32::NAN; pooled.len()], vec![9; pooled.len()]);
-            activate_and_pool(set, affine, w, &pixels, &mut output, &mut winners);
+            let (pooled, expected_argmax) = pool_reference(&s, &linear, true);
+            let (mut output, mut argmax) = (vec![f32::NAN; pooled.len()], vec![9; pooled.len()]);
+            activate_and_pool(set, affine, w, &pixels, &mut output, &mut argmax);
             assert_close(&output, &pooled, 1e-5, "pool");
-            assert_eq!(winners, expected_winners);
+            assert_eq!(argmax, expected_argmax);
 
             let mut full = vec![f32::NAN; pixels.len()];
-            unpool(set, (h, w, c), &pooled, &winners, &mut full);
+            unpool(set, (h, w, c), &pooled, &argmax, &mut full);
             let (again, _) = pool_reference(&s, &full, true);
             assert_eq!(again, pooled);
         }

@@ -82,7 +82,7 @@ impl WeightGradient<'_> {
     #[inline(always)]
     unsafe fn channels<S: Simd, const CV: usize>(&mut self, y: usize, rows: usize, channel: usize) {
         for ky in 0..self.shape.kernel {
-            for (t, values) in tiles(self.shape.run_len(), S::ACCUMULATORS / CV) {
+            for (t, values) in tiles(self.shape.kernel_row_len(), S::ACCUMULATORS / CV) {
                 // SAFETY: the tile lies under the kernel's row, and the rest is so by the caller's word.
                 unsafe {
                     match values {
@@ -102,7 +102,7 @@ impl WeightGradient<'_> {
     /// All values of the kernel, for one output channel.
     #[inline(always)]
     unsafe fn channel(&mut self, y: usize, rows: usize, channel: usize) {
-        for (ky, t) in (0..self.shape.kernel).flat_map(|ky| (0..self.shape.run_len()).map(move |t| (ky, t))) {
+        for (ky, t) in (0..self.shape.kernel).flat_map(|ky| (0..self.shape.kernel_row_len()).map(move |t| (ky, t))) {
             // SAFETY: the value lies under the kernel's row, and the rest is so by the caller's word.
             unsafe { self.tile::<f32, 1, 1>(y, rows, ky, t, channel) }
         }
@@ -143,7 +143,7 @@ impl WeightGradient<'_> {
                     }
                 }
             }
-            let weights = self.weights.as_mut_ptr().add((ky * s.run_len() + t) * cout + channel);
+            let weights = self.weights.as_mut_ptr().add((ky * s.kernel_row_len() + t) * cout + channel);
             for (i, sums) in sums.into_iter().enumerate() {
                 for (v, sum) in sums.into_iter().enumerate() {
                     let to = weights.add(i * cout + v * S::LANES);

@@ -1,17 +1,17 @@
 //! The gradients of a convolution that is followed by 2x2 max pooling, from one image.
 //!
-//! Shapes as in `conv_pool`. The gradient at the pooled output must be zero where the winner is `NO_WINNER`, which
-//! [`close_without_winner`] sees to.
+//! Shapes as in `conv_pool`. The gradient at the pooled output must be zero where the index is `ZEROED_BY_RELU`, which
+//! [`relu_backward`] sees to.
 //!
-//! Only the winner of each window passes a gradient on: a quarter of the dense arithmetic is left.
+//! Only the index of each window passes a gradient on: a quarter of the dense arithmetic is left.
 //!
-//! - Weights: in a vector of output channels each lane has its own winner. The four values that a weight meets in a
-//!   window are laid side by side, so that one in-register lookup by the winners gives every lane its own.
-//! - Input: for each window and position, the channels that won there are bits of a mask; each adds its weights, times
+//! - Weights: in a vector of output channels each lane has its own index. The four values that a weight meets in a
+//!   window are laid side by side, so that one in-register lookup by the argmax gives every lane its own.
+//! - Input: for each window and position, the channels that mask there are bits of a mask; each adds its weights, times
 //!   its gradient, to the values under the position, which stay in registers meanwhile.
 
 use super::conv::ConvShape;
-use super::conv_pool::NO_WINNER;
+use super::conv_pool::ZEROED_BY_RELU;
 use super::simd::{Kernel, Simd};
 use super::{InstructionSet, run, tiles};
 use crate::nn::aligned_vec::AlignedVec;
@@ -19,18 +19,18 @@ use crate::nn::aligned_vec::AlignedVec;
 /// Windows that pass while a tile's sums are in registers.
 const WINDOWS_A_BLOCK: usize = 20;
 
-/// Sets the gradient to zero where the winner is `NO_WINNER`.
-pub(crate) fn close_without_winner(set: InstructionSet, gradient: &mut [f32], winners: &[u8]) {
-    assert_eq!(gradient.len(), winners.len());
-    run(set, Close { gradient, winners });
+/// Sets the gradient to zero where the index is `ZEROED_BY_RELU`.
+pub(crate) fn relu_backward(set: InstructionSet, gradient: &mut [f32], argmax: &[u8]) {
+    assert_eq!(gradient.len(), argmax.len());
+    run(set, ReluBackward { gradient, argmax });
 }
 
-struct Close<'a> {
+struct ReluBackward<'a> {
     gradient: &'a mut [f32],
-    winners: &'a [u8],
+    argmax: &'a [u8],
 }
 
-impl Kernel for Close<'_> {
+impl Kernel for ReluBackward<'_> {
     type Output = ();
 
     #[inline(always)]
@@ -38,20 +38,20 @@ impl Kernel for Close<'_> {
         let whole = self.gradient.len() / S::LANES * S::LANES;
         // SAFETY: the last vector ends at or before `whole`, the last lane at the gradient's length.
         unsafe {
-            (0..whole).step_by(S::LANES).for_each(|i| self.close::<S>(i));
-            (whole..self.gradient.len()).for_each(|i| self.close::<f32>(i));
+            (0..whole).step_by(S::LANES).for_each(|i| self.vector::<S>(i));
+            (whole..self.gradient.len()).for_each(|i| self.vector::<f32>(i));
         }
     }
 }
 
-impl Close<'_> {
+impl ReluBackward<'_> {
     #[inline(always)]
-    unsafe fn close<S: Simd>(&mut self, i: usize) {
+    unsafe fn vector<S: Simd>(&mut self, i: usize) {
         // SAFETY: LANES values from `i` lie in both, by the caller's word.
         unsafe {
             let at = self.gradient.as_mut_ptr().add(i);
-            let (value, winner) = (S::load(at), S::load_index(self.winners.as_ptr().add(i)));
-            S::store(at, S::sub(value, S::where_index(value, winner, NO_WINNER)));
+            let (value, index) = (S::load(at), S::load_index(self.argmax.as_ptr().add(i)));
+            S::store(at, S::sub(value, S::where_index(value, index, ZEROED_BY_RELU)));
         }
     }
 }
@@ -62,14 +62,14 @@ pub(crate) fn add_weight_gradient(
     shape: &ConvShape,
     padded: &[f32],
     gradient: &[f32],
-    winners: &[u8],
+    argmax: &[u8],
     tables: &mut AlignedVec,
     weights: &mut [f32],
 ) {
     let (rows, columns) = (shape.height / 2, shape.width / 2);
     assert_eq!(padded.len(), shape.padded_len());
     assert_eq!(gradient.len(), rows * columns * shape.cout);
-    assert_eq!(winners.len(), gradient.len());
+    assert_eq!(argmax.len(), gradient.len());
     assert_eq!(weights.len(), shape.weights_len());
     if columns == 0 {
         return;
@@ -81,8 +81,8 @@ pub(crate) fn add_weight_gradient(
         run(set, LayTables { shape, padded, y, rows: block, tables });
         let from = y * columns * shape.cout;
         let to = (y + block) * columns * shape.cout;
-        let (gradient, winners) = (&gradient[from..to], &winners[from..to]);
-        run(set, WeightGradient { shape, tables, gradient, winners, weights });
+        let (gradient, argmax) = (&gradient[from..to], &argmax[from..to]);
+        run(set, WeightGradient { shape, tables, gradient, argmax, weights });
         y += block;
     }
 }
@@ -103,7 +103,7 @@ impl Kernel for LayTables<'_> {
     #[inline(always)]
     unsafe fn run<S: Simd>(self) {
         let LayTables { shape, padded, y, rows, tables } = self;
-        let (row, run, columns) = (shape.padded_row_len(), shape.run_len(), shape.width / 2);
+        let (row, run, columns) = (shape.padded_row_len(), shape.kernel_row_len(), shape.width / 2);
         let tables_len = rows * columns * shape.kernel * run * 4;
         tables.resize_for_overwrite(tables_len + 4 * S::LANES);
         let mut to = tables.as_mut_ptr();
@@ -124,7 +124,7 @@ impl LayTables<'_> {
     /// table, where it lies in the image: the next table is written over what is too much.
     #[inline(always)]
     unsafe fn lay<S: Simd>(shape: &ConvShape, padded: &[f32], first: usize, to: *mut f32) {
-        let (row, run, cin) = (shape.padded_row_len(), shape.run_len(), shape.cin);
+        let (row, run, cin) = (shape.padded_row_len(), shape.kernel_row_len(), shape.cin);
         let mut t = 0;
         // SAFETY: of the four values of each t below `run`, the last lies `row + cin` behind the first and in the image;
         // `to` has room for `run` times four values and a vector of fours.
@@ -150,7 +150,7 @@ struct WeightGradient<'a> {
     shape: &'a ConvShape,
     tables: &'a [f32],
     gradient: &'a [f32],
-    winners: &'a [u8],
+    argmax: &'a [u8],
     weights: &'a mut [f32],
 }
 
@@ -182,9 +182,9 @@ impl Kernel for WeightGradient<'_> {
 impl WeightGradient<'_> {
     #[inline(always)]
     unsafe fn channels<S: Simd, const CV: usize>(&mut self, channel: usize) {
-        // Gradients, winners and looked-up values need registers besides the sums.
+        // Gradients, argmax and looked-up values need registers besides the sums.
         let most = (S::ACCUMULATORS * 2 / 3 / CV).clamp(1, 6);
-        for (t, values) in tiles(self.shape.kernel * self.shape.run_len(), most) {
+        for (t, values) in tiles(self.shape.kernel * self.shape.kernel_row_len(), most) {
             // SAFETY: the tile lies in the kernel, and the channels do by the caller's word.
             unsafe {
                 match values {
@@ -202,7 +202,7 @@ impl WeightGradient<'_> {
     /// All values of the kernel, for one output channel.
     #[inline(always)]
     unsafe fn channel(&mut self, channel: usize) {
-        for t in 0..self.shape.kernel * self.shape.run_len() {
+        for t in 0..self.shape.kernel * self.shape.kernel_row_len() {
             // SAFETY: the value lies in the kernel, and the channel does by the caller's word.
             unsafe { self.tile::<f32, 1, 1>(t, channel) }
         }
@@ -215,22 +215,22 @@ impl WeightGradient<'_> {
             return; // Never asked for by `tiles`; saying so here keeps it from being compiled.
         }
         let cout = self.shape.cout;
-        let values = self.shape.kernel * self.shape.run_len();
+        let values = self.shape.kernel * self.shape.kernel_row_len();
         let windows = self.gradient.len() / cout;
-        // SAFETY: there are `windows` tables of 4 * values floats, and as many rows of cout gradients and winners.
+        // SAFETY: there are `windows` tables of 4 * values floats, and as many rows of cout gradients and argmax.
         unsafe {
             let mut sums = [[S::splat(0.0); CV]; T];
             for window in 0..windows {
                 let table = self.tables.as_ptr().add((window * values + t) * 4);
                 let at = window * cout + channel;
-                let (mut g, mut winner) = ([S::splat(0.0); CV], [S::splat_index(0); CV]);
+                let (mut g, mut index) = ([S::splat(0.0); CV], [S::splat_index(0); CV]);
                 for v in 0..CV {
                     g[v] = S::load(self.gradient.as_ptr().add(at + v * S::LANES));
-                    winner[v] = S::load_index(self.winners.as_ptr().add(at + v * S::LANES));
+                    index[v] = S::load_index(self.argmax.as_ptr().add(at + v * S::LANES));
                 }
                 for (i, sums) in sums.iter_mut().enumerate() {
                     for (v, sum) in sums.iter_mut().enumerate() {
-                        *sum = S::fma(S::lookup4(table.add(i * 4), winner[v]), g[v], *sum);
+                        *sum = S::fma(S::lookup4(table.add(i * 4), index[v]), g[v], *sum);
                     }
                 }
             }
@@ -246,7 +246,7 @@ impl WeightGradient<'_> {
 
 /// The weights as [`add_input_gradient`] reads them: `[kernel][cout][kernel * cin]`.
 pub(crate) fn weights_by_output(shape: &ConvShape, weights: &[f32], by_output: &mut AlignedVec) {
-    let (run, cout) = (shape.run_len(), shape.cout);
+    let (run, cout) = (shape.kernel_row_len(), shape.cout);
     by_output.resize_for_overwrite(shape.weights_len());
     for (from, to) in weights.chunks_exact(run * cout).zip(by_output.chunks_exact_mut(run * cout)) {
         for (o, to) in to.chunks_exact_mut(run).enumerate() {
@@ -263,14 +263,14 @@ pub(crate) fn add_input_gradient(
     shape: &ConvShape,
     by_output: &[f32],
     gradient: &[f32],
-    winners: &[u8],
+    argmax: &[u8],
     padded: &mut [f32],
 ) {
     assert_eq!(padded.len(), shape.padded_len());
     assert_eq!(gradient.len(), (shape.height / 2) * (shape.width / 2) * shape.cout);
-    assert_eq!(winners.len(), gradient.len());
+    assert_eq!(argmax.len(), gradient.len());
     assert_eq!(by_output.len(), shape.weights_len());
-    run(set, InputGradient { shape, by_output, gradient, winners, padded });
+    run(set, InputGradient { shape, by_output, gradient, argmax, padded });
 }
 
 /// The middle of a padded image, without its border.
@@ -286,7 +286,7 @@ struct InputGradient<'a> {
     shape: &'a ConvShape,
     by_output: &'a [f32],
     gradient: &'a [f32],
-    winners: &'a [u8],
+    argmax: &'a [u8],
     padded: &'a mut [f32],
 }
 
@@ -295,7 +295,7 @@ impl Kernel for InputGradient<'_> {
 
     #[inline(always)]
     unsafe fn run<S: Simd>(mut self) {
-        let run = self.shape.run_len();
+        let run = self.shape.kernel_row_len();
         // All rows of a 2x2 kernel at once where their sums fit the registers: longer independent work for each bit.
         let both = self.shape.kernel == 2 && 2 * run <= 8 * S::LANES;
         for y in 0..self.shape.height / 2 {
@@ -364,18 +364,18 @@ impl InputGradient<'_> {
         under: usize,
     ) {
         let s = self.shape;
-        let (run, row) = (s.run_len(), s.padded_row_len());
+        let (run, row) = (s.kernel_row_len(), s.padded_row_len());
         // SAFETY: t + NV * LANES <= run and ky + KY <= kernel bound the weights; the same values lie in the padded
-        // image under the position; `winners_won` only gives channels below cout.
+        // image under the position; `argmax_mask` only gives channels below cout.
         unsafe {
             let weights = self.by_output.as_ptr().add(ky * s.cout * run + t);
             let mut sums = [[S::splat(0.0); NV]; KY];
             let mut channel = 0;
             while channel < s.cout {
-                let mut won = self.winners_won::<S>(from, channel, position);
-                while won != 0 {
-                    let o = channel + won.trailing_zeros() as usize;
-                    won &= won - 1;
+                let mut mask = self.argmax_mask::<S>(from, channel, position);
+                while mask != 0 {
+                    let o = channel + mask.trailing_zeros() as usize;
+                    mask &= mask - 1;
                     let g = S::splat(*self.gradient.as_ptr().add(from + o));
                     for (k, sums) in sums.iter_mut().enumerate() {
                         let weights = weights.add((k * s.cout + o) * run);
@@ -395,16 +395,16 @@ impl InputGradient<'_> {
         }
     }
 
-    /// A bit for each of up to 32 channels from `channel` whose winner is `position`.
+    /// A bit for each of up to 32 channels from `channel` whose index is `position`.
     #[inline(always)]
-    unsafe fn winners_won<S: Simd>(&self, from: usize, channel: usize, position: u8) -> u32 {
+    unsafe fn argmax_mask<S: Simd>(&self, from: usize, channel: usize, position: u8) -> u32 {
         let left = self.shape.cout - channel;
         if left >= 32 {
-            // SAFETY: 32 winners follow.
-            return unsafe { S::equal_mask32(self.winners.as_ptr().add(from + channel), position) };
+            // SAFETY: 32 argmax follow.
+            return unsafe { S::equal_mask32(self.argmax.as_ptr().add(from + channel), position) };
         }
-        let winners = &self.winners[from + channel..][..left];
-        winners.iter().enumerate().fold(0, |mask, (i, &winner)| mask | (u32::from(winner == position) << i))
+        let argmax = &self.argmax[from + channel..][..left];
+        argmax.iter().enumerate().fold(0, |mask, (i, &index)| mask | (u32::from(index == position) << i))
     }
 }
 
@@ -416,14 +416,14 @@ mod tests {
     use super::super::tests::{assert_close, available_sets, numbers};
     use super::*;
 
-    /// The pooled gradient at each winner's place in the full output.
-    fn unpool(s: &ConvShape, gradient: &[f32], winners: &[u8]) -> Vec<f32> {
+    /// The pooled gradient at each index's place in the full output.
+    fn unpool(s: &ConvShape, gradient: &[f32], argmax: &[u8]) -> Vec<f32> {
         let mut full = vec![0.0; s.output_len()];
-        for (i, (&g, &winner)) in gradient.iter().zip(winners).enumerate() {
+        for (i, (&g, &index)) in gradient.iter().zip(argmax).enumerate() {
             let (window, o) = (i / s.cout, i % s.cout);
             let (y, x) = (window / (s.width / 2), window % (s.width / 2));
-            if winner < 4 {
-                let (dy, dx) = (usize::from(winner) / 2, usize::from(winner) % 2);
+            if index < 4 {
+                let (dy, dx) = (usize::from(index) / 2, usize::from(index) % 2);
                 full[((2 * y + dy) * s.width + 2 * x + dx) * s.cout + o] = g;
             }
         }
@@ -435,22 +435,22 @@ mod tests {
         for s in test_shapes() {
             let (image, weights) = (numbers(1, s.input_len()), numbers(2, s.weights_len()));
             let full = conv::reference(&s, &image, &weights, &numbers(3, s.cout));
-            let (output, winners) = pool_reference(&s, &full, true);
+            let (output, argmax) = pool_reference(&s, &full, true);
             let mut gradient = numbers(4, output.len());
             gradient.iter_mut().zip(&output).for_each(|(g, &o)| *g = if o > 0.0 { *g } else { 0.0 });
-            let [dw, _, dx] = reference(&s, &image, &weights, &unpool(&s, &gradient, &winners));
+            let [dw, _, dx] = reference(&s, &image, &weights, &unpool(&s, &gradient, &argmax));
             for set in available_sets() {
                 let what = format!("{s:?} {set:?}");
                 let (mut padded, mut tables) = (AlignedVec::new(), AlignedVec::new());
                 let mut found_dw = vec![0.0; s.weights_len()];
                 pad(&s, &image, &mut padded);
-                add_weight_gradient(set, &s, &padded, &gradient, &winners, &mut tables, &mut found_dw);
+                add_weight_gradient(set, &s, &padded, &gradient, &argmax, &mut tables, &mut found_dw);
                 assert_close(&found_dw, &dw, 1e-4, &what);
 
                 let mut by_output = AlignedVec::new();
                 weights_by_output(&s, &weights, &mut by_output);
                 padded.fill(0.0);
-                add_input_gradient(set, &s, &by_output, &gradient, &winners, &mut padded);
+                add_input_gradient(set, &s, &by_output, &gradient, &argmax, &mut padded);
                 let mut found_dx = vec![f32::NAN; s.input_len()];
                 crop_padding(&s, &padded, &mut found_dx);
                 assert_close(&found_dx, &dx, 1e-4, &what);

@@ -9,7 +9,7 @@ use super::{InstructionSet, run, tiles};
 use crate::nn::aligned_vec::AlignedVec;
 
 /// Outputs in a panel.
-pub(crate) const PANEL: usize = 16;
+pub(crate) const PANEL_WIDTH: usize = 16;
 
 /// `input * weights + bias`, then ReLU where asked for, of some whole panels.
 pub(crate) fn forward(
@@ -21,11 +21,11 @@ pub(crate) fn forward(
     relu: bool,
     output: &mut [f32],
 ) {
-    let (rows, count) = (input.len() / inputs, bias.len() / PANEL);
+    let (rows, count) = (input.len() / inputs, bias.len() / PANEL_WIDTH);
     assert_eq!(input.len(), rows * inputs);
-    assert_eq!(panels.len(), count * inputs * PANEL);
-    assert_eq!(bias.len(), count * PANEL);
-    assert_eq!(output.len(), count * rows * PANEL);
+    assert_eq!(panels.len(), count * inputs * PANEL_WIDTH);
+    assert_eq!(bias.len(), count * PANEL_WIDTH);
+    assert_eq!(output.len(), count * rows * PANEL_WIDTH);
     run(set, Forward { input, rows, inputs, panels, bias, relu, output });
 }
 
@@ -46,7 +46,7 @@ impl Kernel for Forward<'_> {
     unsafe fn run<S: Simd>(mut self) {
         // SAFETY: a panel holds whole vectors of every set: one of sixteen lanes, or two of eight.
         unsafe {
-            match (PANEL / S::LANES, self.rows < 4) {
+            match (PANEL_WIDTH / S::LANES, self.rows < 4) {
                 // One row alone needs several panels for enough independent sums; many rows share each weight loaded.
                 (1, true) => self.panels::<S, 8, 1>(),
                 (1, false) => self.panels::<S, 2, 1>(),
@@ -66,7 +66,7 @@ impl Forward<'_> {
     /// All panels, `P` at a time.
     #[inline(always)]
     unsafe fn panels<S: Simd, const P: usize, const VECTORS: usize>(&mut self) {
-        let panels = self.bias.len() / PANEL;
+        let panels = self.bias.len() / PANEL_WIDTH;
         let mut panel = 0;
         // SAFETY: the panels of each block end at or before the last, and the rows lie in the input.
         unsafe {
@@ -97,7 +97,7 @@ impl Forward<'_> {
         if P * VECTORS * R > Self::room::<S>(P * VECTORS) {
             return; // Never asked for by `tiles`; saying so here keeps it from being compiled.
         }
-        let panel_len = self.inputs * PANEL;
+        let panel_len = self.inputs * PANEL_WIDTH;
         // SAFETY: panel + P and row + R are in bounds by the caller's word.
         unsafe {
             let mut sums = [[[S::splat(0.0); VECTORS]; P]; R];
@@ -107,7 +107,7 @@ impl Forward<'_> {
                 let mut w = [[S::splat(0.0); VECTORS]; P];
                 for (p, w) in w.iter_mut().enumerate() {
                     for (v, w) in w.iter_mut().enumerate() {
-                        *w = S::load(weights.add(p * panel_len + i * PANEL + v * S::LANES));
+                        *w = S::load(weights.add(p * panel_len + i * PANEL_WIDTH + v * S::LANES));
                     }
                 }
                 for (r, sums) in sums.iter_mut().enumerate() {
@@ -122,12 +122,12 @@ impl Forward<'_> {
             for (r, sums) in sums.into_iter().enumerate() {
                 for (p, sums) in sums.into_iter().enumerate() {
                     for (v, sum) in sums.into_iter().enumerate() {
-                        let bias = self.bias.as_ptr().add((panel + p) * PANEL + v * S::LANES);
+                        let bias = self.bias.as_ptr().add((panel + p) * PANEL_WIDTH + v * S::LANES);
                         let mut sum = S::add(sum, S::load(bias));
                         if self.relu {
                             sum = S::relu(sum);
                         }
-                        let to = ((panel + p) * self.rows + row + r) * PANEL + v * S::LANES;
+                        let to = ((panel + p) * self.rows + row + r) * PANEL_WIDTH + v * S::LANES;
                         S::store(self.output.as_mut_ptr().add(to), sum);
                     }
                 }
@@ -144,10 +144,10 @@ pub(crate) fn weight_gradient(
     gradient: &[f32],
     weights: &mut [f32],
 ) {
-    let rows = gradient.len() / PANEL;
-    assert_eq!(gradient.len(), rows * PANEL);
+    let rows = gradient.len() / PANEL_WIDTH;
+    assert_eq!(gradient.len(), rows * PANEL_WIDTH);
     assert_eq!(input.len(), rows * inputs);
-    assert_eq!(weights.len(), inputs * PANEL);
+    assert_eq!(weights.len(), inputs * PANEL_WIDTH);
     run(set, WeightGradient { input, rows, inputs, gradient, weights });
 }
 
@@ -166,7 +166,7 @@ impl Kernel for WeightGradient<'_> {
     unsafe fn run<S: Simd>(mut self) {
         // SAFETY: a panel holds whole vectors of every set.
         unsafe {
-            match PANEL / S::LANES {
+            match PANEL_WIDTH / S::LANES {
                 1 => self.tiles::<S, 1>(),
                 _ => self.tiles::<S, 2>(),
             }
@@ -205,7 +205,7 @@ impl WeightGradient<'_> {
                 let input = self.input.as_ptr().add(row * self.inputs + i);
                 let mut g = [S::splat(0.0); VECTORS];
                 for (v, g) in g.iter_mut().enumerate() {
-                    *g = S::load(self.gradient.as_ptr().add(row * PANEL + v * S::LANES));
+                    *g = S::load(self.gradient.as_ptr().add(row * PANEL_WIDTH + v * S::LANES));
                 }
                 for (t, sums) in sums.iter_mut().enumerate() {
                     let value = S::splat(*input.add(t));
@@ -216,7 +216,7 @@ impl WeightGradient<'_> {
             }
             for (t, sums) in sums.into_iter().enumerate() {
                 for (v, sum) in sums.into_iter().enumerate() {
-                    S::store(self.weights.as_mut_ptr().add((i + t) * PANEL + v * S::LANES), sum);
+                    S::store(self.weights.as_mut_ptr().add((i + t) * PANEL_WIDTH + v * S::LANES), sum);
                 }
             }
         }
@@ -234,16 +234,18 @@ pub(crate) fn input_gradient(
     first_row: usize,
     output: &mut [f32],
 ) {
-    let (rows, count) = (output.len() / inputs, panels.len() / (inputs * PANEL));
+    let (rows, count) = (output.len() / inputs, panels.len() / (inputs * PANEL_WIDTH));
     assert_eq!(output.len(), rows * inputs);
-    assert_eq!(panels.len(), count * inputs * PANEL);
-    assert_eq!(gradient.len(), count * all_rows * PANEL);
+    assert_eq!(panels.len(), count * inputs * PANEL_WIDTH);
+    assert_eq!(gradient.len(), count * all_rows * PANEL_WIDTH);
     assert!(first_row + rows <= all_rows);
     // Panels often lie a multiple of 4096 bytes apart, where they push each other out of the cache: so what a tile reads
     // is laid side by side first.
-    let rows_of = |row| gradient.chunks_exact(all_rows * PANEL).map(move |panel| &panel[row * PANEL..][..PANEL]);
-    let mut of_rows = AlignedVec::filled(rows * count * PANEL, 0.0);
-    let places = of_rows.as_chunks_mut::<PANEL>().0.iter_mut();
+    let rows_of = |row| {
+        gradient.chunks_exact(all_rows * PANEL_WIDTH).map(move |panel| &panel[row * PANEL_WIDTH..][..PANEL_WIDTH])
+    };
+    let mut of_rows = AlignedVec::filled(rows * count * PANEL_WIDTH, 0.0);
+    let places = of_rows.as_chunks_mut::<PANEL_WIDTH>().0.iter_mut();
     places.zip((first_row..first_row + rows).flat_map(rows_of)).for_each(|(to, from)| to.copy_from_slice(from));
     run(set, InputGradient { panels, inputs, count, weights: AlignedVec::new(), gradient: of_rows, rows, output });
 }
@@ -293,15 +295,16 @@ impl InputGradient<'_> {
     /// Lays out the weights of `values` values of the input from `first`: tiles of `INPUTS_A_TILE`, and of one for the
     /// rest.
     fn lay_weights(&mut self, first: usize, values: usize) {
-        self.weights.resize_for_overwrite(values * self.count * PANEL);
-        for (p, panel) in self.panels.chunks_exact(self.inputs * PANEL).enumerate() {
-            let panel = &panel[first * PANEL..][..values * PANEL];
-            let (tiles, rest) = panel.as_chunks::<{ INPUTS_A_TILE * PANEL }>();
-            let (of_tiles, of_rest) = self.weights.split_at_mut(tiles.len() * self.count * INPUTS_A_TILE * PANEL);
-            let places = of_tiles.as_chunks_mut::<{ INPUTS_A_TILE * PANEL }>().0.iter_mut().skip(p).step_by(self.count);
+        self.weights.resize_for_overwrite(values * self.count * PANEL_WIDTH);
+        for (p, panel) in self.panels.chunks_exact(self.inputs * PANEL_WIDTH).enumerate() {
+            let panel = &panel[first * PANEL_WIDTH..][..values * PANEL_WIDTH];
+            let (tiles, rest) = panel.as_chunks::<{ INPUTS_A_TILE * PANEL_WIDTH }>();
+            let (of_tiles, of_rest) = self.weights.split_at_mut(tiles.len() * self.count * INPUTS_A_TILE * PANEL_WIDTH);
+            let places =
+                of_tiles.as_chunks_mut::<{ INPUTS_A_TILE * PANEL_WIDTH }>().0.iter_mut().skip(p).step_by(self.count);
             places.zip(tiles).for_each(|(to, from)| *to = *from);
-            let places = of_rest.as_chunks_mut::<PANEL>().0.iter_mut().skip(p).step_by(self.count);
-            places.zip(rest.as_chunks::<PANEL>().0).for_each(|(to, from)| *to = *from);
+            let places = of_rest.as_chunks_mut::<PANEL_WIDTH>().0.iter_mut().skip(p).step_by(self.count);
+            places.zip(rest.as_chunks::<PANEL_WIDTH>().0).for_each(|(to, from)| *to = *from);
         }
     }
 
@@ -331,19 +334,19 @@ impl InputGradient<'_> {
         // vectors of every set.
         unsafe {
             let mut sums = [[S::splat(0.0); T]; R];
-            let weights = self.weights.as_ptr().add(i * self.count * PANEL);
-            let gradient = self.gradient.as_ptr().add(row * self.count * PANEL);
+            let weights = self.weights.as_ptr().add(i * self.count * PANEL_WIDTH);
+            let gradient = self.gradient.as_ptr().add(row * self.count * PANEL_WIDTH);
             for panel in 0..self.count {
-                let weights = weights.add(panel * T * PANEL);
-                let gradient = gradient.add(panel * PANEL);
+                let weights = weights.add(panel * T * PANEL_WIDTH);
+                let gradient = gradient.add(panel * PANEL_WIDTH);
                 let mut lane = 0;
-                while lane < PANEL {
+                while lane < PANEL_WIDTH {
                     let mut w = [S::splat(0.0); T];
                     for (t, w) in w.iter_mut().enumerate() {
-                        *w = S::load(weights.add(t * PANEL + lane));
+                        *w = S::load(weights.add(t * PANEL_WIDTH + lane));
                     }
                     for (r, sums) in sums.iter_mut().enumerate() {
-                        let g = S::load(gradient.add(r * self.count * PANEL + lane));
+                        let g = S::load(gradient.add(r * self.count * PANEL_WIDTH + lane));
                         for (sum, w) in sums.iter_mut().zip(w) {
                             *sum = S::fma(g, w, *sum);
                         }
@@ -371,14 +374,16 @@ mod tests {
     #[test]
     fn products_are_the_triple_loops_on_every_instruction_set() {
         for (rows, inputs, panels) in SHAPES {
-            let (x, w) = (numbers(1, rows * inputs), numbers(2, panels * inputs * PANEL));
-            let (bias, g) = (numbers(3, panels * PANEL), numbers(4, panels * rows * PANEL));
+            let (x, w) = (numbers(1, rows * inputs), numbers(2, panels * inputs * PANEL_WIDTH));
+            let (bias, g) = (numbers(3, panels * PANEL_WIDTH), numbers(4, panels * rows * PANEL_WIDTH));
             let (mut y, mut dw, mut dx) = (vec![0.0; g.len()], vec![0.0; w.len()], vec![0.0; x.len()]);
-            for (p, r, o) in (0..panels).flat_map(|p| (0..rows).flat_map(move |r| (0..PANEL).map(move |o| (p, r, o)))) {
-                let at = (p * rows + r) * PANEL + o;
-                y[at] = bias[p * PANEL + o];
+            for (p, r, o) in
+                (0..panels).flat_map(|p| (0..rows).flat_map(move |r| (0..PANEL_WIDTH).map(move |o| (p, r, o))))
+            {
+                let at = (p * rows + r) * PANEL_WIDTH + o;
+                y[at] = bias[p * PANEL_WIDTH + o];
                 for i in 0..inputs {
-                    let weight = (p * inputs + i) * PANEL + o;
+                    let weight = (p * inputs + i) * PANEL_WIDTH + o;
                     y[at] += x[r * inputs + i] * w[weight];
                     dw[weight] += x[r * inputs + i] * g[at];
                     dx[r * inputs + i] += g[at] * w[weight];
@@ -391,8 +396,8 @@ mod tests {
                 forward(set, &x, inputs, &w, &bias, true, &mut found);
                 assert_close(&found, &y, 1e-5, &what);
                 let mut found = vec![f32::NAN; dw.len()];
-                for (p, found) in found.chunks_exact_mut(inputs * PANEL).enumerate() {
-                    weight_gradient(set, &x, inputs, &g[p * rows * PANEL..][..rows * PANEL], found);
+                for (p, found) in found.chunks_exact_mut(inputs * PANEL_WIDTH).enumerate() {
+                    weight_gradient(set, &x, inputs, &g[p * rows * PANEL_WIDTH..][..rows * PANEL_WIDTH], found);
                 }
                 assert_close(&found, &dw, 1e-5, &what);
                 let mut found = vec![f32::NAN; dx.len()];
@@ -408,16 +413,20 @@ mod tests {
     #[test]
     fn a_row_gives_the_same_bits_alone_and_among_others() {
         let (rows, inputs, panels) = (23, 40, 6);
-        let (x, w) = (numbers(1, rows * inputs), numbers(2, panels * inputs * PANEL));
-        let bias = numbers(3, panels * PANEL);
+        let (x, w) = (numbers(1, rows * inputs), numbers(2, panels * inputs * PANEL_WIDTH));
+        let bias = numbers(3, panels * PANEL_WIDTH);
         for set in available_sets() {
-            let mut all = vec![0.0; panels * rows * PANEL];
+            let mut all = vec![0.0; panels * rows * PANEL_WIDTH];
             forward(set, &x, inputs, &w, &bias, false, &mut all);
             for r in 0..rows {
-                let mut one = vec![0.0; panels * PANEL];
+                let mut one = vec![0.0; panels * PANEL_WIDTH];
                 forward(set, &x[r * inputs..][..inputs], inputs, &w, &bias, false, &mut one);
                 for p in 0..panels {
-                    assert_eq!(one[p * PANEL..][..PANEL], all[(p * rows + r) * PANEL..][..PANEL], "{set:?}");
+                    assert_eq!(
+                        one[p * PANEL_WIDTH..][..PANEL_WIDTH],
+                        all[(p * rows + r) * PANEL_WIDTH..][..PANEL_WIDTH],
+                        "{set:?}"
+                    );
                 }
             }
         }
