@@ -216,7 +216,7 @@ impl Conv {
         let mut by_output = AlignedVec::new();
         let wanted = input_gradient.is_some();
         if wanted {
-            conv_pool_backward::weights_by_output(&s, kernel, &mut by_output);
+            conv_pool_backward::reorder_weights(&s, kernel, &mut by_output);
         }
         let input_gradient = input_gradient.unwrap_or_default();
         self.scratch
@@ -231,7 +231,7 @@ impl Conv {
                     let (gradient, argmax) = (&mut gradient[i * pooled..][..pooled], &argmax[i * pooled..][..pooled]);
                     conv_pool_backward::relu_backward(set, gradient, argmax);
                     conv::pad(&s, image, &mut scratch.padded);
-                    conv_backward::add_pixels(gradient, &mut scratch.bias);
+                    conv_backward::add_channel_sums(gradient, &mut scratch.bias);
                     let Scratch { padded, tables, kernel, .. } = scratch;
                     conv_pool_backward::add_weight_gradient(set, &s, padded, gradient, argmax, tables, kernel);
                     if wanted {

@@ -142,7 +142,7 @@ impl Layer for Dense {
             .chunks_exact(rows * PANEL_WIDTH)
             .flat_map(|panel| {
                 let mut sums = [0.0; PANEL_WIDTH];
-                super::kernels::conv_backward::add_pixels(panel, &mut sums);
+                super::kernels::conv_backward::add_channel_sums(panel, &mut sums);
                 sums
             })
             .collect();

@@ -50,7 +50,7 @@ impl Network {
 
         let share = 1.0 / (shape.height * shape.width) as f32;
         let mut weights = vec![0.0; shape.channels];
-        super::kernels::conv_backward::add_pixels(&gradient, &mut weights);
+        super::kernels::conv_backward::add_channel_sums(&gradient, &mut weights);
         let of_pixel = |pixel: &[f32]| pixel.iter().zip(&weights).map(|(value, weight)| value * weight * share).sum();
         let values = activations.chunks_exact(shape.channels).map(of_pixel).collect();
         Some(Evidence { height: shape.height, width: shape.width, values })

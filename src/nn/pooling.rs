@@ -22,7 +22,7 @@ impl Layer for GlobalAverage {
         let share = 1.0 / (self.input.height * self.input.width) as f32;
         for (image, mean) in input.chunks_exact(self.input.len()).zip(output.chunks_exact_mut(channels)) {
             mean.fill(0.0);
-            super::kernels::conv_backward::add_pixels(image, mean);
+            super::kernels::conv_backward::add_channel_sums(image, mean);
             mean.iter_mut().for_each(|sum| *sum *= share);
         }
     }

@@ -36,7 +36,7 @@ impl ConvShape {
     pub fn weights_len(&self) -> usize {
         self.kernel * self.kernel * self.cin * self.cout
     }
-    /// Floats per panel of packed weights.
+    /// Returns the number of floats per panel of packed weights.
     pub fn panel_len(&self) -> usize {
         self.kernel * self.kernel_row_len() * PANEL_WIDTH
     }
@@ -57,7 +57,7 @@ impl ConvShape {
     }
     /// Returns the rows of padding above, and the columns to the left. For an even kernel, `same` padding in Keras puts
     /// the extra row below and the extra column to the right.
-    fn padding_before(&self) -> usize {
+    pub fn padding_before(&self) -> usize {
         (self.kernel - 1) / 2
     }
     /// Returns the shape of the transposed convolution, which maps the gradient at the output to the gradient at the
