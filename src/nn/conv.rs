@@ -289,7 +289,7 @@ impl Conv {
                             } else {
                                 gradient
                             };
-                            batch_norm::gradient_through(set, affine, slope, offset, sums, whole);
+                            batch_norm::input_gradient(set, affine, slope, offset, sums, whole);
                             whole
                         }
                         _ => {
