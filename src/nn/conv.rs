@@ -90,7 +90,7 @@ impl Conv {
         let mut weights = Parameter::kernel(&[kernel, kernel, input.channels, filters], Layout::RowMajor);
         if let Some(random) = random {
             let area = kernel * kernel;
-            weights.fill_glorot((area * input.channels, area * filters), random);
+            weights.init_glorot_uniform(area * input.channels, area * filters, random);
         }
         Conv {
             shape,

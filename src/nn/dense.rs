@@ -31,7 +31,7 @@ impl Dense {
     pub fn new(inputs: usize, units: usize, relu: bool, random: Option<&mut Random>) -> Dense {
         let mut kernel = Parameter::kernel(&[inputs, units], Layout::Panels { inputs, units });
         if let Some(random) = random {
-            kernel.fill_glorot((inputs, units), random);
+            kernel.init_glorot_uniform(inputs, units, random);
         }
         let padded = units.div_ceil(PANEL_WIDTH) * PANEL_WIDTH;
         let bias = Parameter { shape: vec![units], ..Parameter::filled("bias", &[padded], 0.0) };
@@ -147,19 +147,19 @@ impl Layer for Dense {
             })
             .collect();
         self.bias.apply(update, &bias_gradient);
-        self.kernel.make_moments();
-        let Parameter { values, first, second, decays, .. } = &mut self.kernel;
+        self.kernel.allocate_moments();
+        let Parameter { values, first_moment, second_moment, weight_decay, .. } = &mut self.kernel;
         // A panel's gradient is used up while it is in the cache.
         values
             .par_chunks_mut(inputs * PANEL_WIDTH)
-            .zip(first.par_chunks_mut(inputs * PANEL_WIDTH))
-            .zip(second.par_chunks_mut(inputs * PANEL_WIDTH))
+            .zip(first_moment.par_chunks_mut(inputs * PANEL_WIDTH))
+            .zip(second_moment.par_chunks_mut(inputs * PANEL_WIDTH))
             .zip(panels.par_chunks(rows * PANEL_WIDTH))
             .for_each_init(
                 || AlignedVec::filled(inputs * PANEL_WIDTH, 0.0),
-                |kernel_gradient, (((values, first), second), gradient)| {
+                |kernel_gradient, (((values, first_moment), second_moment), gradient)| {
                     kernels::weight_gradient(set, input, inputs, gradient, kernel_gradient);
-                    parameter::apply(update, *decays, values, first, second, kernel_gradient);
+                    parameter::apply(update, *weight_decay, values, first_moment, second_moment, kernel_gradient);
                 },
             );
     }

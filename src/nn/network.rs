@@ -225,7 +225,8 @@ impl Network {
         let mut copy = self.clone();
         let result = copy.run_step(inputs, targets, samples, settings, Update::Record);
         let trained = copy.named_parameters().filter(|(_, parameter)| parameter.is_trainable);
-        let gradients = trained.map(|(name, parameter)| tensor(name.clone(), parameter, &parameter.first)).collect();
+        let gradients =
+            trained.map(|(name, parameter)| tensor(name.clone(), parameter, &parameter.first_moment)).collect();
         (result, gradients)
     }
 
@@ -297,7 +298,7 @@ impl Network {
         let step = Tensor { name: "adam.step".to_owned(), shape: vec![2], values: halves.to_vec() };
         let trained = self.named_parameters().filter(|(_, parameter)| parameter.is_trainable);
         let moments = trained.flat_map(|(name, parameter)| {
-            [("m", &parameter.first), ("v", &parameter.second)]
+            [("m", &parameter.first_moment), ("v", &parameter.second_moment)]
                 .map(|(moment, values)| tensor(format!("adam.{moment}.{name}"), parameter, values))
         });
         std::iter::once(step).chain(moments).collect()
@@ -396,7 +397,7 @@ fn parameter_names(summary: &[LayerSummary], layers: &[Box<dyn Layer>]) -> Vec<S
 }
 
 fn tensor(name: String, parameter: &Parameter, values: &[f32]) -> Tensor {
-    Tensor { name, shape: parameter.shape.clone(), values: parameter.in_file_order(values) }
+    Tensor { name, shape: parameter.shape.clone(), values: parameter.to_row_major(values) }
 }
 
 fn find<'a>(tensors: &'a [Tensor], name: &str, shape: &[usize]) -> Result<&'a Tensor, ArchitectureError> {

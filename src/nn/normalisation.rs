@@ -46,8 +46,8 @@ impl Normalisation {
         Normalisation {
             gamma: Parameter::filled("gamma", &[channels], 1.0),
             beta: Parameter::filled("beta", &[channels], 0.0),
-            moving_mean: Parameter::statistic("moving_mean", &[channels], 0.0),
-            moving_variance: Parameter::statistic("moving_variance", &[channels], 1.0),
+            moving_mean: Parameter::non_trainable("moving_mean", &[channels], 0.0),
+            moving_variance: Parameter::non_trainable("moving_variance", &[channels], 1.0),
             batch: BatchStatistics::default(),
             gradients: Gradients::default(),
         }

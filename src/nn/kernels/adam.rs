@@ -40,21 +40,26 @@ pub(crate) fn update(
     step: AdamStep,
     weight_decay: bool,
     weights: &mut [f32],
-    first: &mut [f32],
-    second: &mut [f32],
+    first_moment: &mut [f32],
+    second_moment: &mut [f32],
     gradient: &[f32],
 ) {
-    assert!(first.len() == weights.len() && second.len() == weights.len() && gradient.len() == weights.len());
+    assert!(
+        first_moment.len() == weights.len() && second_moment.len() == weights.len() && gradient.len() == weights.len()
+    );
     let decay_factor = if weight_decay { step.decay_factor } else { 1.0 };
-    run(set, Update { corrected_rate: step.corrected_rate, decay_factor, weights, first, second, gradient });
+    run(
+        set,
+        Update { corrected_rate: step.corrected_rate, decay_factor, weights, first_moment, second_moment, gradient },
+    );
 }
 
 struct Update<'a> {
     corrected_rate: f32,
     decay_factor: f32,
     weights: &'a mut [f32],
-    first: &'a mut [f32],
-    second: &'a mut [f32],
+    first_moment: &'a mut [f32],
+    second_moment: &'a mut [f32],
     gradient: &'a [f32],
 }
 
@@ -84,14 +89,14 @@ impl Update<'_> {
     unsafe fn vector<S: Simd>(&mut self, i: usize) {
         // SAFETY: the caller guarantees LANES values from `i` in each slice.
         unsafe {
-            let (w, m) = (self.weights.as_mut_ptr().add(i), self.first.as_mut_ptr().add(i));
-            let (v, g) = (self.second.as_mut_ptr().add(i), S::load(self.gradient.as_ptr().add(i)));
-            let first = S::fma(S::sub(g, S::load(m)), S::splat(1.0 - BETA1), S::load(m));
-            let second = S::fma(S::sub(S::mul(g, g), S::load(v)), S::splat(1.0 - BETA2), S::load(v));
-            let root = S::add(S::sqrt(second), S::splat(EPSILON));
-            let change = S::div(S::mul(first, S::splat(-self.corrected_rate)), root);
-            S::store(m, first);
-            S::store(v, second);
+            let (w, m) = (self.weights.as_mut_ptr().add(i), self.first_moment.as_mut_ptr().add(i));
+            let (v, g) = (self.second_moment.as_mut_ptr().add(i), S::load(self.gradient.as_ptr().add(i)));
+            let first_moment = S::fma(S::sub(g, S::load(m)), S::splat(1.0 - BETA1), S::load(m));
+            let second_moment = S::fma(S::sub(S::mul(g, g), S::load(v)), S::splat(1.0 - BETA2), S::load(v));
+            let root = S::add(S::sqrt(second_moment), S::splat(EPSILON));
+            let change = S::div(S::mul(first_moment, S::splat(-self.corrected_rate)), root);
+            S::store(m, first_moment);
+            S::store(v, second_moment);
             S::store(w, S::fma(S::load(w), S::splat(self.decay_factor), change));
         }
     }
