@@ -3,10 +3,10 @@
 
 use super::Shape;
 use super::aligned_vec::AlignedVec;
+use super::batch_norm::BatchNorm;
 use super::kernels::conv::{self, ConvShape, Epilogue};
 use super::kernels::{batch_norm, conv_backward, conv_pool, conv_pool_backward, instruction_set};
 use super::layer::{Batch, Layer, chunks, chunks_mut, relu_backward};
-use super::normalisation::Normalisation;
 use super::parameter::{Layout, Parameter, Update};
 use crate::random::Random;
 use rayon::prelude::*;
@@ -27,7 +27,7 @@ pub(crate) struct Conv {
     pool: bool,
     kernel: Parameter,
     bias: Option<Parameter>,
-    normalisation: Option<Normalisation>,
+    normalisation: Option<BatchNorm>,
     /// Kernel (packed) and bias with the normalisation in them, for prediction; made when first needed after a change.
     folded: OnceLock<(AlignedVec, Vec<f32>)>,
     /// The kernel as the forward pass of training reads it; and transposed, for the gradient at the input.
@@ -98,7 +98,7 @@ impl Conv {
             pool: then.pool,
             kernel: weights,
             bias: (!then.batch_norm).then(|| Parameter::filled("bias", &[filters], 0.0)),
-            normalisation: then.batch_norm.then(|| Normalisation::new(filters)),
+            normalisation: then.batch_norm.then(|| BatchNorm::new(filters)),
             folded: OnceLock::new(),
             packed: AlignedVec::new(),
             transposed_kernel: AlignedVec::new(),
@@ -131,7 +131,7 @@ impl Conv {
     /// As many rows of the output as `output` holds, from row `first`: some rows of an image are an image of less height.
     fn infer_rows(&self, padded: &[f32], first: usize, output: &mut [f32]) {
         let part = self.pooled_side();
-        let height = output.len() / (self.output().width * self.shape.cout) * part;
+        let height = output.len() / (self.output_shape().width * self.shape.cout) * part;
         let (s, set) = (ConvShape { height, ..self.shape }, instruction_set());
         let (kernel, bias) = self.folded();
         let epilogue = Epilogue { bias: Some(bias), relu: self.relu };
@@ -190,7 +190,7 @@ impl Conv {
             },
         );
         let statistics = self.scratch.iter().map(|scratch| (&scratch.kernel[..], &scratch.bias[..]));
-        normalisation.take_statistics(statistics, n * s.height * s.width);
+        normalisation.set_statistics(statistics, n * s.height * s.width);
         let affine = normalisation.affine(relu);
         chunks(&self.kept.sums, n)
             .into_par_iter()
@@ -254,7 +254,7 @@ impl Conv {
         n: usize,
     ) {
         let (s, set, relu, pool) = (self.shape, instruction_set(), self.relu, self.pool);
-        let through = self.normalisation.as_ref().map(Normalisation::gradient_factors);
+        let through = self.normalisation.as_ref().map(BatchNorm::gradient_factors);
         let affine = self.normalisation.as_ref().map(|normalisation| normalisation.affine(relu));
         let transposed = s.transposed();
         let wanted = input_gradient.is_some();
@@ -345,7 +345,7 @@ impl Conv {
                 }
             });
         let parts = self.scratch.iter().map(|scratch| (&scratch.bias[..], &scratch.kernel[..]));
-        normalisation.take_gradients(parts, n * s.height * s.width);
+        normalisation.set_gradients(parts, n * s.height * s.width);
     }
 }
 
@@ -362,13 +362,13 @@ fn sample_mut<'a, T>(values: &'a mut [T], input: &[f32], i: usize, s: &ConvShape
 }
 
 impl Layer for Conv {
-    fn output(&self) -> Shape {
+    fn output_shape(&self) -> Shape {
         let part = self.pooled_side();
         Shape { height: self.shape.height / part, width: self.shape.width / part, channels: self.shape.cout }
     }
 
     fn infer(&self, input: &[f32], output: &mut [f32]) {
-        let images = input.chunks_exact(self.shape.input_len()).zip(output.chunks_exact_mut(self.output().len()));
+        let images = input.chunks_exact(self.shape.input_len()).zip(output.chunks_exact_mut(self.output_shape().len()));
         let mut padded = PADDED.take();
         for (image, output) in images {
             conv::pad(&self.shape, image, &mut padded);
@@ -378,7 +378,7 @@ impl Layer for Conv {
     }
 
     fn infer_one(&self, image: &[f32], output: &mut [f32]) {
-        let Shape { height, width, channels } = self.output();
+        let Shape { height, width, channels } = self.output_shape();
         let rows = height.div_ceil(rayon::current_num_threads());
         let mut padded = PADDED.take();
         conv::pad(&self.shape, image, &mut padded);
@@ -428,13 +428,13 @@ impl Layer for Conv {
     }
 
     fn parameters(&self) -> Vec<&Parameter> {
-        let normalisation = self.normalisation.iter().flat_map(Normalisation::parameters);
+        let normalisation = self.normalisation.iter().flat_map(BatchNorm::parameters);
         std::iter::once(&self.kernel).chain(&self.bias).chain(normalisation).collect()
     }
 
     fn parameters_mut(&mut self) -> Vec<&mut Parameter> {
         self.folded = OnceLock::new();
-        let normalisation = self.normalisation.iter_mut().flat_map(Normalisation::parameters_mut);
+        let normalisation = self.normalisation.iter_mut().flat_map(BatchNorm::parameters_mut);
         std::iter::once(&mut self.kernel).chain(&mut self.bias).chain(normalisation).collect()
     }
 

@@ -73,11 +73,11 @@ fn to_panels(gradient: &[f32], output: Option<&[f32]>, units: usize, panels: &mu
 }
 
 impl Layer for Dense {
-    fn output(&self) -> Shape {
+    fn output_shape(&self) -> Shape {
         Shape { height: 1, width: 1, channels: self.units }
     }
 
-    fn gains_from_many(&self) -> bool {
+    fn prefers_batches(&self) -> bool {
         true
     }
 

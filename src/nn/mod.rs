@@ -2,6 +2,7 @@
 
 mod aligned_vec;
 pub mod architecture;
+mod batch_norm;
 mod conv;
 mod dense;
 mod dropout;
@@ -10,7 +11,6 @@ pub mod kernels;
 mod layer;
 mod loss;
 pub mod network;
-mod normalisation;
 mod parameter;
 mod pooling;
 

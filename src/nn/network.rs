@@ -175,11 +175,11 @@ impl Network {
         }
         let mut buffers = BUFFERS.take();
         let Buffers { features, passing } = &mut buffers;
-        let first_shared = self.layers.iter().position(|layer| layer.gains_from_many()).unwrap_or(self.layers.len());
+        let first_shared = self.layers.iter().position(|layer| layer.prefers_batches()).unwrap_or(self.layers.len());
         let (alone, together) = self.layers.split_at(first_shared);
         if let Some(last) = alone.last() {
-            features.resize_for_overwrite(logits.len() * last.output().len());
-            let each = inputs.chunks_exact(self.input.len()).zip(features.chunks_exact_mut(last.output().len()));
+            features.resize_for_overwrite(logits.len() * last.output_shape().len());
+            let each = inputs.chunks_exact(self.input.len()).zip(features.chunks_exact_mut(last.output_shape().len()));
             each.for_each(|(image, features)| infer_layers(alone, image, passing, features, infer));
             infer_layers(together, features, passing, logits, infer);
         } else {
@@ -244,7 +244,7 @@ impl Network {
         for (i, layer) in self.layers.iter_mut().enumerate() {
             let (before, after) = self.activations.split_at_mut(i);
             let input = before.last().map_or(inputs, |input| input);
-            after[0].resize_for_overwrite(n * layer.output().len());
+            after[0].resize_for_overwrite(n * layer.output_shape().len());
             layer.forward(input, &batch, &mut after[0]);
         }
         let logits = self.activations.last().map(|last| last.to_vec()).unwrap_or_default();
@@ -346,12 +346,12 @@ pub(super) fn infer_layers(
     infer: Infer,
 ) {
     let Some((last, first)) = layers.split_last() else { return };
-    let samples = output.len() / last.output().len();
+    let samples = output.len() / last.output_shape().len();
     let [from, to] = passing;
     let mut input = input;
     let (mut from, mut to) = (from, to);
     for layer in first {
-        to.resize_for_overwrite(samples * layer.output().len());
+        to.resize_for_overwrite(samples * layer.output_shape().len());
         infer(&**layer, input, to);
         std::mem::swap(&mut from, &mut to);
         input = from;

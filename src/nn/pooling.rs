@@ -13,7 +13,7 @@ pub(crate) struct GlobalAverage {
 }
 
 impl Layer for GlobalAverage {
-    fn output(&self) -> Shape {
+    fn output_shape(&self) -> Shape {
         Shape { height: 1, width: 1, channels: self.input.channels }
     }
 
@@ -61,7 +61,7 @@ impl MaxPool {
     }
 
     fn pool(&self, input: &[f32], output: &mut [f32], argmax: &mut [u8]) {
-        let pooled = self.output().len();
+        let pooled = self.output_shape().len();
         let (scale, shift) = (vec![1.0; self.input.channels], vec![0.0; self.input.channels]);
         let same = Affine { scale: &scale, shift: &shift, relu: false };
         let samples = input.chunks_exact(self.input.len()).zip(output.chunks_exact_mut(pooled));
@@ -72,7 +72,7 @@ impl MaxPool {
 }
 
 impl Layer for MaxPool {
-    fn output(&self) -> Shape {
+    fn output_shape(&self) -> Shape {
         Shape { height: self.input.height / 2, width: self.input.width / 2, channels: self.input.channels }
     }
 
@@ -90,7 +90,7 @@ impl Layer for MaxPool {
     fn backward(&mut self, _: &[f32], _: &[f32], gradient: &mut [f32], input_gradient: Option<&mut [f32]>, _: Update) {
         let Some(input_gradient) = input_gradient else { return };
         let Shape { height, width, channels } = self.input;
-        let pooled = self.output().len();
+        let pooled = self.output_shape().len();
         let samples = gradient.chunks_exact(pooled).zip(self.argmax.chunks_exact(pooled));
         for ((gradient, argmax), image) in samples.zip(input_gradient.chunks_exact_mut(self.input.len())) {
             batch_norm::unpool(instruction_set(), (height, width, channels), gradient, argmax, image);
