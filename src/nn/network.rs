@@ -2,7 +2,7 @@
 
 use super::aligned_vec::AlignedVec;
 use super::architecture::{self, Activation, ArchitectureError, LayerSpec, LayerSummary, Shape};
-use super::conv::{Conv, Then};
+use super::conv::{Conv, PostOps};
 use super::dense::Dense;
 use super::dropout::Dropout;
 use super::kernels::adam::AdamStep;
@@ -366,8 +366,8 @@ fn build(spec: &LayerSpec, before: Shape, pool: bool, index: u64, seed: Option<u
     let random = random.as_mut();
     Some(match *spec {
         LayerSpec::Conv2d { filters, kernel, batch_norm, activation } => {
-            let then = Then { batch_norm, relu: activation == Activation::Relu, pool };
-            Box::new(Conv::new(before, filters, kernel, then, random))
+            let post_ops = PostOps { batch_norm, relu: activation == Activation::Relu, pool };
+            Box::new(Conv::new(before, filters, kernel, post_ops, random))
         }
         LayerSpec::MaxPooling2d {} => Box::new(MaxPool::new(before)),
         LayerSpec::GlobalAveragePooling2d {} => Box::new(GlobalAverage { input: before }),

@@ -152,6 +152,10 @@ pub(crate) struct Epilogue<'a> {
     pub relu: bool,
 }
 
+impl Epilogue<'_> {
+    pub const NONE: Epilogue<'static> = Epilogue { bias: None, relu: false };
+}
+
 /// Convolves one padded image with packed weights.
 ///
 /// # Panics
@@ -375,8 +379,7 @@ mod tests {
         let [padded, packed] = [&padded, &packed].map(|values| AlignedVec::from(&values[..]));
         for set in available_sets() {
             let mut output = vec![0.0; s.output_len() + 1];
-            let none = Epilogue { bias: None, relu: false };
-            forward(set, &s, &padded[1..], &packed[1..], none, &mut output[1..]);
+            forward(set, &s, &padded[1..], &packed[1..], Epilogue::NONE, &mut output[1..]);
             let expected = reference(&s, &image, &weights, &vec![0.0; s.cout]);
             assert_close(&output[1..], &expected, 1e-5, &format!("{set:?}"));
         }

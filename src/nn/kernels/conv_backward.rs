@@ -208,8 +208,7 @@ pub(crate) mod tests {
                 pack(&transposed, &transposed_kernel, &mut packed);
                 pad_transposed(&transposed, &gradient, &mut padded);
                 let mut found_dx = vec![f32::NAN; s.input_len()];
-                let plain = Epilogue { bias: None, relu: false };
-                forward(set, &transposed, &padded, &packed, plain, &mut found_dx);
+                forward(set, &transposed, &padded, &packed, Epilogue::NONE, &mut found_dx);
                 assert_close(&found_dx, &dx, 1e-4, &what);
             }
         }
