@@ -1,65 +1,87 @@
-//! Convolution with bias or batch normalisation, ReLU, and the 2x2 max pooling that may follow it: one layer, because
-//! together they read and write memory once.
+//! Convolution fused with bias or batch normalisation, ReLU, and a following 2x2 max pooling, so that activations are
+//! read from and written to memory only once.
+
+mod backward;
+mod forward;
 
 use super::Shape;
-use super::floats::Floats;
+use super::aligned_vec::AlignedVec;
+use super::batch_norm::BatchNorm;
 use super::kernels::conv::{self, ConvShape, Epilogue};
-use super::kernels::{batch_norm, conv_backward, conv_pool, conv_pool_backward, instruction_set};
-use super::layer::{Batch, Layer, chunks, chunks_mut, close_relu};
-use super::normalisation::Normalisation;
+use super::kernels::{conv_pool, instruction_set};
+use super::layer::{Batch, CHUNKS, Layer};
 use super::parameter::{Layout, Parameter, Update};
 use crate::random::Random;
+use backward::BackwardPass;
 use rayon::prelude::*;
 use std::cell::Cell;
 use std::sync::OnceLock;
 
 thread_local! {
-    /// The image with its border, in prediction. Taken out while it is in use: a thread that waits for others may be
-    /// given another prediction meanwhile.
-    static BORDERED: Cell<Floats> = const { Cell::new(Floats::EMPTY) };
+    /// The padded image in inference. It is taken out of the cell while in use, because a thread that waits for others
+    /// may start another inference in the meantime.
+    static PADDED: Cell<AlignedVec> = const { Cell::new(AlignedVec::new()) };
 }
 
-/// The layer.
+/// The operations that follow a convolution in the same layer.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct PostOps {
+    pub batch_norm: bool,
+    pub relu: bool,
+    /// 2x2 max pooling.
+    pub pool: bool,
+}
+
+/// A convolution of stride 1 with `same` padding, fused with its [`PostOps`].
+///
+/// # Shapes
+/// - input: `[samples][height][width][cin]`
+/// - output: `[samples][height][width][cout]`, or `[samples][height / 2][width / 2][cout]` with pooling
 #[derive(Clone)]
 pub(crate) struct Conv {
     shape: ConvShape,
-    relu: bool,
-    pool: bool,
+    post_ops: PostOps,
     kernel: Parameter,
+    /// `None` with batch normalisation, whose beta takes its place.
     bias: Option<Parameter>,
-    normalisation: Option<Normalisation>,
-    /// Kernel (packed) and bias with the normalisation in them, for prediction; made when first needed after a change.
-    folded: OnceLock<(Floats, Vec<f32>)>,
-    /// The kernel as the forward pass of training reads it; and turned, for the gradient at the input.
-    packed: Floats,
-    turned: Floats,
-    kept: Kept,
+    batch_norm: Option<BatchNorm>,
+    /// Packed kernel and bias for inference, with batch normalisation folded in; computed on first use after a change.
+    folded: OnceLock<(AlignedVec, Vec<f32>)>,
+    /// Packed kernel of the forward pass in training.
+    packed_kernel: AlignedVec,
+    /// Packed kernel of the transposed convolution, for the gradient at the input.
+    transposed_kernel: AlignedVec,
+    saved: Saved,
     scratch: Vec<Scratch>,
 }
 
-/// What the forward pass keeps for the backward pass. A copy begins empty: it is of no use without the pass.
+/// Values that the forward pass saves for the backward pass. A clone is empty: it needs a forward pass of its own.
 #[derive(Default)]
-struct Kept {
-    /// The position of each pooling window's largest value.
-    winners: Vec<u8>,
-    /// The convolution's output before normalisation.
-    sums: Floats,
+struct Saved {
+    /// The argmax of each pooling window; empty without pooling.
+    argmax: Vec<u8>,
+    /// The convolution's output; empty without batch normalisation.
+    conv_output: AlignedVec,
 }
 
-impl Clone for Kept {
-    fn clone(&self) -> Kept {
-        Kept::default()
+impl Clone for Saved {
+    fn clone(&self) -> Saved {
+        Saved::default()
     }
 }
 
-/// What the work on one chunk needs, and its share of the gradients. A copy begins empty.
+/// Working memory for one chunk of a batch, and the chunk's gradients. A clone is empty.
 #[derive(Default)]
 struct Scratch {
-    bordered: Floats,
-    tables: Floats,
-    full: Floats,
-    kernel: Floats,
-    bias: Floats,
+    padded: AlignedVec,
+    /// Lookup tables of `conv_pool_backward`.
+    tables: AlignedVec,
+    /// The gradient at the convolution's output before pooling.
+    unpooled: AlignedVec,
+    /// Two sums per channel, for the statistics and gradients of batch normalisation.
+    channel_sums: [AlignedVec; 2],
+    kernel_gradient: AlignedVec,
+    bias_gradient: AlignedVec,
 }
 
 impl Clone for Scratch {
@@ -68,324 +90,99 @@ impl Clone for Scratch {
     }
 }
 
-impl Scratch {
-    fn clear_gradients(&mut self, kernel: usize, bias: usize) {
-        self.kernel.set_zeros(kernel);
-        self.bias.set_zeros(bias);
-    }
-}
-
-/// What may follow the sums of a convolution.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Then {
-    pub batch_norm: bool,
-    pub relu: bool,
-    pub pool: bool,
-}
-
 impl Conv {
-    /// A layer with first weights from `random`, or all zero.
-    pub fn new(input: Shape, filters: usize, kernel: usize, then: Then, random: Option<&mut Random>) -> Conv {
+    /// Creates a layer with a Glorot-uniform kernel from `random`, or with zeros if `random` is `None`.
+    pub fn new(input: Shape, filters: usize, kernel: usize, post_ops: PostOps, random: Option<&mut Random>) -> Conv {
         let shape = ConvShape { height: input.height, width: input.width, cin: input.channels, cout: filters, kernel };
         let mut weights = Parameter::kernel(&[kernel, kernel, input.channels, filters], Layout::RowMajor);
         if let Some(random) = random {
             let area = kernel * kernel;
-            weights.fill_glorot((area * input.channels, area * filters), random);
+            weights.init_glorot_uniform(area * input.channels, area * filters, random);
         }
         Conv {
             shape,
-            relu: then.relu,
-            pool: then.pool,
+            post_ops,
             kernel: weights,
-            bias: (!then.batch_norm).then(|| Parameter::filled("bias", &[filters], 0.0)),
-            normalisation: then.batch_norm.then(|| Normalisation::new(filters)),
+            bias: (!post_ops.batch_norm).then(|| Parameter::filled("bias", &[filters], 0.0)),
+            batch_norm: post_ops.batch_norm.then(|| BatchNorm::new(filters)),
             folded: OnceLock::new(),
-            packed: Floats::EMPTY,
-            turned: Floats::EMPTY,
-            kept: Kept::default(),
-            scratch: vec![Scratch::default(); super::layer::CHUNKS],
+            packed_kernel: AlignedVec::new(),
+            transposed_kernel: AlignedVec::new(),
+            saved: Saved::default(),
+            scratch: vec![Scratch::default(); CHUNKS],
         }
     }
 
-    /// Packed kernel and bias as prediction uses them.
-    fn folded(&self) -> &(Floats, Vec<f32>) {
+    /// Returns the packed kernel and the bias for inference.
+    fn folded(&self) -> &(AlignedVec, Vec<f32>) {
         self.folded.get_or_init(|| {
-            let (kernel, bias) = match (&self.normalisation, &self.bias) {
-                (Some(normalisation), _) => normalisation.fold(&self.kernel.values),
+            let (kernel, bias) = match (&self.batch_norm, &self.bias) {
+                (Some(batch_norm), _) => batch_norm.fold(&self.kernel.values),
                 (None, bias) => {
                     let bias = bias.as_ref().map(|bias| bias.values.to_vec());
                     (self.kernel.values.to_vec(), bias.unwrap_or_else(|| vec![0.0; self.shape.cout]))
                 }
             };
-            let mut packed = Floats::EMPTY;
+            let mut packed = AlignedVec::new();
             conv::pack(&self.shape, &kernel, &mut packed);
             (packed, bias)
         })
     }
 
-    /// The side of the squares of pixels of which the output has one each.
-    fn pooled_side(&self) -> usize {
-        if self.pool { 2 } else { 1 }
+    /// Returns the side of the pooling window: 1 without pooling.
+    fn pool_size(&self) -> usize {
+        if self.post_ops.pool { 2 } else { 1 }
     }
 
-    /// As many rows of the output as `output` holds, from row `first`: some rows of an image are an image of less height.
-    fn infer_rows(&self, bordered: &[f32], first: usize, output: &mut [f32]) {
-        let part = self.pooled_side();
-        let height = output.len() / (self.output().width * self.shape.cout) * part;
+    /// Computes as many rows of the output as `output` contains, from row `first`: some rows of an image are an image of
+    /// smaller height.
+    fn infer_rows(&self, padded: &[f32], first: usize, output: &mut [f32]) {
+        let pool_size = self.pool_size();
+        let height = output.len() / (self.output_shape().width * self.shape.cout) * pool_size;
         let (s, set) = (ConvShape { height, ..self.shape }, instruction_set());
         let (kernel, bias) = self.folded();
-        let epilogue = Epilogue { bias: Some(bias), relu: self.relu };
-        let bordered = &bordered[first * part * s.bordered_row()..][..s.bordered_len()];
-        if self.pool {
-            conv_pool::forward(set, &s, bordered, kernel, epilogue, output, None);
+        let epilogue = Epilogue { bias: Some(bias), relu: self.post_ops.relu };
+        let padded = &padded[first * pool_size * s.padded_row_len()..][..s.padded_len()];
+        if self.post_ops.pool {
+            conv_pool::forward(set, &s, padded, kernel, epilogue, output, None);
         } else {
-            conv::forward(set, &s, bordered, kernel, epilogue, output);
+            conv::forward(set, &s, padded, kernel, epilogue, output);
         }
     }
-
-    /// The training pass without normalisation: everything in one.
-    fn forward_plain(&mut self, input: &[f32], n: usize, output: &mut [f32]) {
-        let (s, set) = (self.shape, instruction_set());
-        let epilogue = Epilogue { bias: self.bias.as_ref().map(|bias| &bias.values[..]), relu: self.relu };
-        conv::pack(&s, &self.kernel.values, &mut self.packed);
-        let (kernel, pool, sample) = (&self.packed, self.pool, output.len() / n);
-        self.kept.winners.resize(if pool { output.len() } else { 0 }, 0);
-        self.scratch
-            .par_iter_mut()
-            .zip(chunks(input, n))
-            .zip(chunks_mut(output, n))
-            .zip(chunks_mut(&mut self.kept.winners, n))
-            .for_each(|(((scratch, input), output), winners)| {
-                let samples = input.chunks_exact(s.input_len()).zip(output.chunks_exact_mut(sample));
-                for (i, (image, output)) in samples.enumerate() {
-                    conv::border(&s, image, &mut scratch.bordered);
-                    if pool {
-                        let winners = &mut winners[i * sample..][..sample];
-                        conv_pool::forward(set, &s, &scratch.bordered, kernel, epilogue, output, Some(winners));
-                    } else {
-                        conv::forward(set, &s, &scratch.bordered, kernel, epilogue, output);
-                    }
-                }
-            });
-    }
-
-    /// The training pass with normalisation: sums and their statistics, then the rest.
-    fn forward_normalised(&mut self, input: &[f32], n: usize, output: &mut [f32]) {
-        let (s, set, pool, relu) = (self.shape, instruction_set(), self.pool, self.relu);
-        let Some(normalisation) = &mut self.normalisation else { return };
-        conv::pack(&s, &self.kernel.values, &mut self.packed);
-        let (sample, kernel) = (output.len() / n, &self.packed);
-        self.kept.sums.set_len(n * s.output_len());
-        self.kept.winners.resize(if pool { output.len() } else { 0 }, 0);
-        let pivot = normalisation.pivot();
-        self.scratch.par_iter_mut().zip(chunks(input, n)).zip(chunks_mut(&mut self.kept.sums, n)).for_each(
-            |((scratch, input), sums)| {
-                scratch.clear_gradients(s.cout, s.cout);
-                for (image, sums) in input.chunks_exact(s.input_len()).zip(sums.chunks_exact_mut(s.output_len())) {
-                    conv::border(&s, image, &mut scratch.bordered);
-                    let none = Epilogue { bias: None, relu: false };
-                    conv::forward(set, &s, &scratch.bordered, kernel, none, sums);
-                    batch_norm::add_statistics(set, sums, pivot, &mut scratch.kernel, &mut scratch.bias);
-                }
-            },
-        );
-        let statistics = self.scratch.iter().map(|scratch| (&scratch.kernel[..], &scratch.bias[..]));
-        normalisation.take_statistics(statistics, n * s.height * s.width);
-        let affine = normalisation.affine(relu);
-        chunks(&self.kept.sums, n)
-            .into_par_iter()
-            .zip(chunks_mut(output, n))
-            .zip(chunks_mut(&mut self.kept.winners, n))
-            .for_each(|((sums, output), winners)| {
-                let samples = sums.chunks_exact(s.output_len()).zip(output.chunks_exact_mut(sample));
-                for (i, (sums, output)) in samples.enumerate() {
-                    if pool {
-                        let winners = &mut winners[i * sample..][..sample];
-                        batch_norm::activate_and_pool(set, affine, s.width, sums, output, winners);
-                    } else {
-                        batch_norm::activate(set, affine, sums, output);
-                    }
-                }
-            });
-    }
-
-    /// Backward without normalisation, after pooling: through the winners alone.
-    fn backward_pooled(&mut self, input: &[f32], gradient: &mut [f32], input_gradient: Option<&mut [f32]>, n: usize) {
-        let (s, set) = (self.shape, instruction_set());
-        let (pooled, kernel) = (gradient.len() / n, &self.kernel.values);
-        let mut by_output = Floats::EMPTY;
-        let wanted = input_gradient.is_some();
-        if wanted {
-            conv_pool_backward::weights_by_output(&s, kernel, &mut by_output);
-        }
-        let input_gradient = input_gradient.unwrap_or_default();
-        self.scratch
-            .par_iter_mut()
-            .zip(chunks(input, n))
-            .zip(chunks_mut(gradient, n))
-            .zip(chunks(&self.kept.winners, n))
-            .zip(chunks_mut(input_gradient, n))
-            .for_each(|((((scratch, input), gradient), winners), input_gradient)| {
-                scratch.clear_gradients(s.weights_len(), s.cout);
-                for (i, image) in input.chunks_exact(s.input_len()).enumerate() {
-                    let (gradient, winners) = (&mut gradient[i * pooled..][..pooled], &winners[i * pooled..][..pooled]);
-                    conv_pool_backward::close_without_winner(set, gradient, winners);
-                    conv::border(&s, image, &mut scratch.bordered);
-                    conv_backward::add_pixels(gradient, &mut scratch.bias);
-                    let Scratch { bordered, tables, kernel, .. } = scratch;
-                    conv_pool_backward::add_weight_gradient(set, &s, bordered, gradient, winners, tables, kernel);
-                    if wanted {
-                        bordered.fill(0.0);
-                        conv_pool_backward::add_input_gradient(set, &s, &by_output, gradient, winners, bordered);
-                        let to = &mut input_gradient[i * s.input_len()..][..s.input_len()];
-                        conv_pool_backward::without_border(&s, bordered, to);
-                    }
-                }
-            });
-    }
-
-    /// Backward where every output has a gradient: without pooling, or through the normalisation.
-    fn backward_dense(
-        &mut self,
-        input: &[f32],
-        output: &[f32],
-        gradient: &mut [f32],
-        input_gradient: Option<&mut [f32]>,
-        n: usize,
-    ) {
-        let (s, set, relu, pool) = (self.shape, instruction_set(), self.relu, self.pool);
-        let through = self.normalisation.as_ref().map(Normalisation::gradient_factors);
-        let affine = self.normalisation.as_ref().map(|normalisation| normalisation.affine(relu));
-        let reversed = s.reversed();
-        let wanted = input_gradient.is_some();
-        if wanted {
-            let mut turned = Vec::new();
-            conv::reversed_weights(&s, &self.kernel.values, &mut turned);
-            conv::pack(&reversed, &turned, &mut self.turned);
-        }
-        let turned = &self.turned;
-        let input_gradient = input_gradient.unwrap_or_default();
-        self.scratch
-            .par_iter_mut()
-            .zip(chunks(input, n))
-            .zip(chunks(output, n))
-            .zip(chunks_mut(gradient, n))
-            .zip(chunks(&self.kept.sums, n))
-            .zip(chunks(&self.kept.winners, n))
-            .zip(chunks_mut(input_gradient, n))
-            .for_each(|((((((scratch, input), output), gradient), sums), winners), input_gradient)| {
-                scratch.clear_gradients(s.weights_len(), s.cout);
-                let Scratch { bordered, full, kernel, bias, .. } = scratch;
-                full.set_len(s.output_len());
-                for (i, image) in input.chunks_exact(s.input_len()).enumerate() {
-                    let gradient = sample_mut(gradient, input, i, &s);
-                    let gradient: &mut [f32] = match (affine, &through) {
-                        (Some(affine), Some((slope, offset))) => {
-                            let sums = &sums[i * s.output_len()..][..s.output_len()];
-                            let whole = if pool {
-                                let winners = sample(winners, input, i, &s);
-                                batch_norm::unpool(set, (s.height, s.width, s.cout), gradient, winners, full);
-                                &mut full[..]
-                            } else {
-                                gradient
-                            };
-                            batch_norm::gradient_through(set, affine, slope, offset, sums, whole);
-                            whole
-                        }
-                        _ => {
-                            if relu {
-                                close_relu(gradient, sample(output, input, i, &s));
-                            }
-                            gradient
-                        }
-                    };
-                    conv::border(&s, image, bordered);
-                    // A normalised convolution has no bias, and sums for one would all be zero.
-                    let bias = if through.is_none() { Some(&mut bias[..]) } else { None };
-                    conv_backward::add_weight_gradient(set, &s, bordered, gradient, kernel, bias);
-                    if wanted {
-                        conv::border_reversed(&reversed, gradient, bordered);
-                        let to = &mut input_gradient[i * s.input_len()..][..s.input_len()];
-                        conv::forward(set, &reversed, bordered, turned, Epilogue { bias: None, relu: false }, to);
-                    }
-                }
-            });
-    }
-
-    /// The normalisation's own gradients, which its gradient at the sums needs as well.
-    fn backward_normalisation(&mut self, gradient: &[f32], n: usize) {
-        let (s, set, pool, relu) = (self.shape, instruction_set(), self.pool, self.relu);
-        let Some(normalisation) = &mut self.normalisation else { return };
-        let (affine, mean) = (normalisation.affine(relu), normalisation.mean());
-        let pooled = gradient.len() / n;
-        self.scratch
-            .par_iter_mut()
-            .zip(chunks(gradient, n))
-            .zip(chunks(&self.kept.sums, n))
-            .zip(chunks(&self.kept.winners, n))
-            .for_each(|(((scratch, gradient), sums), winners)| {
-                scratch.clear_gradients(s.cout, s.cout);
-                let Scratch { full, kernel: products, bias: totals, .. } = scratch;
-                full.set_len(s.output_len());
-                for (i, sums) in sums.chunks_exact(s.output_len()).enumerate() {
-                    let mut gradient = &gradient[i * pooled..][..pooled];
-                    if pool {
-                        let winners = &winners[i * pooled..][..pooled];
-                        batch_norm::unpool(set, (s.height, s.width, s.cout), gradient, winners, full);
-                        gradient = full;
-                    }
-                    batch_norm::add_gradient_sums(set, affine, mean, sums, gradient, totals, products);
-                }
-            });
-        let parts = self.scratch.iter().map(|scratch| (&scratch.bias[..], &scratch.kernel[..]));
-        normalisation.take_gradients(parts, n * s.height * s.width);
-    }
-}
-
-/// The values of sample `i` among those of a chunk (which may hold none, where the layer does not keep them).
-fn sample<'a, T>(values: &'a [T], input: &[f32], i: usize, s: &ConvShape) -> &'a [T] {
-    let each = values.len() / (input.len() / s.input_len());
-    &values[i * each..][..each]
-}
-
-/// The same, to be written.
-fn sample_mut<'a, T>(values: &'a mut [T], input: &[f32], i: usize, s: &ConvShape) -> &'a mut [T] {
-    let each = values.len() / (input.len() / s.input_len());
-    &mut values[i * each..][..each]
 }
 
 impl Layer for Conv {
-    fn output(&self) -> Shape {
-        let part = self.pooled_side();
-        Shape { height: self.shape.height / part, width: self.shape.width / part, channels: self.shape.cout }
+    fn output_shape(&self) -> Shape {
+        let pool_size = self.pool_size();
+        Shape { height: self.shape.height / pool_size, width: self.shape.width / pool_size, channels: self.shape.cout }
     }
 
     fn infer(&self, input: &[f32], output: &mut [f32]) {
-        let images = input.chunks_exact(self.shape.input_len()).zip(output.chunks_exact_mut(self.output().len()));
-        let mut bordered = BORDERED.take();
+        let images = input.chunks_exact(self.shape.input_len()).zip(output.chunks_exact_mut(self.output_shape().len()));
+        let mut padded = PADDED.take();
         for (image, output) in images {
-            conv::border(&self.shape, image, &mut bordered);
-            self.infer_rows(&bordered, 0, output);
+            conv::pad(&self.shape, image, &mut padded);
+            self.infer_rows(&padded, 0, output);
         }
-        BORDERED.set(bordered);
+        PADDED.set(padded);
     }
 
     fn infer_one(&self, image: &[f32], output: &mut [f32]) {
-        let Shape { height, width, channels } = self.output();
+        let Shape { height, width, channels } = self.output_shape();
         let rows = height.div_ceil(rayon::current_num_threads());
-        let mut bordered = BORDERED.take();
-        conv::border(&self.shape, image, &mut bordered);
+        let mut padded = PADDED.take();
+        conv::pad(&self.shape, image, &mut padded);
         let bands = output.par_chunks_mut(rows * width * channels).enumerate();
-        bands.for_each(|(band, output)| self.infer_rows(&bordered, band * rows, output));
-        BORDERED.set(bordered);
+        bands.for_each(|(band, output)| self.infer_rows(&padded, band * rows, output));
+        PADDED.set(padded);
     }
 
     fn forward(&mut self, input: &[f32], batch: &Batch, output: &mut [f32]) {
         self.folded = OnceLock::new();
-        if self.normalisation.is_some() {
-            self.forward_normalised(input, batch.len(), output);
+        if self.batch_norm.is_some() {
+            self.forward_batch_norm(input, batch.len(), output);
         } else {
-            self.forward_plain(input, batch.len(), output);
+            self.forward_bias(input, batch.len(), output);
         }
     }
 
@@ -397,41 +194,46 @@ impl Layer for Conv {
         input_gradient: Option<&mut [f32]>,
         update: Update,
     ) {
-        let n = input.len() / self.shape.input_len();
-        if self.normalisation.is_some() {
-            self.backward_normalisation(gradient, n);
-        }
-        if self.pool && self.normalisation.is_none() {
-            self.backward_pooled(input, gradient, input_gradient, n);
+        let samples = input.len() / self.shape.input_len();
+        let pass = BackwardPass { samples, input, output, gradient, input_gradient };
+        if self.batch_norm.is_some() {
+            self.backward_batch_norm(pass);
+        } else if self.post_ops.pool {
+            self.backward_pooled(pass);
         } else {
-            self.backward_dense(input, output, gradient, input_gradient, n);
+            self.backward_unpooled(pass);
         }
         let (first, others) = self.scratch.split_at_mut(1);
         for other in others {
-            first[0].kernel.iter_mut().zip(other.kernel.iter()).for_each(|(sum, part)| *sum += part);
-            first[0].bias.iter_mut().zip(other.bias.iter()).for_each(|(sum, part)| *sum += part);
+            add(&mut first[0].kernel_gradient, &other.kernel_gradient);
+            add(&mut first[0].bias_gradient, &other.bias_gradient);
         }
-        self.kernel.apply(update, &first[0].kernel);
+        self.kernel.apply(update, &first[0].kernel_gradient);
         if let Some(bias) = &mut self.bias {
-            bias.apply(update, &first[0].bias);
+            bias.apply(update, &first[0].bias_gradient);
         }
-        if let Some(normalisation) = &mut self.normalisation {
-            normalisation.apply(update);
+        if let Some(batch_norm) = &mut self.batch_norm {
+            batch_norm.apply(update);
         }
     }
 
     fn parameters(&self) -> Vec<&Parameter> {
-        let normalisation = self.normalisation.iter().flat_map(Normalisation::parameters);
-        std::iter::once(&self.kernel).chain(&self.bias).chain(normalisation).collect()
+        let batch_norm = self.batch_norm.iter().flat_map(BatchNorm::parameters);
+        std::iter::once(&self.kernel).chain(&self.bias).chain(batch_norm).collect()
     }
 
     fn parameters_mut(&mut self) -> Vec<&mut Parameter> {
         self.folded = OnceLock::new();
-        let normalisation = self.normalisation.iter_mut().flat_map(Normalisation::parameters_mut);
-        std::iter::once(&mut self.kernel).chain(&mut self.bias).chain(normalisation).collect()
+        let batch_norm = self.batch_norm.iter_mut().flat_map(BatchNorm::parameters_mut);
+        std::iter::once(&mut self.kernel).chain(&mut self.bias).chain(batch_norm).collect()
     }
 
     fn boxed_clone(&self) -> Box<dyn Layer> {
         Box::new(self.clone())
     }
+}
+
+/// Adds `values` to `sums`, element by element.
+fn add(sums: &mut [f32], values: &[f32]) {
+    sums.iter_mut().zip(values).for_each(|(sum, value)| *sum += value);
 }

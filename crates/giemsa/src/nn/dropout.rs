@@ -49,11 +49,11 @@ fn scale_kept(from: &[f32], kept: &[bool], scale: f32, to: &mut [f32]) {
 }
 
 impl Layer for Dropout {
-    fn output(&self) -> Shape {
+    fn output_shape(&self) -> Shape {
         self.shape
     }
 
-    fn acts_in_training_only(&self) -> bool {
+    fn is_identity_in_inference(&self) -> bool {
         true
     }
 

@@ -40,17 +40,18 @@ impl Network {
     /// ```
     pub fn grad_cam(&self, input: &[f32]) -> Option<SaliencyMap> {
         assert_eq!(input.len(), self.input().len(), "one sample");
-        let is_convolution =
-            |layer: &dyn Layer| layer.output().height * layer.output().width > 1 && !layer.parameters().is_empty();
+        let is_convolution = |layer: &dyn Layer| {
+            layer.output_shape().height * layer.output_shape().width > 1 && !layer.parameters().is_empty()
+        };
         let last = self.layers.iter().rposition(|layer| is_convolution(&**layer))?;
-        let shape = self.layers[last].output();
+        let shape = self.layers[last].output_shape();
         let mut activations = vec![0.0; shape.len()];
         infer_layers(&self.layers[..=last], input, &mut Default::default(), &mut activations, <dyn Layer>::infer);
         let gradient = gradient_at(&self.layers[last + 1..], &activations);
 
         let share = 1.0 / (shape.height * shape.width) as f32;
         let mut weights = vec![0.0; shape.channels];
-        super::kernels::conv_backward::add_pixels(&gradient, &mut weights);
+        super::kernels::conv_backward::add_channel_sums(&gradient, &mut weights);
         let of_pixel = |pixel: &[f32]| pixel.iter().zip(&weights).map(|(value, weight)| value * weight * share).sum();
         let values = activations.chunks_exact(shape.channels).map(of_pixel).collect();
         Some(SaliencyMap { height: shape.height, width: shape.width, values })
@@ -59,12 +60,12 @@ impl Network {
 
 /// The gradient of the logit that these layers make of one sample at that sample, as in prediction.
 fn gradient_at(layers: &[Box<dyn Layer>], input: &[f32]) -> Vec<f32> {
-    let in_prediction = layers.iter().filter(|layer| !layer.acts_in_training_only());
+    let in_prediction = layers.iter().filter(|layer| !layer.is_identity_in_inference());
     let mut layers: Vec<Box<dyn Layer>> = in_prediction.map(|layer| layer.boxed_clone()).collect();
     let batch = Batch { samples: &[0], seed: 0, epoch: 0 };
     let mut values = vec![input.to_vec()];
     for (i, layer) in layers.iter_mut().enumerate() {
-        let mut output = vec![0.0; layer.output().len()];
+        let mut output = vec![0.0; layer.output_shape().len()];
         layer.forward(&values[i], &batch, &mut output);
         values.push(output);
     }

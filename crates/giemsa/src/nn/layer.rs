@@ -1,16 +1,16 @@
-//! What every layer of the engine can do.
+//! The interface of all layers, and the division of a batch into chunks.
 
 use super::Shape;
 use super::parameter::{Parameter, Update};
 
-/// A batch is cut into this many chunks, whatever the number of threads: gradients are summed within a chunk, then over
-/// the chunks in order, so that results do not depend on how many threads there are.
+/// Number of chunks of a batch, independent of the number of threads. Gradients are summed within a chunk and then over
+/// the chunks in order, so that results do not depend on the number of threads.
 pub(crate) const CHUNKS: usize = 8;
 
-/// What the layers must know of the batch they train on.
+/// The training batch, as far as layers need it.
 #[derive(Clone, Copy)]
 pub(crate) struct Batch<'a> {
-    /// The index in the data set of each sample.
+    /// Index of each sample in the data set.
     pub samples: &'a [u64],
     pub seed: u64,
     pub epoch: u64,
@@ -22,34 +22,39 @@ impl Batch<'_> {
     }
 }
 
-/// One layer: what it computes, and its gradients. Batches are NHWC, samples one after the other.
+/// A layer of a network. Batches are NHWC.
+///
+/// # Shapes
+/// - `input`: `[samples][height][width][channels]` of the previous layer's output
+/// - `output` and `gradient`: `[samples]` followed by [`Layer::output_shape`]
 pub(crate) trait Layer: Send + Sync {
-    /// The shape of one output.
-    fn output(&self) -> Shape;
+    /// Returns the shape of the output of one sample.
+    fn output_shape(&self) -> Shape;
 
-    /// Computes the outputs of some samples, on this thread, as in prediction.
+    /// Computes the outputs of some samples in inference mode, on the current thread.
     fn infer(&self, input: &[f32], output: &mut [f32]);
 
-    /// Computes the output of one sample, on all threads; the same values as [`Layer::infer`].
+    /// Computes the output of one sample on all threads; returns the same values as [`Layer::infer`].
     fn infer_one(&self, input: &[f32], output: &mut [f32]) {
         self.infer(input, output);
     }
 
-    /// Whether many samples at a time are faster than one after the other, because they share weights that fit no cache.
-    fn gains_from_many(&self) -> bool {
+    /// Returns whether inference on several samples at once is faster than one by one, because the weights are too large
+    /// for the cache.
+    fn prefers_batches(&self) -> bool {
         false
     }
 
-    /// Whether it does nothing in prediction.
-    fn acts_in_training_only(&self) -> bool {
+    /// Returns whether the layer only copies its input in inference.
+    fn is_identity_in_inference(&self) -> bool {
         false
     }
 
-    /// Computes the outputs of a batch as in training, and keeps what [`Layer::backward`] needs.
+    /// Computes the outputs of a batch in training mode, and saves what [`Layer::backward`] needs.
     fn forward(&mut self, input: &[f32], batch: &Batch, output: &mut [f32]);
 
-    /// From the gradient at the output (which it may overwrite) makes the gradient at the input, where one is wanted,
-    /// and then does to its parameters what `update` says. Input and output are those of the last forward pass.
+    /// Computes the gradient at the input, if requested, from the gradient at the output, and applies `update` to the
+    /// parameters. `input` and `output` are those of the last forward pass; `gradient` may be overwritten.
     fn backward(
         &mut self,
         input: &[f32],
@@ -59,32 +64,32 @@ pub(crate) trait Layer: Send + Sync {
         update: Update,
     );
 
-    /// Its parameters, in the order of the file.
+    /// Returns the parameters, in the order of model files.
     fn parameters(&self) -> Vec<&Parameter> {
         Vec::new()
     }
 
-    /// The same, to be changed.
+    /// Returns the parameters mutably, in the same order.
     fn parameters_mut(&mut self) -> Vec<&mut Parameter> {
         Vec::new()
     }
 
-    /// A copy of it.
+    /// Clones the layer.
     fn boxed_clone(&self) -> Box<dyn Layer>;
 }
 
-/// The samples of chunk `chunk` of a batch of `n`.
+/// Returns the samples of chunk `chunk` of a batch of `n`.
 fn chunk_range(n: usize, chunk: usize) -> std::ops::Range<usize> {
     chunk * n / CHUNKS..(chunk + 1) * n / CHUNKS
 }
 
-/// A batch's values cut into its chunks, empty ones among them where there are fewer samples.
+/// Divides the values of a batch of `n` samples into chunks, some of which are empty if there are fewer samples.
 pub(crate) fn chunks<T>(values: &[T], n: usize) -> Vec<&[T]> {
     let sample = values.len() / n.max(1);
     (0..CHUNKS).map(|i| chunk_range(n, i)).map(|range| &values[range.start * sample..range.end * sample]).collect()
 }
 
-/// The same, to be written.
+/// Divides the values of a batch of `n` samples into mutable chunks.
 pub(crate) fn chunks_mut<T>(mut values: &mut [T], n: usize) -> Vec<&mut [T]> {
     let sample = values.len() / n.max(1);
     let mut parts = Vec::with_capacity(CHUNKS);
@@ -96,8 +101,8 @@ pub(crate) fn chunks_mut<T>(mut values: &mut [T], n: usize) -> Vec<&mut [T]> {
     parts
 }
 
-/// Sets the gradient to zero where ReLU gave zero.
-pub(crate) fn close_relu(gradient: &mut [f32], output: &[f32]) {
+/// Sets the gradient to zero where the output of ReLU is zero.
+pub(crate) fn relu_backward(gradient: &mut [f32], output: &[f32]) {
     for (gradient, &output) in gradient.iter_mut().zip(output) {
         *gradient = if output > 0.0 { *gradient } else { 0.0 };
     }
@@ -108,7 +113,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn chunks_cover_a_batch_in_order_whatever_its_size() {
+    fn chunks_cover_batches_of_any_size_in_order() {
         for n in [1, 3, 8, 10, 100] {
             let mut values: Vec<usize> = (0..n * 5).collect();
             let joined: Vec<usize> = chunks(&values, n).concat();

@@ -1,16 +1,16 @@
 //! The engine: layers, loss, optimizer, and the sequential network that joins them.
 
+mod aligned_vec;
 pub mod architecture;
+mod batch_norm;
 mod conv;
 mod dense;
 mod dropout;
-mod floats;
 pub mod grad_cam;
 pub mod kernels;
 mod layer;
 mod loss;
 pub mod network;
-mod normalisation;
 mod parameter;
 mod pooling;
 

@@ -1,10 +1,10 @@
 //! A sequential network: prediction, one training step, and its weights by name.
 
+use super::aligned_vec::AlignedVec;
 use super::architecture::{self, Activation, ArchitectureError, LayerSpec, LayerSummary, Shape};
-use super::conv::{Conv, Then};
+use super::conv::{Conv, PostOps};
 use super::dense::Dense;
 use super::dropout::Dropout;
-use super::floats::Floats;
 use super::kernels::adam::AdamStep;
 use super::layer::{Batch, Layer};
 use super::loss;
@@ -71,8 +71,8 @@ pub struct Network {
     names: Vec<String>,
     step: u64,
     /// The output of each layer in training, and the gradient at it.
-    activations: Vec<Floats>,
-    gradients: Vec<Floats>,
+    activations: Vec<AlignedVec>,
+    gradients: Vec<AlignedVec>,
 }
 
 impl Clone for Network {
@@ -83,8 +83,8 @@ impl Clone for Network {
             layers: self.layers.iter().map(|layer| layer.boxed_clone()).collect(),
             names: self.names.clone(),
             step: self.step,
-            activations: vec![Floats::EMPTY; self.layers.len()],
-            gradients: vec![Floats::EMPTY; self.layers.len()],
+            activations: vec![AlignedVec::new(); self.layers.len()],
+            gradients: vec![AlignedVec::new(); self.layers.len()],
         }
     }
 }
@@ -122,7 +122,7 @@ impl Network {
             layers.extend(layer);
         }
         let names = parameter_names(&summary, &layers);
-        let (activations, gradients) = (vec![Floats::EMPTY; layers.len()], vec![Floats::EMPTY; layers.len()]);
+        let (activations, gradients) = (vec![AlignedVec::new(); layers.len()], vec![AlignedVec::new(); layers.len()]);
         Ok(Network { input, specs: specs.to_vec(), layers, names, step: 0, activations, gradients })
     }
 
@@ -175,11 +175,11 @@ impl Network {
         }
         let mut buffers = BUFFERS.take();
         let Buffers { features, passing } = &mut buffers;
-        let first_shared = self.layers.iter().position(|layer| layer.gains_from_many()).unwrap_or(self.layers.len());
+        let first_shared = self.layers.iter().position(|layer| layer.prefers_batches()).unwrap_or(self.layers.len());
         let (alone, together) = self.layers.split_at(first_shared);
         if let Some(last) = alone.last() {
-            features.set_len(logits.len() * last.output().len());
-            let each = inputs.chunks_exact(self.input.len()).zip(features.chunks_exact_mut(last.output().len()));
+            features.resize_for_overwrite(logits.len() * last.output_shape().len());
+            let each = inputs.chunks_exact(self.input.len()).zip(features.chunks_exact_mut(last.output_shape().len()));
             each.for_each(|(image, features)| infer_layers(alone, image, passing, features, infer));
             infer_layers(together, features, passing, logits, infer);
         } else {
@@ -225,7 +225,8 @@ impl Network {
         let mut copy = self.clone();
         let result = copy.run_step(inputs, targets, samples, settings, Update::Record);
         let trained = copy.named_parameters().filter(|(_, parameter)| parameter.is_trainable);
-        let gradients = trained.map(|(name, parameter)| tensor(name.clone(), parameter, &parameter.first)).collect();
+        let gradients =
+            trained.map(|(name, parameter)| tensor(name.clone(), parameter, &parameter.first_moment)).collect();
         (result, gradients)
     }
 
@@ -243,7 +244,7 @@ impl Network {
         for (i, layer) in self.layers.iter_mut().enumerate() {
             let (before, after) = self.activations.split_at_mut(i);
             let input = before.last().map_or(inputs, |input| input);
-            after[0].set_len(n * layer.output().len());
+            after[0].resize_for_overwrite(n * layer.output_shape().len());
             layer.forward(input, &batch, &mut after[0]);
         }
         let logits = self.activations.last().map(|last| last.to_vec()).unwrap_or_default();
@@ -257,7 +258,7 @@ impl Network {
             let gradient = if i + 1 == self.layers.len() { &mut gradient[..] } else { &mut after[0] };
             let input = if i == 0 { inputs } else { &self.activations[i - 1] };
             if let Some(wanted) = before.last_mut() {
-                wanted.set_len(input.len());
+                wanted.resize_for_overwrite(input.len());
             }
             let input_gradient = before.last_mut().map(|wanted| &mut wanted[..]);
             self.layers[i].backward(input, &self.activations[i], gradient, input_gradient, update);
@@ -297,7 +298,7 @@ impl Network {
         let step = Tensor { name: "adam.step".to_owned(), shape: vec![2], values: halves.to_vec() };
         let trained = self.named_parameters().filter(|(_, parameter)| parameter.is_trainable);
         let moments = trained.flat_map(|(name, parameter)| {
-            [("m", &parameter.first), ("v", &parameter.second)]
+            [("m", &parameter.first_moment), ("v", &parameter.second_moment)]
                 .map(|(moment, values)| tensor(format!("adam.{moment}.{name}"), parameter, values))
         });
         std::iter::once(step).chain(moments).collect()
@@ -328,9 +329,9 @@ impl Network {
 #[derive(Default)]
 struct Buffers {
     /// The input of the first layer that takes many samples together.
-    features: Floats,
+    features: AlignedVec,
     /// The input and the output of a layer, changing places.
-    passing: [Floats; 2],
+    passing: [AlignedVec; 2],
 }
 
 /// [`Layer::infer`], or for one sample [`Layer::infer_one`].
@@ -340,17 +341,17 @@ type Infer = fn(&(dyn Layer + 'static), &[f32], &mut [f32]);
 pub(super) fn infer_layers(
     layers: &[Box<dyn Layer>],
     input: &[f32],
-    passing: &mut [Floats; 2],
+    passing: &mut [AlignedVec; 2],
     output: &mut [f32],
     infer: Infer,
 ) {
     let Some((last, first)) = layers.split_last() else { return };
-    let samples = output.len() / last.output().len();
+    let samples = output.len() / last.output_shape().len();
     let [from, to] = passing;
     let mut input = input;
     let (mut from, mut to) = (from, to);
     for layer in first {
-        to.set_len(samples * layer.output().len());
+        to.resize_for_overwrite(samples * layer.output_shape().len());
         infer(&**layer, input, to);
         std::mem::swap(&mut from, &mut to);
         input = from;
@@ -365,8 +366,8 @@ fn build(spec: &LayerSpec, before: Shape, pool: bool, index: u64, seed: Option<u
     let random = random.as_mut();
     Some(match *spec {
         LayerSpec::Conv2d { filters, kernel, batch_norm, activation } => {
-            let then = Then { batch_norm, relu: activation == Activation::Relu, pool };
-            Box::new(Conv::new(before, filters, kernel, then, random))
+            let post_ops = PostOps { batch_norm, relu: activation == Activation::Relu, pool };
+            Box::new(Conv::new(before, filters, kernel, post_ops, random))
         }
         LayerSpec::MaxPooling2d {} => Box::new(MaxPool::new(before)),
         LayerSpec::GlobalAveragePooling2d {} => Box::new(GlobalAverage { input: before }),
@@ -396,7 +397,7 @@ fn parameter_names(summary: &[LayerSummary], layers: &[Box<dyn Layer>]) -> Vec<S
 }
 
 fn tensor(name: String, parameter: &Parameter, values: &[f32]) -> Tensor {
-    Tensor { name, shape: parameter.shape.clone(), values: parameter.in_file_order(values) }
+    Tensor { name, shape: parameter.shape.clone(), values: parameter.to_row_major(values) }
 }
 
 fn find<'a>(tensors: &'a [Tensor], name: &str, shape: &[usize]) -> Result<&'a Tensor, ArchitectureError> {

@@ -1,31 +1,31 @@
-//! A layer's weights with what the optimizer keeps of them.
+//! The parameters of a layer, with the optimizer's moments.
 
-use super::floats::Floats;
+use super::aligned_vec::AlignedVec;
 use super::kernels::adam::{self, AdamStep};
-use super::kernels::dense::PANEL;
+use super::kernels::dense::PANEL_WIDTH;
 use super::kernels::instruction_set;
 use crate::random::Random;
 
-/// How the engine lays a parameter out.
+/// Memory layout of a parameter's values.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Layout {
-    /// As in the file, row-major.
+    /// Row-major, as in model files.
     RowMajor,
-    /// `[inputs][units]` in panels of 16 units, as `kernels::dense` says.
+    /// `[inputs][units]` packed in panels of 16 units, see [`kernels::dense`](super::kernels::dense).
     Panels { inputs: usize, units: usize },
 }
 
 impl Layout {
-    /// Calls back with each stretch that lies together both in the file and in the engine: (place in the file, place in
-    /// the engine, length), for `len` values.
-    fn for_each_stretch(self, len: usize, mut call: impl FnMut(usize, usize, usize)) {
+    /// Calls `call` with (row-major offset, offset in this layout, length) for each run of values that is contiguous in
+    /// both layouts, for `len` values.
+    fn for_each_contiguous_run(self, len: usize, mut call: impl FnMut(usize, usize, usize)) {
         match self {
             Layout::RowMajor => call(0, 0, len),
             Layout::Panels { inputs, units } => {
                 for input in 0..inputs {
-                    for unit in (0..units).step_by(PANEL) {
-                        let place = (unit / PANEL * inputs + input) * PANEL;
-                        call(input * units + unit, place, PANEL.min(units - unit));
+                    for unit in (0..units).step_by(PANEL_WIDTH) {
+                        let packed = (unit / PANEL_WIDTH * inputs + input) * PANEL_WIDTH;
+                        call(input * units + unit, packed, PANEL_WIDTH.min(units - unit));
                     }
                 }
             }
@@ -33,136 +33,138 @@ impl Layout {
     }
 }
 
-/// What a step does with a gradient.
+/// How a backward pass uses the gradient of a parameter.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Update {
-    /// Moves the weights.
+    /// Updates the values by one step of Adam.
     Adam(AdamStep),
-    /// Keeps the gradient itself in place of the first moment, for tests and tools that want to see it.
+    /// Stores the gradient in place of the first moment, where [`Network::gradients`](super::Network::gradients) reads it.
     Record,
 }
 
-/// One weight array.
+/// One weight array of a layer.
 #[derive(Clone)]
 pub(crate) struct Parameter {
-    /// Its name in the file, after the layer's: `kernel`, `bias`, `gamma`, …
+    /// Name without the layer's: `kernel`, `bias`, `gamma`, …
     pub name: &'static str,
-    /// Its dimensions in the file.
+    /// Dimensions in model files.
     pub shape: Vec<usize>,
     pub layout: Layout,
-    pub values: Floats,
-    /// First and second moment; empty until the first step, so that a network which only predicts has none.
-    pub first: Floats,
-    pub second: Floats,
-    /// Whether training changes it by gradient.
+    pub values: AlignedVec,
+    /// First and second moment of the gradient; empty until the first step, so that inference needs no memory for them.
+    pub first_moment: AlignedVec,
+    pub second_moment: AlignedVec,
+    /// Whether the optimizer updates it.
     pub is_trainable: bool,
-    /// Whether weight decay applies: to kernels alone.
-    pub decays: bool,
+    /// Whether weight decay applies; true only for kernels.
+    pub weight_decay: bool,
 }
 
 impl Parameter {
-    /// All values the same, row-major.
+    /// Creates a row-major parameter whose elements all equal `value`.
     pub fn filled(name: &'static str, shape: &[usize], value: f32) -> Parameter {
         Parameter {
             name,
             shape: shape.to_vec(),
             layout: Layout::RowMajor,
-            values: Floats::filled(shape.iter().product(), value),
-            first: Floats::EMPTY,
-            second: Floats::EMPTY,
+            values: AlignedVec::filled(shape.iter().product(), value),
+            first_moment: AlignedVec::new(),
+            second_moment: AlignedVec::new(),
             is_trainable: true,
-            decays: false,
+            weight_decay: false,
         }
     }
 
-    /// What is not trained by gradient.
-    pub fn statistic(name: &'static str, shape: &[usize], value: f32) -> Parameter {
+    /// Creates a parameter that the optimizer does not update, such as a moving average.
+    pub fn non_trainable(name: &'static str, shape: &[usize], value: f32) -> Parameter {
         Parameter { is_trainable: false, ..Parameter::filled(name, shape, value) }
     }
 
-    /// A kernel of zeros, which training moves and weight decay applies to.
+    /// Creates a kernel of zeros, to which weight decay applies.
     pub fn kernel(shape: &[usize], layout: Layout) -> Parameter {
         let values = match layout {
             Layout::RowMajor => shape.iter().product(),
-            Layout::Panels { inputs, units } => units.div_ceil(PANEL) * PANEL * inputs,
+            Layout::Panels { inputs, units } => units.div_ceil(PANEL_WIDTH) * PANEL_WIDTH * inputs,
         };
         Parameter {
             layout,
-            values: Floats::filled(values, 0.0),
-            decays: true,
+            values: AlignedVec::filled(values, 0.0),
+            weight_decay: true,
             ..Parameter::filled("kernel", shape, 0.0)
         }
     }
 
-    /// Makes the moments where there are none yet.
-    pub fn make_moments(&mut self) {
-        self.first.set_len(self.values.len());
-        self.second.set_len(self.values.len());
+    /// Allocates the moments, as zeros, unless they exist.
+    pub fn allocate_moments(&mut self) {
+        self.first_moment.resize_for_overwrite(self.values.len());
+        self.second_moment.resize_for_overwrite(self.values.len());
     }
 
-    /// Fills a kernel with Glorot-uniform values: uniform in ± sqrt(6 / (fan in + fan out)) (Glorot and Bengio 2010,
-    /// equation 16).
-    pub fn fill_glorot(&mut self, fans: (usize, usize), random: &mut Random) {
-        let limit = (6.0 / (fans.0 + fans.1) as f32).sqrt();
+    /// Initialises a kernel with Glorot-uniform values, uniform in ±sqrt(6 / (`fan_in` + `fan_out`)) (Glorot and Bengio
+    /// 2010, *Understanding the difficulty of training deep feedforward neural networks*, equation 16).
+    pub fn init_glorot_uniform(&mut self, fan_in: usize, fan_out: usize, random: &mut Random) {
+        let limit = (6.0 / (fan_in + fan_out) as f32).sqrt();
         let values: Vec<f32> = (0..self.len()).map(|_| random.range(-limit, limit)).collect();
         self.set(&values);
     }
 
-    /// Values in the file.
+    /// Returns the number of elements, without the zeros of incomplete panels.
     pub fn len(&self) -> usize {
         self.shape.iter().product()
     }
 
-    /// Values of the engine's layout (weights, moments) in the file's; zeros for moments that are not made yet.
-    pub fn in_file_order(&self, values: &[f32]) -> Vec<f32> {
-        let mut ordered = vec![0.0; self.len()];
+    /// Converts `values` (the values or moments of this parameter) to row-major order; zeros if `values` is empty.
+    pub fn to_row_major(&self, values: &[f32]) -> Vec<f32> {
+        let mut row_major = vec![0.0; self.len()];
         if values.is_empty() {
-            return ordered;
+            return row_major;
         }
-        self.layout.for_each_stretch(self.len(), |file, engine, n| {
-            ordered[file..file + n].copy_from_slice(&values[engine..engine + n]);
+        self.layout.for_each_contiguous_run(self.len(), |from, packed, n| {
+            row_major[from..from + n].copy_from_slice(&values[packed..packed + n]);
         });
-        ordered
+        row_major
     }
 
-    /// Takes values as the file has them.
+    /// Replaces the values by row-major `values`.
     pub fn set(&mut self, values: &[f32]) {
-        to_engine_order(self.layout, values, &mut self.values);
+        pack(self.layout, values, &mut self.values);
     }
 
-    /// Takes moments as the file has them.
-    pub fn set_moments(&mut self, first: &[f32], second: &[f32]) {
-        self.make_moments();
-        to_engine_order(self.layout, first, &mut self.first);
-        to_engine_order(self.layout, second, &mut self.second);
+    /// Replaces the moments by row-major ones.
+    pub fn set_moments(&mut self, first_moment: &[f32], second_moment: &[f32]) {
+        self.allocate_moments();
+        pack(self.layout, first_moment, &mut self.first_moment);
+        pack(self.layout, second_moment, &mut self.second_moment);
     }
 
-    /// Does with the gradient what the step says.
+    /// Applies `update` with the gradient of all values, in this parameter's layout.
     pub fn apply(&mut self, update: Update, gradient: &[f32]) {
-        self.make_moments();
-        apply(update, self.decays, &mut self.values, &mut self.first, &mut self.second, gradient);
+        self.allocate_moments();
+        apply(update, self.weight_decay, &mut self.values, &mut self.first_moment, &mut self.second_moment, gradient);
     }
 }
 
-/// Values of the file's layout in the engine's.
-fn to_engine_order(layout: Layout, values: &[f32], ordered: &mut [f32]) {
-    layout.for_each_stretch(values.len(), |file, engine, n| {
-        ordered[engine..engine + n].copy_from_slice(&values[file..file + n]);
+/// Converts row-major values to `layout`.
+fn pack(layout: Layout, values: &[f32], packed: &mut [f32]) {
+    layout.for_each_contiguous_run(values.len(), |from, to, n| {
+        packed[to..to + n].copy_from_slice(&values[from..from + n]);
     });
 }
 
-/// [`Parameter::apply`] for a part of the values.
+/// Applies `update` to some of a parameter's values, with their moments and gradient.
 pub(crate) fn apply(
     update: Update,
-    decays: bool,
+    weight_decay: bool,
     values: &mut [f32],
-    first: &mut [f32],
-    second: &mut [f32],
+    first_moment: &mut [f32],
+    second_moment: &mut [f32],
     gradient: &[f32],
 ) {
     match update {
-        Update::Adam(step) => adam::update(instruction_set(), step, decays, values, first, second, gradient),
-        Update::Record => first.copy_from_slice(gradient),
+        Update::Adam(step) => {
+            adam::update(instruction_set(), step, weight_decay, values, first_moment, second_moment, gradient)
+        }
+        Update::Record => first_moment.copy_from_slice(gradient),
     }
 }
 
@@ -171,20 +173,23 @@ mod tests {
     use super::*;
 
     #[test]
-    fn panels_give_back_what_they_were_given() {
+    fn packing_in_panels_round_trips() {
         let layout = Layout::Panels { inputs: 3, units: 21 };
         let mut parameter = Parameter::kernel(&[3, 21], layout);
         assert_eq!(parameter.values.len(), 3 * 32);
         let values: Vec<f32> = (0..63).map(|i| i as f32).collect();
         parameter.set(&values);
-        assert_eq!(parameter.in_file_order(&parameter.values), values);
-        assert_eq!(parameter.values[PANEL], 21.0, "the second input's first unit follows the first input's panel");
+        assert_eq!(parameter.to_row_major(&parameter.values), values);
+        assert_eq!(
+            parameter.values[PANEL_WIDTH], 21.0,
+            "the weights of the second input follow the first 16 units of the first"
+        );
     }
 
     #[test]
-    fn glorot_fills_its_interval() {
+    fn glorot_values_are_uniform_within_the_limit() {
         let mut parameter = Parameter::kernel(&[50, 100], Layout::RowMajor);
-        parameter.fill_glorot((50, 100), &mut Random::keyed(&[2]));
+        parameter.init_glorot_uniform(50, 100, &mut Random::keyed(&[2]));
         let limit = 0.2_f32;
         let largest = parameter.values.iter().fold(0.0_f32, |largest, v| largest.max(v.abs()));
         assert!(largest <= limit && largest > 0.199, "{largest}");

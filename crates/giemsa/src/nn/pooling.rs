@@ -13,7 +13,7 @@ pub(crate) struct GlobalAverage {
 }
 
 impl Layer for GlobalAverage {
-    fn output(&self) -> Shape {
+    fn output_shape(&self) -> Shape {
         Shape { height: 1, width: 1, channels: self.input.channels }
     }
 
@@ -22,7 +22,7 @@ impl Layer for GlobalAverage {
         let share = 1.0 / (self.input.height * self.input.width) as f32;
         for (image, mean) in input.chunks_exact(self.input.len()).zip(output.chunks_exact_mut(channels)) {
             mean.fill(0.0);
-            super::kernels::conv_backward::add_pixels(image, mean);
+            super::kernels::conv_backward::add_channel_sums(image, mean);
             mean.iter_mut().for_each(|sum| *sum *= share);
         }
     }
@@ -51,28 +51,28 @@ impl Layer for GlobalAverage {
 #[derive(Clone)]
 pub(crate) struct MaxPool {
     input: Shape,
-    winners: Vec<u8>,
+    argmax: Vec<u8>,
 }
 
 impl MaxPool {
     /// A layer for this input.
     pub fn new(input: Shape) -> MaxPool {
-        MaxPool { input, winners: Vec::new() }
+        MaxPool { input, argmax: Vec::new() }
     }
 
-    fn pool(&self, input: &[f32], output: &mut [f32], winners: &mut [u8]) {
-        let pooled = self.output().len();
+    fn pool(&self, input: &[f32], output: &mut [f32], argmax: &mut [u8]) {
+        let pooled = self.output_shape().len();
         let (scale, shift) = (vec![1.0; self.input.channels], vec![0.0; self.input.channels]);
         let same = Affine { scale: &scale, shift: &shift, relu: false };
         let samples = input.chunks_exact(self.input.len()).zip(output.chunks_exact_mut(pooled));
-        for ((image, output), winners) in samples.zip(winners.chunks_exact_mut(pooled)) {
-            batch_norm::activate_and_pool(instruction_set(), same, self.input.width, image, output, winners);
+        for ((image, output), argmax) in samples.zip(argmax.chunks_exact_mut(pooled)) {
+            batch_norm::activate_and_pool(instruction_set(), same, self.input.width, image, output, argmax);
         }
     }
 }
 
 impl Layer for MaxPool {
-    fn output(&self) -> Shape {
+    fn output_shape(&self) -> Shape {
         Shape { height: self.input.height / 2, width: self.input.width / 2, channels: self.input.channels }
     }
 
@@ -81,19 +81,19 @@ impl Layer for MaxPool {
     }
 
     fn forward(&mut self, input: &[f32], _: &Batch, output: &mut [f32]) {
-        let mut winners = std::mem::take(&mut self.winners);
-        winners.resize(output.len(), 0);
-        self.pool(input, output, &mut winners);
-        self.winners = winners;
+        let mut argmax = std::mem::take(&mut self.argmax);
+        argmax.resize(output.len(), 0);
+        self.pool(input, output, &mut argmax);
+        self.argmax = argmax;
     }
 
     fn backward(&mut self, _: &[f32], _: &[f32], gradient: &mut [f32], input_gradient: Option<&mut [f32]>, _: Update) {
         let Some(input_gradient) = input_gradient else { return };
         let Shape { height, width, channels } = self.input;
-        let pooled = self.output().len();
-        let samples = gradient.chunks_exact(pooled).zip(self.winners.chunks_exact(pooled));
-        for ((gradient, winners), image) in samples.zip(input_gradient.chunks_exact_mut(self.input.len())) {
-            batch_norm::unpool(instruction_set(), (height, width, channels), gradient, winners, image);
+        let pooled = self.output_shape().len();
+        let samples = gradient.chunks_exact(pooled).zip(self.argmax.chunks_exact(pooled));
+        for ((gradient, argmax), image) in samples.zip(input_gradient.chunks_exact_mut(self.input.len())) {
+            batch_norm::unpool(instruction_set(), (height, width, channels), gradient, argmax, image);
         }
     }
 

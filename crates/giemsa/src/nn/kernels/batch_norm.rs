@@ -1,13 +1,23 @@
-//! Batch normalisation (Ioffe and Szegedy 2015) of one image, `[pixels][channels]`, with what follows it.
+//! Batch normalisation of one image, fused with ReLU and 2x2 max pooling (Ioffe and Szegedy 2015, *Batch normalization:
+//! accelerating deep network training by reducing internal covariate shift*, algorithm 1).
 //!
-//! Normalising is `scale * value + shift` a channel, so the normalised values are never stored: whoever needs them makes
-//! them again from the convolution's output. All functions walk a few vectors of channels over all pixels.
+//! Per channel, normalisation is the affine map `scale * value + shift`. The normalised values are never stored; the
+//! backward pass recomputes them from the convolution's output. Each function processes a vector of channels over all
+//! pixels.
+//!
+//! # Shapes
+//! - pixels, the gradient at them, and the output without pooling: `[pixels][channels]`
+//! - output with pooling: `[height / 2][width / 2][channels]`; argmax as in [`conv_pool`](super::conv_pool)
+//! - scale, shift and all sums: `[channels]`
 
-use super::conv_pool::NO_WINNER;
+mod backward;
+
+use super::conv_pool::ZEROED_BY_RELU;
 use super::simd::{Kernel, Simd};
 use super::{InstructionSet, run};
+pub(crate) use backward::{add_gradient_sums, input_gradient, unpool};
 
-/// A factor and a summand a channel, and whether ReLU follows.
+/// An affine map per channel, optionally followed by ReLU.
 #[derive(Clone, Copy)]
 pub(crate) struct Affine<'a> {
     pub scale: &'a [f32],
@@ -15,13 +25,13 @@ pub(crate) struct Affine<'a> {
     pub relu: bool,
 }
 
-/// Something that is done to a vector of channels of every pixel.
+/// An operation that treats each channel independently of the others.
 trait ChannelWise: Sized {
     fn channels(&self) -> usize;
-    /// Does it for the `LANES` channels from `channel`.
+    /// Processes `LANES` channels from `channel`.
     unsafe fn vector<S: Simd>(&mut self, channel: usize);
 
-    /// Does it for all channels.
+    /// Processes all channels.
     #[inline(always)]
     unsafe fn all<S: Simd>(&mut self) {
         let mut channel = 0;
@@ -39,20 +49,21 @@ trait ChannelWise: Sized {
     }
 }
 
-/// Makes a [`Kernel`] of a [`ChannelWise`].
-struct Walk<'a, T>(&'a mut T);
+/// Runs a [`ChannelWise`] operation as a [`Kernel`].
+struct AllChannels<'a, T>(&'a mut T);
 
-impl<T: ChannelWise> Kernel for Walk<'_, T> {
+impl<T: ChannelWise> Kernel for AllChannels<'_, T> {
     type Output = ();
 
     #[inline(always)]
     unsafe fn run<S: Simd>(self) {
-        // SAFETY: as the caller says.
+        // SAFETY: the caller guarantees what `Kernel::run` requires.
         unsafe { self.0.all::<S>() }
     }
 }
 
-/// Adds up `value - pivot` and its square for each channel; a pivot near the mean keeps the variance exact.
+/// Adds the sums over all pixels of `value - pivot` and of its square to `sums` and `squares`. A pivot near the mean
+/// avoids cancellation in the variance (Chan, Golub and LeVeque 1983, *Algorithms for computing the sample variance*).
 pub(crate) fn add_statistics(
     set: InstructionSet,
     pixels: &[f32],
@@ -61,7 +72,7 @@ pub(crate) fn add_statistics(
     squares: &mut [f32],
 ) {
     assert!(sums.len() == pivot.len() && squares.len() == pivot.len() && pixels.len().is_multiple_of(pivot.len()));
-    run(set, Walk(&mut Statistics { pixels, pivot, sums, squares }));
+    run(set, AllChannels(&mut Statistics { pixels, pivot, sums, squares }));
 }
 
 struct Statistics<'a> {
@@ -83,7 +94,7 @@ impl ChannelWise for Statistics<'_> {
         unsafe {
             let pivot = S::load(self.pivot.as_ptr().add(channel));
             let (sum_to, square_to) = (self.sums.as_mut_ptr().add(channel), self.squares.as_mut_ptr().add(channel));
-            // Two chains of sums hide the latency of an addition.
+            // Two accumulators hide the latency of an addition.
             let (mut sum, mut square) = ([S::load(sum_to), S::splat(0.0)], [S::load(square_to), S::splat(0.0)]);
             for pixel in 0..n {
                 let value = S::sub(S::load(self.pixels.as_ptr().add(pixel * c + channel)), pivot);
@@ -96,11 +107,11 @@ impl ChannelWise for Statistics<'_> {
     }
 }
 
-/// Normalises every pixel into `output`.
+/// Writes the affine map of every pixel, and ReLU if requested, to `output`.
 pub(crate) fn activate(set: InstructionSet, affine: Affine, pixels: &[f32], output: &mut [f32]) {
     assert_eq!(pixels.len(), output.len());
     assert!(affine.scale.len() == affine.shift.len() && pixels.len().is_multiple_of(affine.scale.len()));
-    run(set, Walk(&mut Activate { affine, pixels, output }));
+    run(set, AllChannels(&mut Activate { affine, pixels, output }));
 }
 
 struct Activate<'a> {
@@ -133,21 +144,21 @@ impl ChannelWise for Activate<'_> {
     }
 }
 
-/// Normalises and pools an image of `width` columns; winners as in `conv_pool`.
+/// Like [`activate`], followed by 2x2 max pooling of an image of `width` columns.
 pub(crate) fn activate_and_pool(
     set: InstructionSet,
     affine: Affine,
     width: usize,
     pixels: &[f32],
     output: &mut [f32],
-    winners: &mut [u8],
+    argmax: &mut [u8],
 ) {
     let channels = affine.scale.len();
     let height = pixels.len() / (width * channels);
     assert!(affine.shift.len() == channels && pixels.len() == height * width * channels);
     assert_eq!(output.len(), (height / 2) * (width / 2) * channels);
-    assert_eq!(winners.len(), output.len());
-    run(set, Walk(&mut Pool { affine, height, width, pixels, output, winners }));
+    assert_eq!(argmax.len(), output.len());
+    run(set, AllChannels(&mut Pool { affine, height, width, pixels, output, argmax }));
 }
 
 struct Pool<'a> {
@@ -156,7 +167,7 @@ struct Pool<'a> {
     width: usize,
     pixels: &'a [f32],
     output: &'a mut [f32],
-    winners: &'a mut [u8],
+    argmax: &'a mut [u8],
 }
 
 impl ChannelWise for Pool<'_> {
@@ -167,7 +178,7 @@ impl ChannelWise for Pool<'_> {
     #[inline(always)]
     unsafe fn vector<S: Simd>(&mut self, channel: usize) {
         let (c, columns) = (self.channels(), self.width / 2);
-        // SAFETY: channel + LANES <= channels; all four pixels of every window lie in the image.
+        // SAFETY: channel + LANES <= channels; all four pixels of each window are inside the image.
         unsafe {
             let scale = S::load(self.affine.scale.as_ptr().add(channel));
             let shift = S::load(self.affine.shift.as_ptr().add(channel));
@@ -175,176 +186,17 @@ impl ChannelWise for Pool<'_> {
                 let (y, x) = (window / columns, window % columns);
                 let upper = self.pixels.as_ptr().add((2 * y * self.width + 2 * x) * c + channel);
                 let lower = upper.add(self.width * c);
-                let mut winner = S::splat_index(0);
+                let mut index = S::splat_index(0);
                 let mut best = S::fma(S::load(upper), scale, shift);
-                S::argmax(&mut best, &mut winner, S::fma(S::load(upper.add(c)), scale, shift), 1);
-                S::argmax(&mut best, &mut winner, S::fma(S::load(lower), scale, shift), 2);
-                S::argmax(&mut best, &mut winner, S::fma(S::load(lower.add(c)), scale, shift), 3);
+                S::argmax(&mut best, &mut index, S::fma(S::load(upper.add(c)), scale, shift), 1);
+                S::argmax(&mut best, &mut index, S::fma(S::load(lower), scale, shift), 2);
+                S::argmax(&mut best, &mut index, S::fma(S::load(lower.add(c)), scale, shift), 3);
                 if self.affine.relu {
-                    winner = S::index_unless_positive(winner, best, NO_WINNER);
+                    index = S::index_unless_positive(index, best, ZEROED_BY_RELU);
                     best = S::relu(best);
                 }
                 S::store(self.output.as_mut_ptr().add(window * c + channel), best);
-                S::store_index(self.winners.as_mut_ptr().add(window * c + channel), winner);
-            }
-        }
-    }
-}
-
-/// The pooled gradient of each window at its winner's place in an image of `height` x `width`, zeros elsewhere.
-pub(crate) fn unpool(
-    set: InstructionSet,
-    (height, width, channels): (usize, usize, usize),
-    gradient: &[f32],
-    winners: &[u8],
-    image: &mut [f32],
-) {
-    assert_eq!(image.len(), height * width * channels);
-    assert_eq!(gradient.len(), (height / 2) * (width / 2) * channels);
-    assert_eq!(winners.len(), gradient.len());
-    // The windows cover all but a last odd row or column.
-    if !height.is_multiple_of(2) || !width.is_multiple_of(2) {
-        image.fill(0.0);
-    }
-    run(set, Walk(&mut Unpool { height, width, channels, gradient, winners, image }));
-}
-
-struct Unpool<'a> {
-    height: usize,
-    width: usize,
-    channels: usize,
-    gradient: &'a [f32],
-    winners: &'a [u8],
-    image: &'a mut [f32],
-}
-
-impl ChannelWise for Unpool<'_> {
-    fn channels(&self) -> usize {
-        self.channels
-    }
-
-    #[inline(always)]
-    unsafe fn vector<S: Simd>(&mut self, channel: usize) {
-        let (c, columns) = (self.channels, self.width / 2);
-        // SAFETY: channel + LANES <= channels; all four pixels of every window lie in the image.
-        unsafe {
-            for window in 0..(self.height / 2) * columns {
-                let (y, x) = (window / columns, window % columns);
-                let upper = self.image.as_mut_ptr().add((2 * y * self.width + 2 * x) * c + channel);
-                let places = [upper, upper.add(c), upper.add(self.width * c), upper.add((self.width + 1) * c)];
-                let gradient = S::load(self.gradient.as_ptr().add(window * c + channel));
-                let winner = S::load_index(self.winners.as_ptr().add(window * c + channel));
-                for (position, place) in places.into_iter().enumerate() {
-                    S::store(place, S::where_index(gradient, winner, position as u8));
-                }
-            }
-        }
-    }
-}
-
-/// Adds up, for each channel, the gradient at the normalised value and its product with `value - mean`.
-pub(crate) fn add_gradient_sums(
-    set: InstructionSet,
-    affine: Affine,
-    mean: &[f32],
-    pixels: &[f32],
-    gradient: &[f32],
-    sums: &mut [f32],
-    products: &mut [f32],
-) {
-    let c = mean.len();
-    assert!(affine.scale.len() == c && affine.shift.len() == c && sums.len() == c && products.len() == c);
-    assert!(pixels.len() == gradient.len() && pixels.len().is_multiple_of(c));
-    run(set, Walk(&mut GradientSums { affine, mean, pixels, gradient, sums, products }));
-}
-
-struct GradientSums<'a> {
-    affine: Affine<'a>,
-    mean: &'a [f32],
-    pixels: &'a [f32],
-    gradient: &'a [f32],
-    sums: &'a mut [f32],
-    products: &'a mut [f32],
-}
-
-impl ChannelWise for GradientSums<'_> {
-    fn channels(&self) -> usize {
-        self.mean.len()
-    }
-
-    #[inline(always)]
-    unsafe fn vector<S: Simd>(&mut self, channel: usize) {
-        let c = self.channels();
-        // SAFETY: channel + LANES <= channels, in each pixel and each array.
-        unsafe {
-            let scale = S::load(self.affine.scale.as_ptr().add(channel));
-            let shift = S::load(self.affine.shift.as_ptr().add(channel));
-            let mean = S::load(self.mean.as_ptr().add(channel));
-            let (sum_to, product_to) = (self.sums.as_mut_ptr().add(channel), self.products.as_mut_ptr().add(channel));
-            let (mut sum, mut product) = ([S::load(sum_to), S::splat(0.0)], [S::load(product_to), S::splat(0.0)]);
-            for pixel in 0..self.pixels.len() / c {
-                let at = pixel * c + channel;
-                let value = S::load(self.pixels.as_ptr().add(at));
-                let mut g = S::load(self.gradient.as_ptr().add(at));
-                if self.affine.relu {
-                    g = S::where_positive(g, S::fma(value, scale, shift));
-                }
-                sum[pixel % 2] = S::add(sum[pixel % 2], g);
-                product[pixel % 2] = S::fma(g, S::sub(value, mean), product[pixel % 2]);
-            }
-            S::store(sum_to, S::add(sum[0], sum[1]));
-            S::store(product_to, S::add(product[0], product[1]));
-        }
-    }
-}
-
-/// The gradient at the convolution's output: `scale * gradient + slope * value + offset`, with ReLU's gate; written
-/// over `gradient`.
-pub(crate) fn gradient_through(
-    set: InstructionSet,
-    affine: Affine,
-    slope: &[f32],
-    offset: &[f32],
-    pixels: &[f32],
-    gradient: &mut [f32],
-) {
-    let c = slope.len();
-    assert!(affine.scale.len() == c && affine.shift.len() == c && offset.len() == c);
-    assert!(pixels.len() == gradient.len() && pixels.len().is_multiple_of(c));
-    run(set, Walk(&mut GradientThrough { affine, slope, offset, pixels, gradient }));
-}
-
-struct GradientThrough<'a> {
-    affine: Affine<'a>,
-    slope: &'a [f32],
-    offset: &'a [f32],
-    pixels: &'a [f32],
-    gradient: &'a mut [f32],
-}
-
-impl ChannelWise for GradientThrough<'_> {
-    fn channels(&self) -> usize {
-        self.slope.len()
-    }
-
-    #[inline(always)]
-    unsafe fn vector<S: Simd>(&mut self, channel: usize) {
-        let c = self.channels();
-        // SAFETY: channel + LANES <= channels, in each pixel and each array.
-        unsafe {
-            let scale = S::load(self.affine.scale.as_ptr().add(channel));
-            let shift = S::load(self.affine.shift.as_ptr().add(channel));
-            let slope = S::load(self.slope.as_ptr().add(channel));
-            let offset = S::load(self.offset.as_ptr().add(channel));
-            for pixel in 0..self.pixels.len() / c {
-                let at = pixel * c + channel;
-                let value = S::load(self.pixels.as_ptr().add(at));
-                let to = self.gradient.as_mut_ptr().add(at);
-                let mut g = S::load(to);
-                if self.affine.relu {
-                    g = S::where_positive(g, S::fma(value, scale, shift));
-                }
-                S::store(to, S::fma(g, scale, S::fma(value, slope, offset)));
+                S::store_index(self.argmax.as_mut_ptr().add(window * c + channel), index);
             }
         }
     }
@@ -357,11 +209,11 @@ mod tests {
     use super::super::tests::{assert_close, available_sets, numbers};
     use super::*;
 
-    /// Height, width, channels.
+    /// Height, width and channels.
     const SHAPES: [(usize, usize, usize); 4] = [(5, 7, 16), (4, 6, 20), (3, 2, 1), (6, 5, 96)];
 
     #[test]
-    fn statistics_are_sums_about_the_pivot() {
+    fn statistics_are_sums_of_deviations_from_the_pivot() {
         for (set, (h, w, c)) in available_sets().flat_map(|set| SHAPES.map(|shape| (set, shape))) {
             let (pixels, pivot) = (numbers(1, h * w * c), numbers(2, c));
             let (mut sums, mut squares) = (vec![0.0; c], vec![0.0; c]);
@@ -375,7 +227,7 @@ mod tests {
     }
 
     #[test]
-    fn activation_and_pooling_are_their_definitions() {
+    fn activation_and_pooling_match_their_definitions() {
         for (set, (h, w, c)) in available_sets().flat_map(|set| SHAPES.map(|shape| (set, shape))) {
             let (pixels, scale, shift) = (numbers(1, h * w * c), numbers(2, c), numbers(3, c));
             let affine = Affine { scale: &scale, shift: &shift, relu: true };
@@ -386,21 +238,21 @@ mod tests {
             assert_close(&output, &expected, 1e-5, "activate");
 
             let s = ConvShape { height: h, width: w, cin: 1, cout: c, kernel: 1 };
-            let (pooled, expected_winners) = pool_reference(&s, &linear, true);
-            let (mut output, mut winners) = (vec![f32::NAN; pooled.len()], vec![9; pooled.len()]);
-            activate_and_pool(set, affine, w, &pixels, &mut output, &mut winners);
+            let (pooled, expected_argmax) = pool_reference(&s, &linear, true);
+            let (mut output, mut argmax) = (vec![f32::NAN; pooled.len()], vec![9; pooled.len()]);
+            activate_and_pool(set, affine, w, &pixels, &mut output, &mut argmax);
             assert_close(&output, &pooled, 1e-5, "pool");
-            assert_eq!(winners, expected_winners);
+            assert_eq!(argmax, expected_argmax);
 
             let mut full = vec![f32::NAN; pixels.len()];
-            unpool(set, (h, w, c), &pooled, &winners, &mut full);
+            unpool(set, (h, w, c), &pooled, &argmax, &mut full);
             let (again, _) = pool_reference(&s, &full, true);
             assert_eq!(again, pooled);
         }
     }
 
     #[test]
-    fn gradient_sums_and_gradient_are_their_definitions() {
+    fn gradients_match_their_definitions() {
         for (set, (h, w, c)) in available_sets().flat_map(|set| SHAPES.map(|shape| (set, shape))) {
             let (pixels, mut gradient) = (numbers(1, h * w * c), numbers(2, h * w * c));
             let [scale, shift, mean, slope, offset] = [3, 4, 5, 6, 7].map(|key| numbers(key, c));
@@ -418,7 +270,7 @@ mod tests {
             }
             assert_close(&sums, &expected_sums, 1e-4, "sums");
             assert_close(&products, &expected_products, 1e-4, "products");
-            gradient_through(set, affine, &slope, &offset, &pixels, &mut gradient);
+            input_gradient(set, affine, &slope, &offset, &pixels, &mut gradient);
             assert_close(&gradient, &expected, 1e-5, "gradient");
         }
     }

@@ -1,19 +1,22 @@
-//! Convolution of stride 1 with `same` padding over one image, and the zero border that it reads.
+//! Direct convolution of one image, stride 1, `same` padding, and the padding and weight packing that it needs.
 //!
-//! Image: `[height][width][cin]`; bordered image: `[height + kernel - 1][width + kernel - 1][cin]`, zeros around;
-//! weights: `[kernel][kernel][cin][cout]`, packed for the forward pass in panels of 16 output channels,
-//! `[cout / 16][kernel][kernel][cin][16]`, the last one filled up with zeros; output: `[height][width][cout]`.
+//! Output channels are vectorised, input values are broadcast. The `kernel * cin` input values under one kernel row are
+//! contiguous in the padded image, and their weights are [`PANEL_WIDTH`] floats apart in a panel. Each sum is therefore
+//! two nested loops that read the weights sequentially. All pixels of a tile share each loaded weight.
 //!
-//! Output channels lie in vectors, input values are broadcast. For one row of the kernel, the values under a pixel
-//! (`kernel * cin` of them) lie in a row both in the bordered image and, 16 floats apart, in the panel: so the whole sum
-//! is two loops, and weights are read in the order they lie in. A tile of pixels shares each weight that is loaded.
+//! # Shapes
+//! - image: `[height][width][cin]`
+//! - padded image: `[height + kernel - 1][width + kernel - 1][cin]`, surrounded by zeros
+//! - weights: `[kernel][kernel][cin][cout]` (HWIO)
+//! - packed weights: `[cout / 16][kernel][kernel][cin][16]`, panels of 16 output channels, the last zero-padded
+//! - output: `[height][width][cout]`
 
-use super::dense::PANEL;
+use super::dense::PANEL_WIDTH;
 use super::simd::{Kernel, Simd};
 use super::{InstructionSet, run, tiles};
-use crate::nn::floats::Floats;
+use crate::nn::aligned_vec::AlignedVec;
 
-/// The sizes of a convolution.
+/// Dimensions of a convolution; spatial sizes in pixels.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct ConvShape {
     pub height: usize,
@@ -33,74 +36,76 @@ impl ConvShape {
     pub fn weights_len(&self) -> usize {
         self.kernel * self.kernel * self.cin * self.cout
     }
-    /// Floats in a panel of packed weights.
+    /// Returns the number of floats per panel of packed weights.
     pub fn panel_len(&self) -> usize {
-        self.kernel * self.run_len() * PANEL
+        self.kernel * self.kernel_row_len() * PANEL_WIDTH
     }
-    /// Floats of the packed weights.
+    /// Returns the number of floats of the packed weights.
     pub fn packed_len(&self) -> usize {
-        self.cout.div_ceil(PANEL) * self.panel_len()
+        self.cout.div_ceil(PANEL_WIDTH) * self.panel_len()
     }
-    /// Floats in a row of the bordered image.
-    pub fn bordered_row(&self) -> usize {
+    /// Returns the number of floats per row of the padded image.
+    pub fn padded_row_len(&self) -> usize {
         (self.width + self.kernel - 1) * self.cin
     }
-    pub fn bordered_len(&self) -> usize {
-        (self.height + self.kernel - 1) * self.bordered_row()
+    pub fn padded_len(&self) -> usize {
+        (self.height + self.kernel - 1) * self.padded_row_len()
     }
-    /// Values under one row of the kernel.
-    pub fn run_len(&self) -> usize {
+    /// Returns the number of input values under one row of the kernel.
+    pub fn kernel_row_len(&self) -> usize {
         self.kernel * self.cin
     }
-    /// Rows above and columns to the left: Keras' `same` puts the odd one below and right.
-    fn border_before(&self) -> usize {
+    /// Returns the rows of padding above, and the columns to the left. For an even kernel, `same` padding in Keras puts
+    /// the extra row below and the extra column to the right.
+    pub fn padding_before(&self) -> usize {
         (self.kernel - 1) / 2
     }
-    /// The convolution that carries a gradient from the output of this one back to its input.
-    pub fn reversed(&self) -> ConvShape {
+    /// Returns the shape of the transposed convolution, which maps the gradient at the output to the gradient at the
+    /// input.
+    pub fn transposed(&self) -> ConvShape {
         ConvShape { cin: self.cout, cout: self.cin, ..*self }
     }
 }
 
-/// Writes the image into the middle of a bordered one, row by row; `write_row` may change values on the way.
-pub(crate) fn border_with(
+/// Pads an image with zeros, `before` of them above and to the left; `write_row` writes each row of the image.
+pub(crate) fn pad_with(
     shape: &ConvShape,
     before: usize,
-    bordered: &mut Floats,
+    padded: &mut AlignedVec,
     mut write_row: impl FnMut(usize, &mut [f32]),
 ) {
-    let row = shape.bordered_row();
-    bordered.set_len(shape.bordered_len());
+    let row = shape.padded_row_len();
+    padded.resize_for_overwrite(shape.padded_len());
     let (left, inner) = (before * shape.cin, shape.width * shape.cin);
-    bordered[..before * row].fill(0.0);
-    bordered[(before + shape.height) * row..].fill(0.0);
-    for (y, line) in bordered[before * row..].chunks_exact_mut(row).take(shape.height).enumerate() {
+    padded[..before * row].fill(0.0);
+    padded[(before + shape.height) * row..].fill(0.0);
+    for (y, line) in padded[before * row..].chunks_exact_mut(row).take(shape.height).enumerate() {
         line[..left].fill(0.0);
         write_row(y, &mut line[left..left + inner]);
         line[left + inner..].fill(0.0);
     }
 }
 
-/// The image with the zero border that [`forward`] reads.
-pub(crate) fn border(shape: &ConvShape, image: &[f32], bordered: &mut Floats) {
+/// Pads an image for [`forward`].
+pub(crate) fn pad(shape: &ConvShape, image: &[f32], padded: &mut AlignedVec) {
     let inner = shape.width * shape.cin;
-    border_with(shape, shape.border_before(), bordered, |y, line| line.copy_from_slice(&image[y * inner..][..inner]));
+    pad_with(shape, shape.padding_before(), padded, |y, line| line.copy_from_slice(&image[y * inner..][..inner]));
 }
 
-/// The gradient at the output with the border that a [`forward`] of the [`reversed`](ConvShape::reversed) shape reads.
-pub(crate) fn border_reversed(reversed: &ConvShape, gradient: &[f32], bordered: &mut Floats) {
-    let inner = reversed.width * reversed.cin;
-    let before = reversed.kernel - 1 - reversed.border_before();
-    border_with(reversed, before, bordered, |y, line| line.copy_from_slice(&gradient[y * inner..][..inner]));
+/// Pads the gradient at the output for [`forward`] with a [transposed](ConvShape::transposed) shape.
+pub(crate) fn pad_transposed(transposed: &ConvShape, gradient: &[f32], padded: &mut AlignedVec) {
+    let inner = transposed.width * transposed.cin;
+    let before = transposed.kernel - 1 - transposed.padding_before();
+    pad_with(transposed, before, padded, |y, line| line.copy_from_slice(&gradient[y * inner..][..inner]));
 }
 
-/// The weights of the reversed convolution: turned by half a turn, input and output channels changed over.
-pub(crate) fn reversed_weights(shape: &ConvShape, weights: &[f32], reversed: &mut Vec<f32>) {
+/// Computes the weights of the transposed convolution: rotated by 180 degrees, input and output channels swapped.
+pub(crate) fn transpose_weights(shape: &ConvShape, weights: &[f32], transposed: &mut Vec<f32>) {
     let (taps, cin, cout) = (shape.kernel * shape.kernel, shape.cin, shape.cout);
-    reversed.resize(shape.weights_len(), 0.0);
+    transposed.resize(shape.weights_len(), 0.0);
     for tap in 0..taps {
         let from = &weights[(taps - 1 - tap) * cin * cout..][..cin * cout];
-        let to = &mut reversed[tap * cin * cout..][..cin * cout];
+        let to = &mut transposed[tap * cin * cout..][..cin * cout];
         for i in 0..cin {
             for o in 0..cout {
                 to[o * cin + i] = from[i * cout + o];
@@ -109,62 +114,70 @@ pub(crate) fn reversed_weights(shape: &ConvShape, weights: &[f32], reversed: &mu
     }
 }
 
-/// The weights as [`forward`] and `conv_pool::forward` read them.
-pub(crate) fn pack(shape: &ConvShape, weights: &[f32], packed: &mut Floats) {
-    packed.set_zeros(shape.packed_len());
+/// Packs weights in panels for [`forward`] and [`conv_pool::forward`](super::conv_pool::forward).
+pub(crate) fn pack(shape: &ConvShape, weights: &[f32], packed: &mut AlignedVec) {
+    packed.resize_zeroed(shape.packed_len());
     for (t, row) in weights.chunks_exact(shape.cout).enumerate() {
-        for (panel, channels) in row.chunks(PANEL).enumerate() {
-            packed[panel * shape.panel_len() + t * PANEL..][..channels.len()].copy_from_slice(channels);
+        for (panel, channels) in row.chunks(PANEL_WIDTH).enumerate() {
+            packed[panel * shape.panel_len() + t * PANEL_WIDTH..][..channels.len()].copy_from_slice(channels);
         }
     }
 }
 
-/// Where the packed weights of `CV` vectors of channels from `channel` begin; each next value is `PANEL` floats on.
+/// Returns pointers to the first packed weights of `CV` vectors of output channels from `channel`; the weights of
+/// consecutive input values are `PANEL_WIDTH` floats apart.
 ///
 /// # Safety
-/// The channels lie in `0..cout`, and more than one vector begins at a multiple of `PANEL`.
+/// The channels are in `0..cout`, and `channel` is a multiple of `PANEL_WIDTH` if the vectors span several panels.
 #[inline(always)]
 pub(super) unsafe fn packed_channels<S: Simd, const CV: usize>(
     shape: &ConvShape,
     packed: &[f32],
     channel: usize,
 ) -> [*const f32; CV] {
-    // SAFETY: panel channel / PANEL is one of the packed ones, and the vectors that follow are by the caller's word.
+    // SAFETY: panel channel / PANEL_WIDTH exists; the caller guarantees the vectors that follow.
     unsafe {
-        let first = packed.as_ptr().add(channel / PANEL * shape.panel_len() + channel % PANEL);
+        let first = packed.as_ptr().add(channel / PANEL_WIDTH * shape.panel_len() + channel % PANEL_WIDTH);
         std::array::from_fn(|v| {
-            let (panel, lane) = (v * S::LANES / PANEL, v * S::LANES % PANEL);
+            let (panel, lane) = (v * S::LANES / PANEL_WIDTH, v * S::LANES % PANEL_WIDTH);
             first.add(panel * shape.panel_len() + lane)
         })
     }
 }
 
-/// What is added to the sum and done to it.
+/// The operations fused into the end of a convolution: bias, then ReLU.
 #[derive(Clone, Copy)]
 pub(crate) struct Epilogue<'a> {
     pub bias: Option<&'a [f32]>,
     pub relu: bool,
 }
 
-/// Convolves one bordered image with packed weights.
+impl Epilogue<'_> {
+    pub const NONE: Epilogue<'static> = Epilogue { bias: None, relu: false };
+}
+
+/// Convolves one padded image with packed weights.
+///
+/// # Panics
+/// If a length does not match the shape.
 pub(crate) fn forward(
     set: InstructionSet,
     shape: &ConvShape,
-    bordered: &[f32],
+    padded: &[f32],
     packed: &[f32],
     epilogue: Epilogue,
     output: &mut [f32],
 ) {
-    assert_eq!(bordered.len(), shape.bordered_len());
+    assert_eq!(padded.len(), shape.padded_len());
     assert_eq!(packed.len(), shape.packed_len());
     assert_eq!(output.len(), shape.output_len());
     assert!(epilogue.bias.is_none_or(|bias| bias.len() == shape.cout));
-    run(set, Forward { shape, bordered, packed, epilogue, output });
+    run(set, Forward { shape, padded, packed, epilogue, output });
 }
 
 struct Forward<'a> {
     shape: &'a ConvShape,
-    bordered: &'a [f32],
+    padded: &'a [f32],
     packed: &'a [f32],
     epilogue: Epilogue<'a>,
     output: &'a mut [f32],
@@ -196,11 +209,11 @@ impl Kernel for Forward<'_> {
 }
 
 impl Forward<'_> {
-    /// All pixels, for `CV` vectors of output channels from `channel`.
+    /// Computes all pixels, for `CV` vectors of output channels from `channel`.
     #[inline(always)]
     unsafe fn channels<S: Simd, const CV: usize>(&mut self, channel: usize) {
         for (pixel, pixels) in tiles(self.shape.height * self.shape.width, S::ACCUMULATORS / CV) {
-            // SAFETY: the tile lies in the image, and the channels do by the caller's word.
+            // SAFETY: the tile is inside the image; the caller guarantees the channels.
             unsafe {
                 match pixels {
                     1 => self.tile::<S, CV, 1>(pixel, channel),
@@ -215,33 +228,33 @@ impl Forward<'_> {
         }
     }
 
-    /// All pixels, for one output channel.
+    /// Computes all pixels, for one output channel.
     #[inline(always)]
     unsafe fn channel(&mut self, channel: usize) {
         for pixel in 0..self.shape.height * self.shape.width {
-            // SAFETY: the pixel lies in the image, and the channel does by the caller's word.
+            // SAFETY: the pixel is inside the image; the caller guarantees the channel.
             unsafe { self.tile::<f32, 1, 1>(pixel, channel) }
         }
     }
 
-    /// `PX` pixels from `pixel`, row after row: a tile may end in the row after the one it begins in.
+    /// Computes `PX` pixels from `pixel`, in row-major order; a tile may continue in the next row.
     #[inline(always)]
     unsafe fn tile<S: Simd, const CV: usize, const PX: usize>(&mut self, pixel: usize, channel: usize) {
         if PX * CV > S::ACCUMULATORS {
-            return; // Never asked for by `tiles`; saying so here keeps it from being compiled.
+            return; // `tiles` never asks for it; the check keeps it from being compiled.
         }
         let s = self.shape;
-        let (row, run) = (s.bordered_row(), s.run_len());
-        // SAFETY: row y + ky of the bordered image has kernel - 1 columns more than the output, so column
-        // x + kernel - 1 is in it; channel + CV * LANES <= cout bounds weights, bias and output.
+        let (row, kernel_row) = (s.padded_row_len(), s.kernel_row_len());
+        // SAFETY: row y + ky of the padded image has kernel - 1 columns more than the output, so it contains column
+        // x + kernel - 1; channel + CV * LANES <= cout bounds weights, bias and output.
         unsafe {
             let weights = packed_channels::<S, CV>(s, self.packed, channel);
             let mut inputs = self.pixels::<PX>(pixel);
             let mut sums = [[S::splat(0.0); CV]; PX];
             for ky in 0..s.kernel {
-                let weights = weights.map(|of_vector| of_vector.add(ky * run * PANEL));
-                for t in 0..run {
-                    let w = weights.map(|of_vector| S::load(of_vector.add(t * PANEL)));
+                let weights = weights.map(|first| first.add(ky * kernel_row * PANEL_WIDTH));
+                for t in 0..kernel_row {
+                    let w = weights.map(|row| S::load(row.add(t * PANEL_WIDTH)));
                     for (sums, input) in sums.iter_mut().zip(inputs) {
                         let value = S::splat(*input.add(t));
                         for (sum, w) in sums.iter_mut().zip(w) {
@@ -266,24 +279,24 @@ impl Forward<'_> {
         }
     }
 
-    /// Where what lies under each of `PX` pixels from `pixel` begins in the bordered image.
+    /// Returns pointers to the first input value under each of `PX` pixels from `pixel`.
     #[inline(always)]
     unsafe fn pixels<const PX: usize>(&self, pixel: usize) -> [*const f32; PX] {
         let s = self.shape;
         let (mut y, mut x) = (pixel / s.width, pixel % s.width);
         std::array::from_fn(|_| {
-            // SAFETY: (y, x) is a pixel of the image, and the bordered one is larger.
-            let here = unsafe { self.bordered.as_ptr().add(y * s.bordered_row() + x * s.cin) };
+            // SAFETY: (y, x) is a pixel of the image, and the padded image is larger.
+            let first = unsafe { self.padded.as_ptr().add(y * s.padded_row_len() + x * s.cin) };
             x += 1;
             if x == s.width {
                 (y, x) = (y + 1, 0);
             }
-            here
+            first
         })
     }
 }
 
-/// The convolution as its definition says, for tests.
+/// Computes a convolution by its definition, for tests.
 #[cfg(test)]
 pub(crate) fn reference(shape: &ConvShape, image: &[f32], weights: &[f32], bias: &[f32]) -> Vec<f32> {
     let s = shape;
@@ -304,19 +317,19 @@ pub(crate) fn reference(shape: &ConvShape, image: &[f32], weights: &[f32], bias:
     output
 }
 
-/// Calls back with each (tap, input pixel) under output pixel (y, x) that lies in the image.
+/// Calls `call` with each (kernel tap, input pixel) under output pixel (y, x) that is inside the image.
 #[cfg(test)]
 pub(crate) fn for_each_tap(s: &ConvShape, y: usize, x: usize, mut call: impl FnMut(usize, usize)) {
     for tap in 0..s.kernel * s.kernel {
         let (iy, ix) = (y + tap / s.kernel, x + tap % s.kernel);
-        let before = s.border_before();
+        let before = s.padding_before();
         if (before..before + s.height).contains(&iy) && (before..before + s.width).contains(&ix) {
             call(tap, (iy - before) * s.width + ix - before);
         }
     }
 }
 
-/// Odd, even, square and oblong shapes, with channels that fill vectors and that do not.
+/// Odd, even, square and oblong shapes, with channels that fill whole vectors and that do not.
 #[cfg(test)]
 pub(crate) fn test_shapes() -> Vec<ConvShape> {
     let shape = |height, width, cin, cout, kernel| ConvShape { height, width, cin, cout, kernel };
@@ -338,46 +351,45 @@ mod tests {
     use super::*;
 
     #[test]
-    fn forward_is_the_definition_on_every_instruction_set() {
+    fn forward_matches_the_definition_on_every_instruction_set() {
         for s in test_shapes() {
             let (image, weights) = (numbers(1, s.input_len()), numbers(2, s.weights_len()));
             let bias = numbers(3, s.cout);
             let expected: Vec<f32> = reference(&s, &image, &weights, &bias).iter().map(|v| v.max(0.0)).collect();
             for set in available_sets() {
-                let (mut bordered, mut output) = (Floats::filled(3, f32::NAN), vec![f32::NAN; s.output_len()]);
-                border(&s, &image, &mut bordered);
-                let mut packed = Floats::filled(5, f32::NAN);
+                let (mut padded, mut output) = (AlignedVec::filled(3, f32::NAN), vec![f32::NAN; s.output_len()]);
+                pad(&s, &image, &mut padded);
+                let mut packed = AlignedVec::filled(5, f32::NAN);
                 pack(&s, &weights, &mut packed);
                 let epilogue = Epilogue { bias: Some(&bias), relu: true };
-                forward(set, &s, &bordered, &packed, epilogue, &mut output);
+                forward(set, &s, &padded, &packed, epilogue, &mut output);
                 assert_close(&output, &expected, 1e-5, &format!("{s:?} {set:?}"));
             }
         }
     }
 
     #[test]
-    fn unaligned_slices_give_the_same() {
+    fn forward_accepts_unaligned_slices() {
         let s = ConvShape { height: 4, width: 9, cin: 3, cout: 32, kernel: 3 };
         let (image, weights) = (numbers(1, s.input_len()), numbers(2, s.weights_len()));
-        let (mut bordered, mut packed) = (Floats::EMPTY, Floats::EMPTY);
-        border(&s, &image, &mut bordered);
+        let (mut padded, mut packed) = (AlignedVec::new(), AlignedVec::new());
+        pad(&s, &image, &mut padded);
         pack(&s, &weights, &mut packed);
-        let [bordered, packed] = [&bordered[..], &packed[..]].map(|values| [&[0.0], values].concat());
-        let [bordered, packed] = [&bordered, &packed].map(|values| Floats::from(&values[..]));
+        let [padded, packed] = [&padded[..], &packed[..]].map(|values| [&[0.0], values].concat());
+        let [padded, packed] = [&padded, &packed].map(|values| AlignedVec::from(&values[..]));
         for set in available_sets() {
             let mut output = vec![0.0; s.output_len() + 1];
-            let none = Epilogue { bias: None, relu: false };
-            forward(set, &s, &bordered[1..], &packed[1..], none, &mut output[1..]);
+            forward(set, &s, &padded[1..], &packed[1..], Epilogue::NONE, &mut output[1..]);
             let expected = reference(&s, &image, &weights, &vec![0.0; s.cout]);
             assert_close(&output[1..], &expected, 1e-5, &format!("{set:?}"));
         }
     }
 
     #[test]
-    fn a_reused_border_is_zero_again() {
+    fn padding_overwrites_a_reused_buffer_with_zeros() {
         let s = ConvShape { height: 2, width: 3, cin: 1, cout: 1, kernel: 2 };
-        let mut bordered = Floats::filled(s.bordered_len(), 9.0);
-        border(&s, &[1., 2., 3., 4., 5., 6.], &mut bordered);
-        assert_eq!(bordered[..], [1., 2., 3., 0., 4., 5., 6., 0., 0., 0., 0., 0.]);
+        let mut padded = AlignedVec::filled(s.padded_len(), 9.0);
+        pad(&s, &[1., 2., 3., 4., 5., 6.], &mut padded);
+        assert_eq!(padded[..], [1., 2., 3., 0., 4., 5., 6., 0., 0., 0., 0., 0.]);
     }
 }

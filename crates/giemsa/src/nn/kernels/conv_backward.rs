@@ -1,38 +1,42 @@
-//! The gradient of a convolution's weights and bias, from one image.
+//! Gradients of a convolution at its weights and bias, from one image.
 //!
-//! Bordered image and weights as in `conv`; gradient at the output: `[height][width][cout]`. (The gradient at the input
-//! is a convolution itself: `conv::forward` of the reversed shape.)
+//! The gradient at the input is itself a convolution: [`conv::forward`](super::conv::forward) with the transposed shape
+//! (Dumoulin and Visin 2016, *A guide to convolution arithmetic for deep learning*, chapter 4).
 //!
-//! For one row of the kernel and one tile of the values under it, the sums of all pixels of a few rows of the image
-//! stay in registers; the rows are few enough for their values to stay in the first cache while all tiles pass.
+//! The kernel accumulates a tile of weight gradients in registers over all pixels of a block of image rows. A block is
+//! small enough to stay in the L1 cache while all tiles are computed.
+//!
+//! # Shapes
+//! - padded image and weights: as in [`conv`](super::conv)
+//! - gradient at the output: `[height][width][cout]`
 
 use super::conv::ConvShape;
 use super::simd::{Kernel, Simd};
 use super::{InstructionSet, run, tiles};
 
-/// Pixels that pass while a tile's sums are in registers: enough to pay for their loading and storing.
-const PIXELS_A_BLOCK: usize = 64;
+/// Minimum number of pixels per block: enough to amortise loading and storing a tile of sums.
+const BLOCK_PIXELS: usize = 64;
 
-/// Adds one image's share to the gradients of the weights and, where there is one, the bias.
+/// Adds the gradients of one image at the weights and, if given, at the bias.
 pub(crate) fn add_weight_gradient(
     set: InstructionSet,
     shape: &ConvShape,
-    bordered: &[f32],
+    padded: &[f32],
     gradient: &[f32],
     weights: &mut [f32],
     bias: Option<&mut [f32]>,
 ) {
-    assert_eq!(bordered.len(), shape.bordered_len());
+    assert_eq!(padded.len(), shape.padded_len());
     assert_eq!(gradient.len(), shape.output_len());
     assert_eq!(weights.len(), shape.weights_len());
     if let Some(bias) = bias {
-        add_pixels(gradient, bias);
+        add_channel_sums(gradient, bias);
     }
-    run(set, WeightGradient { shape, bordered, gradient, weights });
+    run(set, WeightGradient { shape, padded, gradient, weights });
 }
 
-/// Adds each pixel of `[pixels][channels]` to `sums`, a value a channel.
-pub(crate) fn add_pixels(pixels: &[f32], sums: &mut [f32]) {
+/// Adds the sum over all pixels of `[pixels][channels]` to `sums`, one value per channel.
+pub(crate) fn add_channel_sums(pixels: &[f32], sums: &mut [f32]) {
     for pixel in pixels.chunks_exact(sums.len()) {
         for (sum, value) in sums.iter_mut().zip(pixel) {
             *sum += value;
@@ -42,7 +46,7 @@ pub(crate) fn add_pixels(pixels: &[f32], sums: &mut [f32]) {
 
 struct WeightGradient<'a> {
     shape: &'a ConvShape,
-    bordered: &'a [f32],
+    padded: &'a [f32],
     gradient: &'a [f32],
     weights: &'a mut [f32],
 }
@@ -53,12 +57,12 @@ impl Kernel for WeightGradient<'_> {
     #[inline(always)]
     unsafe fn run<S: Simd>(mut self) {
         let cout = self.shape.cout;
-        let rows_a_block = PIXELS_A_BLOCK.div_ceil(self.shape.width);
+        let block_rows = BLOCK_PIXELS.div_ceil(self.shape.width);
         let mut y = 0;
         while y < self.shape.height {
-            let rows = rows_a_block.min(self.shape.height - y);
+            let rows = block_rows.min(self.shape.height - y);
             let mut channel = 0;
-            // SAFETY: the channels of each block end at or before `cout`, the rows at or before the height.
+            // SAFETY: the channels of each block end at or before `cout`, the rows at or before `height`.
             unsafe {
                 while channel + 2 * S::LANES <= cout {
                     self.channels::<S, 2>(y, rows, channel);
@@ -79,11 +83,12 @@ impl Kernel for WeightGradient<'_> {
 }
 
 impl WeightGradient<'_> {
+    /// Computes all weights of `CV` vectors of output channels from `channel`, over `rows` image rows from `y`.
     #[inline(always)]
     unsafe fn channels<S: Simd, const CV: usize>(&mut self, y: usize, rows: usize, channel: usize) {
         for ky in 0..self.shape.kernel {
-            for (t, values) in tiles(self.shape.run_len(), S::ACCUMULATORS / CV) {
-                // SAFETY: the tile lies under the kernel's row, and the rest is so by the caller's word.
+            for (t, values) in tiles(self.shape.kernel_row_len(), S::ACCUMULATORS / CV) {
+                // SAFETY: the tile is inside the kernel row; the caller guarantees the rest.
                 unsafe {
                     match values {
                         1 => self.tile::<S, CV, 1>(y, rows, ky, t, channel),
@@ -99,16 +104,16 @@ impl WeightGradient<'_> {
         }
     }
 
-    /// All values of the kernel, for one output channel.
+    /// Computes all weights of one output channel, over `rows` image rows from `y`.
     #[inline(always)]
     unsafe fn channel(&mut self, y: usize, rows: usize, channel: usize) {
-        for (ky, t) in (0..self.shape.kernel).flat_map(|ky| (0..self.shape.run_len()).map(move |t| (ky, t))) {
-            // SAFETY: the value lies under the kernel's row, and the rest is so by the caller's word.
+        for (ky, t) in (0..self.shape.kernel).flat_map(|ky| (0..self.shape.kernel_row_len()).map(move |t| (ky, t))) {
+            // SAFETY: the value is inside the kernel row; the caller guarantees the rest.
             unsafe { self.tile::<f32, 1, 1>(y, rows, ky, t, channel) }
         }
     }
 
-    /// `T` values from `t` under row `ky` of the kernel, over all pixels of `rows` rows from `y`.
+    /// Computes `T` weights from `t` in kernel row `ky`, over all pixels of `rows` image rows from `y`.
     #[inline(always)]
     unsafe fn tile<S: Simd, const CV: usize, const T: usize>(
         &mut self,
@@ -119,16 +124,16 @@ impl WeightGradient<'_> {
         channel: usize,
     ) {
         if T * CV > S::ACCUMULATORS {
-            return; // Never asked for by `tiles`; saying so here keeps it from being compiled.
+            return; // `tiles` never asks for it; the check keeps it from being compiled.
         }
         let s = self.shape;
-        let (row, cout) = (s.bordered_row(), s.cout);
-        // SAFETY: value t + T - 1 of pixel (y, x) lies at column x + kernel - 1 at most, inside the bordered row;
+        let (row, cout) = (s.padded_row_len(), s.cout);
+        // SAFETY: value t + T - 1 of pixel (y, x) is at column x + kernel - 1 at most, inside the padded row;
         // channel + CV * LANES <= cout bounds gradient and weights.
         unsafe {
             let mut sums = [[S::splat(0.0); CV]; T];
             for line in y..y + rows {
-                let input = self.bordered.as_ptr().add((line + ky) * row + t);
+                let input = self.padded.as_ptr().add((line + ky) * row + t);
                 let gradient = self.gradient.as_ptr().add(line * s.width * cout + channel);
                 for x in 0..s.width {
                     let mut g = [S::splat(0.0); CV];
@@ -143,7 +148,7 @@ impl WeightGradient<'_> {
                     }
                 }
             }
-            let weights = self.weights.as_mut_ptr().add((ky * s.run_len() + t) * cout + channel);
+            let weights = self.weights.as_mut_ptr().add((ky * s.kernel_row_len() + t) * cout + channel);
             for (i, sums) in sums.into_iter().enumerate() {
                 for (v, sum) in sums.into_iter().enumerate() {
                     let to = weights.add(i * cout + v * S::LANES);
@@ -157,13 +162,13 @@ impl WeightGradient<'_> {
 #[cfg(test)]
 pub(crate) mod tests {
     use super::super::conv::{
-        Epilogue, border, border_reversed, for_each_tap, forward, pack, reversed_weights, test_shapes,
+        Epilogue, for_each_tap, forward, pack, pad, pad_transposed, test_shapes, transpose_weights,
     };
     use super::super::tests::{assert_close, available_sets, numbers};
     use super::*;
-    use crate::nn::floats::Floats;
+    use crate::nn::aligned_vec::AlignedVec;
 
-    /// Gradients at weights, bias and input, by the chain rule as it is written.
+    /// Computes the gradients at weights, bias and input directly from the chain rule.
     pub(crate) fn reference(s: &ConvShape, image: &[f32], weights: &[f32], gradient: &[f32]) -> [Vec<f32>; 3] {
         let mut dw = vec![0.0; s.weights_len()];
         let (mut db, mut dx) = (vec![0.0; s.cout], vec![0.0; s.input_len()]);
@@ -183,28 +188,27 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn gradients_are_the_chain_rules_on_every_instruction_set() {
+    fn gradients_match_the_chain_rule_on_every_instruction_set() {
         for s in test_shapes() {
             let (image, weights) = (numbers(1, s.input_len()), numbers(2, s.weights_len()));
             let gradient = numbers(3, s.output_len());
             let [dw, db, dx] = reference(&s, &image, &weights, &gradient);
             for set in available_sets() {
                 let what = format!("{s:?} {set:?}");
-                let (mut bordered, mut found_db) = (Floats::EMPTY, vec![0.0; s.cout]);
+                let (mut padded, mut found_db) = (AlignedVec::new(), vec![0.0; s.cout]);
                 let mut found_dw = vec![0.0; s.weights_len()];
-                border(&s, &image, &mut bordered);
-                add_weight_gradient(set, &s, &bordered, &gradient, &mut found_dw, Some(&mut found_db));
+                pad(&s, &image, &mut padded);
+                add_weight_gradient(set, &s, &padded, &gradient, &mut found_dw, Some(&mut found_db));
                 assert_close(&found_dw, &dw, 1e-4, &what);
                 assert_close(&found_db, &db, 1e-4, &what);
 
-                let (reversed, mut turned) = (s.reversed(), Vec::new());
-                reversed_weights(&s, &weights, &mut turned);
-                let mut packed = Floats::EMPTY;
-                pack(&reversed, &turned, &mut packed);
-                border_reversed(&reversed, &gradient, &mut bordered);
+                let (transposed, mut transposed_kernel) = (s.transposed(), Vec::new());
+                transpose_weights(&s, &weights, &mut transposed_kernel);
+                let mut packed = AlignedVec::new();
+                pack(&transposed, &transposed_kernel, &mut packed);
+                pad_transposed(&transposed, &gradient, &mut padded);
                 let mut found_dx = vec![f32::NAN; s.input_len()];
-                let plain = Epilogue { bias: None, relu: false };
-                forward(set, &reversed, &bordered, &packed, plain, &mut found_dx);
+                forward(set, &transposed, &padded, &packed, Epilogue::NONE, &mut found_dx);
                 assert_close(&found_dx, &dx, 1e-4, &what);
             }
         }

@@ -1,48 +1,51 @@
-//! Convolution, bias, activation and 2x2 max pooling of one image in one pass.
+//! Fused convolution, bias, ReLU and 2x2 max pooling of one image.
 //!
-//! Bordered image and packed weights as in `conv`; output: `[height / 2][width / 2][cout]`; winners: a byte for each output,
-//! 0 to 3 for the position of the largest (row-major in the window), 4 where ReLU let nothing through.
+//! The four sums of a pooling window stay in registers, so the convolution's full-size output is never written to
+//! memory. An odd last row or column, which pooling drops, is never computed.
 //!
-//! The four sums of a window stay in registers, so the convolution's full-size output is never written. A last odd row
-//! or column, which pooling drops, is never computed.
+//! # Shapes
+//! - padded image and packed weights: as in [`conv`](super::conv)
+//! - output: `[height / 2][width / 2][cout]`
+//! - argmax: as the output, one byte per value: the row-major position (0 to 3) of the maximum in its window, or
+//!   [`ZEROED_BY_RELU`]
 
 use super::conv::{ConvShape, Epilogue, packed_channels};
-use super::dense::PANEL;
+use super::dense::PANEL_WIDTH;
 use super::simd::{Kernel, Simd};
 use super::{InstructionSet, run};
 
-/// The winner of a window that ReLU closed.
-pub(crate) const NO_WINNER: u8 = 4;
+/// The argmax of a window whose maximum is not positive: ReLU outputs zero, and no position receives a gradient.
+pub(crate) const ZEROED_BY_RELU: u8 = 4;
 
-/// Convolves and pools one bordered image; `winners` is filled when given.
+/// Convolves and pools one padded image, and writes `argmax` if given.
 pub(crate) fn forward(
     set: InstructionSet,
     shape: &ConvShape,
-    bordered: &[f32],
+    padded: &[f32],
     packed: &[f32],
     epilogue: Epilogue,
     output: &mut [f32],
-    winners: Option<&mut [u8]>,
+    argmax: Option<&mut [u8]>,
 ) {
     let pooled = (shape.height / 2) * (shape.width / 2) * shape.cout;
-    assert_eq!(bordered.len(), shape.bordered_len());
+    assert_eq!(padded.len(), shape.padded_len());
     assert_eq!(packed.len(), shape.packed_len());
     assert_eq!(output.len(), pooled);
     assert!(epilogue.bias.is_none_or(|bias| bias.len() == shape.cout));
-    assert!(winners.as_ref().is_none_or(|winners| winners.len() == pooled));
-    run(set, Forward { shape, bordered, packed, epilogue, output, winners });
+    assert!(argmax.as_ref().is_none_or(|argmax| argmax.len() == pooled));
+    run(set, Forward { shape, padded, packed, epilogue, output, argmax });
 }
 
 struct Forward<'a> {
     shape: &'a ConvShape,
-    bordered: &'a [f32],
+    padded: &'a [f32],
     packed: &'a [f32],
     epilogue: Epilogue<'a>,
     output: &'a mut [f32],
-    winners: Option<&'a mut [u8]>,
+    argmax: Option<&'a mut [u8]>,
 }
 
-/// Whether sixteen sums and their operands fit the registers.
+/// Returns whether sixteen accumulators and their operands fit the registers.
 const fn is_wide<S: Simd>() -> bool {
     S::ACCUMULATORS >= 16
 }
@@ -52,8 +55,8 @@ impl Kernel for Forward<'_> {
 
     #[inline(always)]
     unsafe fn run<S: Simd>(mut self) {
-        // Knowing the input channels at compile time lets the address of every pixel of a tile be a constant offset.
-        // SAFETY: CIN is the shape's, or 0 for "read it from the shape".
+        // With the input channels known at compile time, the address of each pixel of a tile is a constant offset.
+        // SAFETY: CIN equals the shape's `cin`, or is 0, which reads it from the shape.
         unsafe {
             match self.shape.cin {
                 3 => self.all_channels::<S, 3>(),
@@ -66,8 +69,8 @@ impl Kernel for Forward<'_> {
 }
 
 impl Forward<'_> {
-    /// `CV` vectors of channels and `WINDOWS` neighbouring windows at a time: sixteen sums where there are 32 registers,
-    /// eight where there are 16.
+    /// Computes all channels, as blocks of `CV` vectors of channels by `WINDOWS` neighbouring windows: sixteen
+    /// accumulators on processors with 32 vector registers, eight on those with 16.
     #[inline(always)]
     unsafe fn all_channels<S: Simd, const CIN: usize>(&mut self) {
         let cout = self.shape.cout;
@@ -102,12 +105,13 @@ impl Forward<'_> {
         }
     }
 
+    /// Computes all windows, for `CV` vectors of output channels from `channel`.
     #[inline(always)]
     unsafe fn channels<S: Simd, const CIN: usize, const CV: usize, const WINDOWS: usize>(&mut self, channel: usize) {
         let (rows, columns) = (self.shape.height / 2, self.shape.width / 2);
         for y in 0..rows {
             let mut x = 0;
-            // SAFETY: the windows lie in the image, and the channels do by the caller's word.
+            // SAFETY: the windows are inside the image; the caller guarantees the channels.
             unsafe {
                 while x + WINDOWS <= columns {
                     self.tile::<S, CIN, CV, WINDOWS>(y, x, channel);
@@ -121,7 +125,7 @@ impl Forward<'_> {
         }
     }
 
-    /// `WINDOWS` pooling windows of pooled row `y` from pooled column `x`.
+    /// Computes `WINDOWS` pooling windows of pooled row `y` from pooled column `x`.
     #[inline(always)]
     unsafe fn tile<S: Simd, const CIN: usize, const CV: usize, const WINDOWS: usize>(
         &mut self,
@@ -131,19 +135,19 @@ impl Forward<'_> {
     ) {
         let s = self.shape;
         let cin = if CIN == 0 { s.cin } else { CIN };
-        let (row, run, cout) = ((s.width + s.kernel - 1) * cin, s.kernel * cin, s.cout);
-        // SAFETY: the channels end at or before `cout`, by the caller's word.
+        let (row, kernel_row, cout) = ((s.width + s.kernel - 1) * cin, s.kernel * cin, s.cout);
+        // SAFETY: the caller guarantees that the channels end at or before `cout`.
         let weights = unsafe { packed_channels::<S, CV>(s, self.packed, channel) };
-        // SAFETY: as in `conv`: the last pixel read is at row 2y + 1 + kernel - 1 and column
-        // 2(x + WINDOWS) - 1 + kernel - 1, inside the bordered image.
+        // SAFETY: as in `conv`; the last pixel read is at row 2y + 1 + kernel - 1 and column
+        // 2(x + WINDOWS) - 1 + kernel - 1, inside the padded image.
         unsafe {
             let mut sums = [[[S::splat(0.0); CV]; WINDOWS]; 4];
             for ky in 0..s.kernel {
-                let upper = self.bordered.as_ptr().add((2 * y + ky) * row + 2 * x * cin);
+                let upper = self.padded.as_ptr().add((2 * y + ky) * row + 2 * x * cin);
                 let lower = upper.add(row);
-                let weights = weights.map(|of_vector| of_vector.add(ky * run * PANEL));
-                for t in 0..run {
-                    let w = weights.map(|of_vector| S::load(of_vector.add(t * PANEL)));
+                let weights = weights.map(|first| first.add(ky * kernel_row * PANEL_WIDTH));
+                for t in 0..kernel_row {
+                    let w = weights.map(|row| S::load(row.add(t * PANEL_WIDTH)));
                     for (position, sums) in sums.iter_mut().enumerate() {
                         let line = if position < 2 { upper } else { lower };
                         for (window, sums) in sums.iter_mut().enumerate() {
@@ -157,7 +161,7 @@ impl Forward<'_> {
             }
             for window in 0..WINDOWS {
                 for v in 0..CV {
-                    let four = sums.map(|of_position| of_position[window][v]);
+                    let four = sums.map(|position| position[window][v]);
                     let at = channel + v * S::LANES;
                     self.finish::<S>(four, at, (y * (s.width / 2) + x + window) * cout + at);
                 }
@@ -165,25 +169,25 @@ impl Forward<'_> {
         }
     }
 
-    /// The largest of four sums, with bias and activation (which do not change which one is the largest).
+    /// Writes the maximum of four sums after bias and activation, neither of which changes the argmax.
     #[inline(always)]
     unsafe fn finish<S: Simd>(&mut self, four: [S::V; 4], channel: usize, to: usize) {
-        // SAFETY: `to` is the output's place of `channel`, and LANES channels follow, by the caller's word.
+        // SAFETY: the caller guarantees that `to` is the output index of `channel` and that LANES channels follow.
         unsafe {
-            let (mut best, mut winner) = (four[0], S::splat_index(0));
+            let (mut best, mut index) = (four[0], S::splat_index(0));
             for position in 1..4u8 {
-                S::argmax(&mut best, &mut winner, four[usize::from(position)], position);
+                S::argmax(&mut best, &mut index, four[usize::from(position)], position);
             }
             if let Some(bias) = self.epilogue.bias {
                 best = S::add(best, S::load(bias.as_ptr().add(channel)));
             }
             if self.epilogue.relu {
-                winner = S::index_unless_positive(winner, best, NO_WINNER);
+                index = S::index_unless_positive(index, best, ZEROED_BY_RELU);
                 best = S::relu(best);
             }
             S::store(self.output.as_mut_ptr().add(to), best);
-            if let Some(winners) = &mut self.winners {
-                S::store_index(winners.as_mut_ptr().add(to), winner);
+            if let Some(argmax) = &mut self.argmax {
+                S::store_index(argmax.as_mut_ptr().add(to), index);
             }
         }
     }
@@ -191,43 +195,43 @@ impl Forward<'_> {
 
 #[cfg(test)]
 pub(crate) mod tests {
-    use super::super::conv::{border, pack, reference, test_shapes};
+    use super::super::conv::{pack, pad, reference, test_shapes};
     use super::super::tests::{assert_close, available_sets, numbers};
     use super::*;
-    use crate::nn::floats::Floats;
+    use crate::nn::aligned_vec::AlignedVec;
 
-    /// Pools `[height][width][cout]`; gives the largest and its position.
+    /// Returns the maximum and the argmax of each window of `full`, `[height][width][cout]`.
     pub(crate) fn pool_reference(s: &ConvShape, full: &[f32], relu: bool) -> (Vec<f32>, Vec<u8>) {
-        let (mut output, mut winners) = (Vec::new(), Vec::new());
+        let (mut output, mut argmax) = (Vec::new(), Vec::new());
         for (y, x) in (0..s.height / 2).flat_map(|y| (0..s.width / 2).map(move |x| (y, x))) {
             for o in 0..s.cout {
                 let at = |p: usize| full[((2 * y + p / 2) * s.width + 2 * x + p % 2) * s.cout + o];
-                let winner = (1..4).fold(0, |best, p| if at(p) > at(best) { p } else { best });
-                let closed = relu && at(winner) <= 0.0;
-                output.push(if closed { 0.0 } else { at(winner) });
-                winners.push(if closed { NO_WINNER } else { winner as u8 });
+                let index = (1..4).fold(0, |best, p| if at(p) > at(best) { p } else { best });
+                let zeroed = relu && at(index) <= 0.0;
+                output.push(if zeroed { 0.0 } else { at(index) });
+                argmax.push(if zeroed { ZEROED_BY_RELU } else { index as u8 });
             }
         }
-        (output, winners)
+        (output, argmax)
     }
 
     #[test]
-    fn forward_is_convolution_then_relu_then_pooling_on_every_instruction_set() {
+    fn matches_convolution_then_relu_then_pooling_on_every_instruction_set() {
         for s in test_shapes() {
             let (image, weights) = (numbers(4, s.input_len()), numbers(5, s.weights_len()));
             let bias = numbers(6, s.cout);
             let full = reference(&s, &image, &weights, &bias);
             for (set, relu) in available_sets().flat_map(|set| [(set, true), (set, false)]) {
-                let (expected, expected_winners) = pool_reference(&s, &full, relu);
-                let (mut bordered, mut output) = (Floats::EMPTY, vec![f32::NAN; expected.len()]);
-                let mut winners = vec![9; expected.len()];
-                border(&s, &image, &mut bordered);
-                let mut packed = Floats::EMPTY;
+                let (expected, expected_argmax) = pool_reference(&s, &full, relu);
+                let (mut padded, mut output) = (AlignedVec::new(), vec![f32::NAN; expected.len()]);
+                let mut argmax = vec![9; expected.len()];
+                pad(&s, &image, &mut padded);
+                let mut packed = AlignedVec::new();
                 pack(&s, &weights, &mut packed);
                 let epilogue = Epilogue { bias: Some(&bias), relu };
-                forward(set, &s, &bordered, &packed, epilogue, &mut output, Some(&mut winners));
+                forward(set, &s, &padded, &packed, epilogue, &mut output, Some(&mut argmax));
                 assert_close(&output, &expected, 1e-5, &format!("{s:?} {set:?}"));
-                assert_eq!(winners, expected_winners, "{s:?} {set:?}");
+                assert_eq!(argmax, expected_argmax, "{s:?} {set:?}");
             }
         }
     }

@@ -1,36 +1,33 @@
-//! The gradients of a convolution that is followed by 2x2 max pooling, from one image.
+//! Gradients of a convolution that is followed by ReLU and 2x2 max pooling, from one image.
 //!
-//! Shapes as in `conv_pool`. The gradient at the pooled output must be zero where the winner is `NO_WINNER`, which
-//! [`close_without_winner`] sees to.
+//! Only the argmax of each window passes a gradient to the convolution, so three quarters of the dense arithmetic are
+//! skipped. The order of calls is [`relu_backward`], then [`add_weight_gradient`] and [`add_input_gradient`].
 //!
-//! Only the winner of each window passes a gradient on: a quarter of the dense arithmetic is left.
-//!
-//! - Weights: in a vector of output channels each lane has its own winner. The four values that a weight meets in a
-//!   window are laid side by side, so that one in-register lookup by the winners gives every lane its own.
-//! - Input: for each window and position, the channels that won there are bits of a mask; each adds its weights, times
-//!   its gradient, to the values under the position, which stay in registers meanwhile.
+//! # Shapes
+//! - padded image, weights and argmax: as in [`conv_pool`](super::conv_pool)
+//! - gradient at the pooled output: `[height / 2][width / 2][cout]`
 
-use super::conv::ConvShape;
-use super::conv_pool::NO_WINNER;
+mod input_gradient;
+mod weight_gradient;
+
+use super::conv_pool::ZEROED_BY_RELU;
 use super::simd::{Kernel, Simd};
-use super::{InstructionSet, run, tiles};
-use crate::nn::floats::Floats;
+use super::{InstructionSet, run};
+pub(crate) use input_gradient::{add_input_gradient, crop_padding, reorder_weights};
+pub(crate) use weight_gradient::add_weight_gradient;
 
-/// Windows that pass while a tile's sums are in registers.
-const WINDOWS_A_BLOCK: usize = 20;
-
-/// Sets the gradient to zero where the winner is `NO_WINNER`.
-pub(crate) fn close_without_winner(set: InstructionSet, gradient: &mut [f32], winners: &[u8]) {
-    assert_eq!(gradient.len(), winners.len());
-    run(set, Close { gradient, winners });
+/// Sets the gradient to zero where the argmax is [`ZEROED_BY_RELU`].
+pub(crate) fn relu_backward(set: InstructionSet, gradient: &mut [f32], argmax: &[u8]) {
+    assert_eq!(gradient.len(), argmax.len());
+    run(set, ReluBackward { gradient, argmax });
 }
 
-struct Close<'a> {
+struct ReluBackward<'a> {
     gradient: &'a mut [f32],
-    winners: &'a [u8],
+    argmax: &'a [u8],
 }
 
-impl Kernel for Close<'_> {
+impl Kernel for ReluBackward<'_> {
     type Output = ();
 
     #[inline(always)]
@@ -38,392 +35,41 @@ impl Kernel for Close<'_> {
         let whole = self.gradient.len() / S::LANES * S::LANES;
         // SAFETY: the last vector ends at or before `whole`, the last lane at the gradient's length.
         unsafe {
-            (0..whole).step_by(S::LANES).for_each(|i| self.close::<S>(i));
-            (whole..self.gradient.len()).for_each(|i| self.close::<f32>(i));
+            (0..whole).step_by(S::LANES).for_each(|i| self.vector::<S>(i));
+            (whole..self.gradient.len()).for_each(|i| self.vector::<f32>(i));
         }
     }
 }
 
-impl Close<'_> {
+impl ReluBackward<'_> {
     #[inline(always)]
-    unsafe fn close<S: Simd>(&mut self, i: usize) {
-        // SAFETY: LANES values from `i` lie in both, by the caller's word.
+    unsafe fn vector<S: Simd>(&mut self, i: usize) {
+        // SAFETY: the caller guarantees LANES values from `i` in both slices.
         unsafe {
             let at = self.gradient.as_mut_ptr().add(i);
-            let (value, winner) = (S::load(at), S::load_index(self.winners.as_ptr().add(i)));
-            S::store(at, S::sub(value, S::where_index(value, winner, NO_WINNER)));
+            let (value, index) = (S::load(at), S::load_index(self.argmax.as_ptr().add(i)));
+            S::store(at, S::sub(value, S::where_index(value, index, ZEROED_BY_RELU)));
         }
-    }
-}
-
-/// Adds one image's share to the gradients of the weights; `tables` is scratch.
-pub(crate) fn add_weight_gradient(
-    set: InstructionSet,
-    shape: &ConvShape,
-    bordered: &[f32],
-    gradient: &[f32],
-    winners: &[u8],
-    tables: &mut Floats,
-    weights: &mut [f32],
-) {
-    let (rows, columns) = (shape.height / 2, shape.width / 2);
-    assert_eq!(bordered.len(), shape.bordered_len());
-    assert_eq!(gradient.len(), rows * columns * shape.cout);
-    assert_eq!(winners.len(), gradient.len());
-    assert_eq!(weights.len(), shape.weights_len());
-    if columns == 0 {
-        return;
-    }
-    let rows_a_block = WINDOWS_A_BLOCK.div_ceil(columns);
-    let mut y = 0;
-    while y < rows {
-        let block = rows_a_block.min(rows - y);
-        run(set, LayTables { shape, bordered, y, rows: block, tables });
-        let from = y * columns * shape.cout;
-        let to = (y + block) * columns * shape.cout;
-        let (gradient, winners) = (&gradient[from..to], &winners[from..to]);
-        run(set, WeightGradient { shape, tables, gradient, winners, weights });
-        y += block;
-    }
-}
-
-/// For each window of `rows` pooled rows from `y`, each row of the kernel and each value under it: the four values of
-/// the window's positions, as `[window][kernel][kernel * cin][4]`.
-struct LayTables<'a> {
-    shape: &'a ConvShape,
-    bordered: &'a [f32],
-    y: usize,
-    rows: usize,
-    tables: &'a mut Floats,
-}
-
-impl Kernel for LayTables<'_> {
-    type Output = ();
-
-    #[inline(always)]
-    unsafe fn run<S: Simd>(self) {
-        let LayTables { shape, bordered, y, rows, tables } = self;
-        let (row, run, columns) = (shape.bordered_row(), shape.run_len(), shape.width / 2);
-        let tables_len = rows * columns * shape.kernel * run * 4;
-        tables.set_len(tables_len + 4 * S::LANES);
-        let mut to = tables.as_mut_ptr();
-        for (py, px) in (y..y + rows).flat_map(|py| (0..columns).map(move |px| (py, px))) {
-            for ky in 0..shape.kernel {
-                // SAFETY: there is a table for each row of the kernel under each window, and room for a vector behind.
-                unsafe {
-                    Self::lay::<S>(shape, bordered, (2 * py + ky) * row + 2 * px * shape.cin, to);
-                    to = to.add(run * 4);
-                }
-            }
-        }
-    }
-}
-
-impl LayTables<'_> {
-    /// One table, of the values that begin at `first` in the bordered image. The last vector may hold more than the
-    /// table, where it lies in the image: the next table is written over what is too much.
-    #[inline(always)]
-    unsafe fn lay<S: Simd>(shape: &ConvShape, bordered: &[f32], first: usize, to: *mut f32) {
-        let (row, run, cin) = (shape.bordered_row(), shape.run_len(), shape.cin);
-        let mut t = 0;
-        // SAFETY: of the four values of each t below `run`, the last lies `row + cin` behind the first and in the image;
-        // `to` has room for `run` times four values and a vector of fours.
-        unsafe {
-            let upper = bordered.as_ptr().add(first);
-            let lower = upper.add(row);
-            while t < run && first + row + cin + t + S::LANES <= bordered.len() {
-                let left = [S::load(upper.add(t)), S::load(lower.add(t))];
-                let right = [S::load(upper.add(t + cin)), S::load(lower.add(t + cin))];
-                S::store_interleaved(to.add(4 * t), [left[0], right[0], left[1], right[1]]);
-                t += S::LANES;
-            }
-            while t < run {
-                let four = [*upper.add(t), *upper.add(t + cin), *lower.add(t), *lower.add(t + cin)];
-                f32::store_interleaved(to.add(4 * t), four);
-                t += 1;
-            }
-        }
-    }
-}
-
-struct WeightGradient<'a> {
-    shape: &'a ConvShape,
-    tables: &'a [f32],
-    gradient: &'a [f32],
-    winners: &'a [u8],
-    weights: &'a mut [f32],
-}
-
-impl Kernel for WeightGradient<'_> {
-    type Output = ();
-
-    #[inline(always)]
-    unsafe fn run<S: Simd>(mut self) {
-        let cout = self.shape.cout;
-        let mut channel = 0;
-        // SAFETY: the channels of each block end at or before `cout`.
-        unsafe {
-            while channel + 2 * S::LANES <= cout {
-                self.channels::<S, 2>(channel);
-                channel += 2 * S::LANES;
-            }
-            while channel + S::LANES <= cout {
-                self.channels::<S, 1>(channel);
-                channel += S::LANES;
-            }
-            while channel < cout {
-                self.channel(channel);
-                channel += 1;
-            }
-        }
-    }
-}
-
-impl WeightGradient<'_> {
-    #[inline(always)]
-    unsafe fn channels<S: Simd, const CV: usize>(&mut self, channel: usize) {
-        // Gradients, winners and looked-up values need registers besides the sums.
-        let most = (S::ACCUMULATORS * 2 / 3 / CV).clamp(1, 6);
-        for (t, values) in tiles(self.shape.kernel * self.shape.run_len(), most) {
-            // SAFETY: the tile lies in the kernel, and the channels do by the caller's word.
-            unsafe {
-                match values {
-                    1 => self.tile::<S, CV, 1>(t, channel),
-                    2 => self.tile::<S, CV, 2>(t, channel),
-                    3 => self.tile::<S, CV, 3>(t, channel),
-                    4 => self.tile::<S, CV, 4>(t, channel),
-                    5 => self.tile::<S, CV, 5>(t, channel),
-                    _ => self.tile::<S, CV, 6>(t, channel),
-                }
-            }
-        }
-    }
-
-    /// All values of the kernel, for one output channel.
-    #[inline(always)]
-    unsafe fn channel(&mut self, channel: usize) {
-        for t in 0..self.shape.kernel * self.shape.run_len() {
-            // SAFETY: the value lies in the kernel, and the channel does by the caller's word.
-            unsafe { self.tile::<f32, 1, 1>(t, channel) }
-        }
-    }
-
-    /// `T` of the kernel's `kernel * kernel * cin` values from `t`, over all windows of the block.
-    #[inline(always)]
-    unsafe fn tile<S: Simd, const CV: usize, const T: usize>(&mut self, t: usize, channel: usize) {
-        if T * CV > S::ACCUMULATORS {
-            return; // Never asked for by `tiles`; saying so here keeps it from being compiled.
-        }
-        let cout = self.shape.cout;
-        let values = self.shape.kernel * self.shape.run_len();
-        let windows = self.gradient.len() / cout;
-        // SAFETY: there are `windows` tables of 4 * values floats, and as many rows of cout gradients and winners.
-        unsafe {
-            let mut sums = [[S::splat(0.0); CV]; T];
-            for window in 0..windows {
-                let table = self.tables.as_ptr().add((window * values + t) * 4);
-                let at = window * cout + channel;
-                let (mut g, mut winner) = ([S::splat(0.0); CV], [S::splat_index(0); CV]);
-                for v in 0..CV {
-                    g[v] = S::load(self.gradient.as_ptr().add(at + v * S::LANES));
-                    winner[v] = S::load_index(self.winners.as_ptr().add(at + v * S::LANES));
-                }
-                for (i, sums) in sums.iter_mut().enumerate() {
-                    for (v, sum) in sums.iter_mut().enumerate() {
-                        *sum = S::fma(S::lookup4(table.add(i * 4), winner[v]), g[v], *sum);
-                    }
-                }
-            }
-            for (i, sums) in sums.into_iter().enumerate() {
-                for (v, sum) in sums.into_iter().enumerate() {
-                    let to = self.weights.as_mut_ptr().add((t + i) * cout + channel + v * S::LANES);
-                    S::store(to, S::add(S::load(to), sum));
-                }
-            }
-        }
-    }
-}
-
-/// The weights as [`add_input_gradient`] reads them: `[kernel][cout][kernel * cin]`.
-pub(crate) fn weights_by_output(shape: &ConvShape, weights: &[f32], by_output: &mut Floats) {
-    let (run, cout) = (shape.run_len(), shape.cout);
-    by_output.set_len(shape.weights_len());
-    for (from, to) in weights.chunks_exact(run * cout).zip(by_output.chunks_exact_mut(run * cout)) {
-        for (o, to) in to.chunks_exact_mut(run).enumerate() {
-            for (t, to) in to.iter_mut().enumerate() {
-                *to = from[t * cout + o];
-            }
-        }
-    }
-}
-
-/// Adds one image's gradient at the input to `bordered`, an image with border.
-pub(crate) fn add_input_gradient(
-    set: InstructionSet,
-    shape: &ConvShape,
-    by_output: &[f32],
-    gradient: &[f32],
-    winners: &[u8],
-    bordered: &mut [f32],
-) {
-    assert_eq!(bordered.len(), shape.bordered_len());
-    assert_eq!(gradient.len(), (shape.height / 2) * (shape.width / 2) * shape.cout);
-    assert_eq!(winners.len(), gradient.len());
-    assert_eq!(by_output.len(), shape.weights_len());
-    run(set, InputGradient { shape, by_output, gradient, winners, bordered });
-}
-
-/// The middle of a bordered image, without its border.
-pub(crate) fn without_border(shape: &ConvShape, bordered: &[f32], image: &mut [f32]) {
-    let before = (shape.kernel - 1) / 2;
-    let inner = shape.width * shape.cin;
-    for (y, line) in image.chunks_exact_mut(inner).enumerate() {
-        line.copy_from_slice(&bordered[(y + before) * shape.bordered_row() + before * shape.cin..][..inner]);
-    }
-}
-
-struct InputGradient<'a> {
-    shape: &'a ConvShape,
-    by_output: &'a [f32],
-    gradient: &'a [f32],
-    winners: &'a [u8],
-    bordered: &'a mut [f32],
-}
-
-impl Kernel for InputGradient<'_> {
-    type Output = ();
-
-    #[inline(always)]
-    unsafe fn run<S: Simd>(mut self) {
-        let run = self.shape.run_len();
-        // All rows of a 2x2 kernel at once where their sums fit the registers: longer independent work for each bit.
-        let both = self.shape.kernel == 2 && 2 * run <= 8 * S::LANES;
-        for y in 0..self.shape.height / 2 {
-            let mut ky = 0;
-            while ky < self.shape.kernel {
-                let mut t = 0;
-                // SAFETY: the values of each block end at or before `run`.
-                unsafe {
-                    while t + 4 * S::LANES <= run {
-                        match (both, t + 8 * S::LANES <= run) {
-                            (true, _) => self.windows::<S, 2, 4>(y, ky, t),
-                            (false, true) => self.windows::<S, 1, 8>(y, ky, t),
-                            (false, false) => self.windows::<S, 1, 4>(y, ky, t),
-                        }
-                        t += if !both && t + 8 * S::LANES <= run { 8 * S::LANES } else { 4 * S::LANES };
-                    }
-                    while t + S::LANES <= run {
-                        if both {
-                            self.windows::<S, 2, 1>(y, ky, t)
-                        } else {
-                            self.windows::<S, 1, 1>(y, ky, t)
-                        }
-                        t += S::LANES;
-                    }
-                    while t < run {
-                        if both {
-                            self.windows::<f32, 2, 1>(y, ky, t)
-                        } else {
-                            self.windows::<f32, 1, 1>(y, ky, t)
-                        }
-                        t += 1;
-                    }
-                }
-                ky += if both { 2 } else { 1 };
-            }
-        }
-    }
-}
-
-impl InputGradient<'_> {
-    /// All windows of pooled row `y`: `NV` vectors of the values from `t` under `KY` rows of the kernel from `ky`.
-    #[inline(always)]
-    unsafe fn windows<S: Simd, const KY: usize, const NV: usize>(&mut self, y: usize, ky: usize, t: usize) {
-        let s = self.shape;
-        let columns = s.width / 2;
-        for x in 0..columns {
-            let from = (y * columns + x) * s.cout;
-            for position in 0..4 {
-                // SAFETY: the window lies in the image, and the values do by the caller's word.
-                unsafe {
-                    let under = (2 * y + position / 2 + ky) * s.bordered_row() + (2 * x + position % 2) * s.cin + t;
-                    self.window::<S, KY, NV>(from, position as u8, ky, t, under);
-                }
-            }
-        }
-    }
-
-    /// One window and position: `from` is its first gradient, `under` its first value in the bordered image.
-    #[inline(always)]
-    unsafe fn window<S: Simd, const KY: usize, const NV: usize>(
-        &mut self,
-        from: usize,
-        position: u8,
-        ky: usize,
-        t: usize,
-        under: usize,
-    ) {
-        let s = self.shape;
-        let (run, row) = (s.run_len(), s.bordered_row());
-        // SAFETY: t + NV * LANES <= run and ky + KY <= kernel bound the weights; the same values lie in the bordered
-        // image under the position; `winners_won` only gives channels below cout.
-        unsafe {
-            let weights = self.by_output.as_ptr().add(ky * s.cout * run + t);
-            let mut sums = [[S::splat(0.0); NV]; KY];
-            let mut channel = 0;
-            while channel < s.cout {
-                let mut won = self.winners_won::<S>(from, channel, position);
-                while won != 0 {
-                    let o = channel + won.trailing_zeros() as usize;
-                    won &= won - 1;
-                    let g = S::splat(*self.gradient.as_ptr().add(from + o));
-                    for (k, sums) in sums.iter_mut().enumerate() {
-                        let weights = weights.add((k * s.cout + o) * run);
-                        for (v, sum) in sums.iter_mut().enumerate() {
-                            *sum = S::fma(g, S::load(weights.add(v * S::LANES)), *sum);
-                        }
-                    }
-                }
-                channel += 32;
-            }
-            for (k, sums) in sums.into_iter().enumerate() {
-                let to = self.bordered.as_mut_ptr().add(under + k * row);
-                for (v, sum) in sums.into_iter().enumerate() {
-                    S::store(to.add(v * S::LANES), S::add(S::load(to.add(v * S::LANES)), sum));
-                }
-            }
-        }
-    }
-
-    /// A bit for each of up to 32 channels from `channel` whose winner is `position`.
-    #[inline(always)]
-    unsafe fn winners_won<S: Simd>(&self, from: usize, channel: usize, position: u8) -> u32 {
-        let left = self.shape.cout - channel;
-        if left >= 32 {
-            // SAFETY: 32 winners follow.
-            return unsafe { S::equal_mask32(self.winners.as_ptr().add(from + channel), position) };
-        }
-        let winners = &self.winners[from + channel..][..left];
-        winners.iter().enumerate().fold(0, |mask, (i, &winner)| mask | (u32::from(winner == position) << i))
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::conv::{self, border, test_shapes};
+    use super::super::conv::{self, ConvShape, pad, test_shapes};
     use super::super::conv_backward::tests::reference;
     use super::super::conv_pool::tests::pool_reference;
     use super::super::tests::{assert_close, available_sets, numbers};
     use super::*;
+    use crate::nn::aligned_vec::AlignedVec;
 
-    /// The pooled gradient at each winner's place in the full output.
-    fn unpool(s: &ConvShape, gradient: &[f32], winners: &[u8]) -> Vec<f32> {
+    /// Computes the gradient at the full output from the pooled gradient.
+    fn unpool(s: &ConvShape, gradient: &[f32], argmax: &[u8]) -> Vec<f32> {
         let mut full = vec![0.0; s.output_len()];
-        for (i, (&g, &winner)) in gradient.iter().zip(winners).enumerate() {
+        for (i, (&g, &index)) in gradient.iter().zip(argmax).enumerate() {
             let (window, o) = (i / s.cout, i % s.cout);
             let (y, x) = (window / (s.width / 2), window % (s.width / 2));
-            if winner < 4 {
-                let (dy, dx) = (usize::from(winner) / 2, usize::from(winner) % 2);
+            if index < 4 {
+                let (dy, dx) = (usize::from(index) / 2, usize::from(index) % 2);
                 full[((2 * y + dy) * s.width + 2 * x + dx) * s.cout + o] = g;
             }
         }
@@ -431,28 +77,28 @@ mod tests {
     }
 
     #[test]
-    fn gradients_are_those_of_the_dense_convolution_on_every_instruction_set() {
+    fn gradients_match_the_chain_rule_on_every_instruction_set() {
         for s in test_shapes() {
             let (image, weights) = (numbers(1, s.input_len()), numbers(2, s.weights_len()));
             let full = conv::reference(&s, &image, &weights, &numbers(3, s.cout));
-            let (output, winners) = pool_reference(&s, &full, true);
+            let (output, argmax) = pool_reference(&s, &full, true);
             let mut gradient = numbers(4, output.len());
             gradient.iter_mut().zip(&output).for_each(|(g, &o)| *g = if o > 0.0 { *g } else { 0.0 });
-            let [dw, _, dx] = reference(&s, &image, &weights, &unpool(&s, &gradient, &winners));
+            let [dw, _, dx] = reference(&s, &image, &weights, &unpool(&s, &gradient, &argmax));
             for set in available_sets() {
                 let what = format!("{s:?} {set:?}");
-                let (mut bordered, mut tables) = (Floats::EMPTY, Floats::EMPTY);
+                let (mut padded, mut tables) = (AlignedVec::new(), AlignedVec::new());
                 let mut found_dw = vec![0.0; s.weights_len()];
-                border(&s, &image, &mut bordered);
-                add_weight_gradient(set, &s, &bordered, &gradient, &winners, &mut tables, &mut found_dw);
+                pad(&s, &image, &mut padded);
+                add_weight_gradient(set, &s, &padded, &gradient, &argmax, &mut tables, &mut found_dw);
                 assert_close(&found_dw, &dw, 1e-4, &what);
 
-                let mut by_output = Floats::EMPTY;
-                weights_by_output(&s, &weights, &mut by_output);
-                bordered.fill(0.0);
-                add_input_gradient(set, &s, &by_output, &gradient, &winners, &mut bordered);
+                let mut reordered = AlignedVec::new();
+                reorder_weights(&s, &weights, &mut reordered);
+                padded.fill(0.0);
+                add_input_gradient(set, &s, &reordered, &gradient, &argmax, &mut padded);
                 let mut found_dx = vec![f32::NAN; s.input_len()];
-                without_border(&s, &bordered, &mut found_dx);
+                crop_padding(&s, &padded, &mut found_dx);
                 assert_close(&found_dx, &dx, 1e-4, &what);
             }
         }
