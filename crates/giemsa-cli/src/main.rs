@@ -6,6 +6,7 @@
 mod commands;
 mod data;
 mod exit;
+mod hints;
 mod interrupt;
 mod model;
 mod paths;
