@@ -27,6 +27,9 @@ pub fn code_after(result: anyhow::Result<Outcome>) -> ExitCode {
             let (red, plain) =
                 if crate::colour_wanted() && io::stderr().is_terminal() { ("\x1b[1;31m", "\x1b[0m") } else { ("", "") };
             eprintln!("{red}error:{plain} {}", causes(&error).join("\n  because: "));
+            if let Some(hint) = crate::hints::hint(&error) {
+                eprintln!("hint: {hint}");
+            }
             code_of(&error).into()
         }
     }
@@ -88,7 +91,7 @@ mod tests {
 
     #[test]
     fn what_is_at_fault_decides_the_exit_code_however_deep_it_lies() {
-        let data = DatasetError::Content { path: "d".into(), expected: "two classes".into(), found: "one".into() };
+        let data = DatasetError::NoImages { path: "d".into() };
         assert_eq!(code_of(&anyhow::Error::new(data).context("cannot train").context("outer")), 3);
         assert_eq!(code_of(&anyhow::Error::new(broken_model()).context("cannot predict")), 4);
         assert_eq!(code_of(&anyhow::anyhow!("anything else")), 1);

@@ -7,6 +7,7 @@ mod commands;
 mod data;
 mod exit;
 mod help;
+mod hints;
 mod interrupt;
 mod model;
 mod paths;

@@ -1,24 +1,23 @@
-//! Class names and their indices: the only place where a label becomes a number.
+//! The two classes and their indices: the only place where a label becomes a number.
 
 use serde::{Deserialize, Serialize};
 
-/// One of the two classes of a red blood cell image.
+/// A class of red blood cell image.
 ///
-/// The index is the alphabetical one that Keras' `class_indices` gives: Parasitized 0, Uninfected 1. A network's
-/// sigmoid output is therefore the probability of *Uninfected*, while the positive class of every figure is
-/// *Parasitized*: nothing outside this file turns the one into the other.
+/// The index is the alphabetical one of Keras' `class_indices`: Parasitized 0, Uninfected 1. The sigmoid output of a
+/// network is therefore the probability of *Uninfected*, while the positive class of every metric is *Parasitized*. No
+/// other file converts one into the other.
 ///
 /// ```
 /// use giemsa::classes::Class;
-/// assert_eq!(Class::from_folder_name("uninfected"), Some(Class::Uninfected));
 /// assert_eq!(Class::Parasitized.target(), 0.0);
 /// assert!(Class::probability_parasitized(-3.0) > 0.95);
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum Class {
-    /// The cell holds a malaria parasite; the positive class.
+    /// The cell contains a malaria parasite; the positive class.
     Parasitized,
-    /// The cell holds none; the negative class.
+    /// The cell contains no malaria parasite; the negative class.
     Uninfected,
 }
 
@@ -26,7 +25,7 @@ impl Class {
     /// Both classes, by index.
     pub const ALL: [Class; 2] = [Class::Parasitized, Class::Uninfected];
 
-    /// The class' name, as it is written in folders and results.
+    /// Returns the class name in folders and results.
     pub fn name(self) -> &'static str {
         match self {
             Class::Parasitized => "Parasitized",
@@ -34,33 +33,27 @@ impl Class {
         }
     }
 
-    /// The class' index: 0 or 1.
+    /// Returns the class index: 0 or 1.
     pub fn index(self) -> usize {
         self as usize
     }
 
-    /// Whether this is the class that a positive result means.
+    /// Returns whether this is the positive class.
     pub fn is_positive(self) -> bool {
         self == Class::Parasitized
     }
 
-    /// What the network's sigmoid output should be for an image of this class: its index.
+    /// Returns the target of the network's sigmoid output for an image of this class: its index.
     pub fn target(self) -> f32 {
         self.index() as f32
     }
 
-    /// The class whose folder has this name, upper and lower case alike.
-    pub fn from_folder_name(name: &str) -> Option<Class> {
-        Class::ALL.into_iter().find(|class| class.name().eq_ignore_ascii_case(name))
-    }
-
-    /// The probability of *Parasitized* that a network's logit means, in 0..=1: one minus the sigmoid of the logit.
+    /// Computes the probability of *Parasitized*, in 0..=1, from a network's logit: one minus the sigmoid of the logit.
     pub fn probability_parasitized(logit: f32) -> f32 {
         1.0 / (1.0 + logit.exp())
     }
 
-    /// The class to name for a probability of *Parasitized* and a decision threshold on it: positive from the
-    /// threshold up.
+    /// Returns the predicted class: positive if the probability of *Parasitized* reaches the decision threshold.
     pub fn decide(probability_parasitized: f32, threshold: f32) -> Class {
         if probability_parasitized >= threshold { Class::Parasitized } else { Class::Uninfected }
     }

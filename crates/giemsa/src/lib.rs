@@ -2,6 +2,7 @@
 //!
 //! For research use only: nothing here is a diagnosis.
 
+#[doc(hidden)] // Becomes private.
 pub mod checksum;
 pub mod classes;
 pub mod dataset;
@@ -9,11 +10,16 @@ pub mod evaluate;
 pub mod explain;
 #[cfg(feature = "fetch")]
 pub mod fetch;
-pub mod files;
+#[doc(hidden)] // Replaced by `output::write_atomically`.
+pub mod files {
+    pub use crate::output::write_atomically as write_whole;
+}
 pub mod image;
 pub mod model;
 pub mod nn;
+pub mod output;
 pub mod preprocess;
+#[doc(hidden)] // Becomes private.
 pub mod random;
 #[cfg(feature = "report")]
 pub mod report;

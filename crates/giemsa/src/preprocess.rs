@@ -1,27 +1,28 @@
-//! The one way from an image to the network's input; its settings are stored in every model file.
+//! Converts an image to the input of a network. The settings are stored in every model file.
 
 use crate::image::{ImageError, decode_file, resize};
 use image::RgbImage;
 use serde::{Deserialize, Serialize};
 use std::path::Path;
 
-/// How an image of any size becomes a square of the network's size.
+/// The method of resizing an image to the square input of a network.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Resize {
-    /// Stretched to the square, each pixel the nearest one of the image, as Keras' `flow_from_directory` does.
+    /// Stretches the image to the square with nearest-neighbour sampling, as Keras' `flow_from_directory`.
     StretchNearest,
-    /// The aspect ratio kept, centred on black, area-averaged when shrinking and bilinear when growing.
+    /// Keeps the aspect ratio, centres the image on black, and resamples by area when shrinking and bilinearly when
+    /// enlarging.
     Fit,
 }
 
-/// The settings of the preprocessing.
+/// Settings of the preprocessing.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Preprocessing {
-    /// Side of the square input, in pixels.
+    /// The side of the square input, in pixels.
     pub side_px: usize,
-    /// How an image gets that size.
+    /// The method of resizing.
     pub resize: Resize,
 }
 
@@ -44,10 +45,13 @@ pub trait Images: Sync {
 }
 
 impl Preprocessing {
-    /// The image as `side_px * side_px * 3` bytes, RGB, row-major: what the cache keeps and augmentation samples.
+    /// Resizes an image to the input size.
+    ///
+    /// # Shapes
+    /// Returns `[side_px, side_px, 3]`, RGB.
     ///
     /// # Panics
-    /// When the image has no pixels; a decoded one has.
+    /// If the image has no pixels.
     ///
     /// ```
     /// use giemsa::preprocess::{Preprocessing, Resize};
@@ -62,7 +66,7 @@ impl Preprocessing {
         }
     }
 
-    /// An image file as [`Preprocessing::to_bytes`].
+    /// Reads an image file and resizes it as [`Preprocessing::to_bytes`].
     ///
     /// # Errors
     /// As [`decode_file`].
@@ -72,7 +76,7 @@ impl Preprocessing {
 }
 
 impl Resize {
-    /// Where in the square input, in 0..=1 along and down, a place of an image of this width and height comes to lie.
+    /// Maps a position in an image of this width and height, in pixels, to the position in the input, in 0..=1.
     ///
     /// ```
     /// use giemsa::preprocess::Resize;
@@ -91,7 +95,7 @@ impl Resize {
     }
 }
 
-/// Bytes to the network's input: each divided by 255, so in 0..=1.
+/// Converts bytes to the input of a network: divides each by 255, so that it is in 0..=1.
 pub fn to_input(bytes: &[u8], input: &mut [f32]) {
     for (value, &byte) in input.iter_mut().zip(bytes) {
         *value = f32::from(byte) * (1.0 / 255.0);

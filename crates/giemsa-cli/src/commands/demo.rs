@@ -9,14 +9,14 @@ use crate::{Context, Outcome, interrupted, number_of};
 use folder::DemoFolder;
 use giemsa::RESEARCH_ONLY;
 use giemsa::dataset::patients::PatientSource;
-use giemsa::dataset::scan::scan_classes;
+use giemsa::dataset::scan::{ClassFolders, scan_classes};
 use giemsa::dataset::split::{SplitBy, split};
 use giemsa::dataset::{Cache, Sample};
 use giemsa::evaluate::counts::Counts;
 use giemsa::evaluate::{LabelledPrediction, count, predict_labelled};
 use giemsa::model::{Model, Recipe, Tta};
 use giemsa::random::Random;
-use giemsa::synthetic::{PhantomError, write_folder};
+use giemsa::synthetic::{SyntheticError, write_folder};
 use giemsa::train::{Ending, EpochRow, RunFolder, Settings, State, train};
 use std::io::Write;
 use std::ops::ControlFlow;
@@ -157,9 +157,9 @@ fn draw(args: &DemoArgs, context: &Context) -> anyhow::Result<Vec<Sample>> {
     });
     bar.finish_and_clear();
     match drawn {
-        Err(PhantomError::Stopped) => Err(Interrupted.into()),
+        Err(SyntheticError::Stopped) => Err(Interrupted.into()),
         Err(error) => Err(error.into()),
-        Ok(_) => Ok(scan_classes(&cells, &PatientSource::FileName)?),
+        Ok(_) => Ok(scan_classes(&cells, &ClassFolders::default(), &PatientSource::FileName)?),
     }
 }
 

@@ -1,7 +1,7 @@
-//! `giemsa fetch`: the official cell images.
+//! `giemsa fetch`: downloads the NIH cell images.
 
 use crate::{Context, Outcome, interrupted};
-use giemsa::fetch::{self, FetchError, Order, Progress, Remote};
+use giemsa::fetch::{self, FetchError, FetchSettings, Progress, RemoteFile};
 use indicatif::{ProgressBar, ProgressStyle};
 use std::io::{IsTerminal, Write};
 use std::ops::ControlFlow;
@@ -13,63 +13,65 @@ Examples:
   giemsa fetch ~/malaria
   giemsa fetch --url https://mirror.example.org/Malaria/cell_images.zip
 
-It brings 27,558 images (353 MB, unpacked about as much again), courtesy of the U.S.
-National Library of Medicine (Rajaraman et al. 2018, PeerJ 6:e4568).
-A download that was cut off goes on where it stopped.";
+The data set has 27,558 images of the U.S. National Library of Medicine (Rajaraman et al. 2018,
+PeerJ 6:e4568): a download of 353 MB, and about the same again unpacked.
+Running the command again resumes an interrupted download.";
 
 /// Arguments of `giemsa fetch`.
 #[derive(clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub struct FetchArgs {
-    /// The folder in which `cell_images` appears.
+    /// Folder for the folder cell_images
     #[arg(default_value = "data")]
     out: PathBuf,
 
-    /// Fetch the archive from this mirror.
+    /// Address of the archive, such as a mirror
     #[arg(long, value_name = "URL", default_value = fetch::ARCHIVE_URL)]
     url: String,
 
-    /// Expect another archive of this SHA-256; the patient tables of the official one are then left out.
-    #[arg(long, value_name = "HEX", requires = "size", value_parser = sha256)]
+    /// SHA-256 of another archive; the patient tables are not downloaded then
+    #[arg(long, value_name = "HEX", requires = "size", value_parser = parse_sha256)]
     sha256: Option<String>,
 
-    /// The size of that other archive in bytes.
+    /// Size of the other archive in bytes
     #[arg(long, value_name = "BYTES", requires = "sha256")]
     size: Option<u64>,
 }
 
-/// Fetches, or says that it is all there.
+/// Runs the command.
 pub fn run(args: FetchArgs, context: &Context) -> anyhow::Result<Outcome> {
-    let order = match (args.sha256, args.size) {
-        (Some(sha256), Some(bytes)) => Order::archive_alone(Remote { url: args.url, bytes: Some(bytes), sha256 }),
-        _ => Order::official(&args.url),
+    let settings = match (args.sha256, args.size) {
+        (Some(sha256), Some(bytes)) => {
+            FetchSettings::for_archive(RemoteFile { url: args.url, bytes: Some(bytes), sha256 })
+        }
+        _ => FetchSettings::official(&args.url),
     };
     let mut display = Display::new(context);
-    let fetched = fetch::fetch(&order, &args.out, &mut |progress| {
+    let fetched = fetch::fetch(&settings, &args.out, &mut |progress| {
         display.show(&progress);
         if interrupted() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     });
-    display.end();
+    display.finish();
     match fetched {
         Ok(fetched) => {
-            let state = if fetched.was_there { "were there already" } else { "fetched" };
-            writeln!(std::io::stdout(), "{}: {} images, {state}", fetched.folder.display(), fetched.files)?;
+            let state = if fetched.already_present { "already downloaded" } else { "downloaded" };
+            writeln!(std::io::stdout(), "{}: {} images, {state}", fetched.folder.display(), fetched.images)?;
             Ok(Outcome::Done)
         }
         Err(FetchError::Stopped) => {
-            eprintln!("stopped; run the same command again to go on");
+            eprintln!("stopped; run the same command again to resume");
             Ok(Outcome::Interrupted)
         }
         Err(error) => Err(error.into()),
     }
 }
 
-fn sha256(text: &str) -> Result<String, String> {
-    let right = text.len() == 64 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
-    if right { Ok(text.to_owned()) } else { Err("expected 64 hexadecimal digits".to_owned()) }
+fn parse_sha256(text: &str) -> Result<String, String> {
+    let is_valid = text.len() == 64 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
+    if is_valid { Ok(text.to_owned()) } else { Err("expected 64 hexadecimal digits".to_owned()) }
 }
 
-/// Where the user sees how far it is: a bar on a terminal, else a line each tenth.
+/// The progress display: a bar on a terminal, else a line for each tenth.
 enum Display {
     Quiet,
     Bar(ProgressBar),
@@ -101,7 +103,7 @@ impl Display {
         }
     }
 
-    fn end(self) {
+    fn finish(self) {
         if let Display::Bar(bar) = self {
             bar.finish_and_clear();
         }
@@ -119,16 +121,16 @@ fn unpacking_style() -> ProgressStyle {
 }
 
 fn show_on_bar(bar: &ProgressBar, progress: &Progress) {
-    let (doing, done, total) = match progress {
+    let (message, done, total) = match progress {
         Progress::Downloading { bytes, total, .. } => ("downloading", *bytes, *total),
         Progress::Unpacking { entries, total } => ("unpacking", *entries as u64, Some(*total as u64)),
         Progress::Retrying { .. } => return bar.println(line(progress)),
     };
-    if bar.message() != doing {
+    if bar.message() != message {
         bar.reset();
-        bar.set_style(if doing == "unpacking" { unpacking_style() } else { bar_style() });
-        bar.set_message(doing);
-        // The start may have been there already: speed and time left are of what comes now.
+        bar.set_style(if message == "unpacking" { unpacking_style() } else { bar_style() });
+        bar.set_message(message);
+        // A resumed part must not count for speed and remaining time.
         bar.set_position(done);
         bar.reset_eta();
     }
@@ -141,20 +143,20 @@ fn line(progress: &Progress) -> String {
         Progress::Downloading { url, bytes, total } => {
             let name = url.rsplit('/').next().unwrap_or(url);
             match total.filter(|&total| total > 0) {
-                Some(total) => format!("downloading {name}: {} % of {total} bytes", tenths(*bytes, total)),
+                Some(total) => format!("downloading {name}: {} % of {total} bytes", percent_in_tens(*bytes, total)),
                 None => format!("downloading {name}"),
             }
         }
         Progress::Unpacking { entries, total } => {
-            format!("unpacking: {} % of {total} entries", tenths(*entries as u64, *total as u64))
+            format!("unpacking: {} % of {total} entries", percent_in_tens(*entries as u64, *total as u64))
         }
         Progress::Retrying { reason, pause } => {
-            format!("{reason}; trying again in {:.0} s", pause.as_secs_f64())
+            format!("{reason}; retrying in {:.0} s", pause.as_secs_f64())
         }
     }
 }
 
-/// Per cent, rounded down to tens.
-fn tenths(done: u64, total: u64) -> u64 {
+/// Computes a percentage, rounded down to tens.
+fn percent_in_tens(done: u64, total: u64) -> u64 {
     done * 10 / total.max(1) * 10
 }

@@ -176,8 +176,7 @@ mod tests {
     }
 
     fn broken() -> Result<Prediction, ImageError> {
-        let (path, expected) = ("b.png".to_owned(), "an image".to_owned());
-        Err(ImageError::Content { path, expected, found: "no bytes".to_owned() })
+        Err(ImageError::Empty { path: "b.png".into() })
     }
 
     #[test]
@@ -192,10 +191,10 @@ mod tests {
 
     #[test]
     fn a_row_of_an_unreadable_image_has_the_path_and_the_error() {
-        assert!(row(Format::Text, "b.png", &broken()).contains("b.png: expected an image, found no bytes"));
-        assert_eq!(row(Format::Csv, "b.png", &broken()), "b.png,,,,\"b.png: expected an image, found no bytes\"\n");
+        assert!(row(Format::Text, "b.png", &broken()).contains("b.png: the file is empty"));
+        assert_eq!(row(Format::Csv, "b.png", &broken()), "b.png,,,,b.png: the file is empty\n");
         let json: serde_json::Value = serde_json::from_str(&row(Format::Jsonl, "b.png", &broken())).unwrap();
-        assert_eq!(json["error"], "b.png: expected an image, found no bytes");
+        assert_eq!(json["error"], "b.png: the file is empty");
         assert_eq!(json["path"], "b.png");
     }
 }

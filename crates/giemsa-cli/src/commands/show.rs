@@ -1,12 +1,12 @@
-//! `giemsa show`: samples of each class as a picture.
+//! `giemsa show`: draws random images of each class as a contact sheet.
 
 use crate::data::say;
 use crate::{Context, Outcome};
 use anyhow::bail;
+use clap::builder::{PathBufValueParser, TypedValueParser};
 use giemsa::dataset::DatasetError;
 use giemsa::dataset::scan::{ClassFolder, scan_any_classes};
-use giemsa::image::{ImageError, decode_file};
-use giemsa::random::Random;
+use giemsa::dataset::selection::{SelectedImages, select_images};
 use giemsa::report::sheet::{Group, Layout, Tile, sheet};
 use giemsa::report::write_png;
 use image::{DynamicImage, RgbImage};
@@ -15,41 +15,49 @@ use std::path::{Path, PathBuf};
 
 const EXAMPLES: &str = "\
 Examples:
-  giemsa show cell_images
-  giemsa show cell_images --per-class 40 --seed 7 --out cells.png";
+  giemsa show data/cell_images
+  giemsa show data/cell_images --per-class 40 --seed 7 --out cells.png";
 
 /// Arguments of `giemsa show`.
 #[derive(clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub struct ShowArgs {
-    /// A folder of class folders of any names.
+    /// Folder of class folders of any names
     dir: PathBuf,
-    /// Images of each class.
+    /// Images per class
     #[arg(long, value_name = "N", default_value_t = 16, value_parser = clap::value_parser!(u16).range(1..=1000))]
     per_class: u16,
-    /// The picture; a PNG file that is there is replaced.
-    #[arg(long, value_name = "FILE.png", default_value = "sheet.png")]
+    /// Contact sheet; an existing PNG file is replaced
+    #[arg(long, value_name = "FILE.png", default_value = "sheet.png", value_parser = PathBufValueParser::new().try_map(png_path))]
     out: PathBuf,
-    /// Which images are chosen follows from this number.
+    /// Seed of the random selection
     #[arg(long, value_name = "N", default_value_t = 0)]
     seed: u64,
 }
 
-/// Draws the sheet, and shows it where it can.
+/// Rejects the extension of another image format.
+fn png_path(path: PathBuf) -> Result<PathBuf, &'static str> {
+    match path.extension() {
+        Some(extension) if !extension.eq_ignore_ascii_case("png") => Err("expected a name that ends in .png"),
+        _ => Ok(path),
+    }
+}
+
+/// Draws the contact sheet, and shows it if the terminal can.
 pub fn run(args: ShowArgs, context: &Context) -> anyhow::Result<Outcome> {
-    refuse_to_replace_others(&args.out)?;
+    check_replaceable(&args.out)?;
     let mut unreadable = Vec::new();
     let mut groups = Vec::new();
     for (number, class) in scan_any_classes(&args.dir)?.iter().enumerate() {
-        let key = [args.seed, u64::from_le_bytes(*b"showing\0"), number as u64];
-        groups.push(samples(class, args.per_class.into(), &mut Random::keyed(&key), &mut unreadable));
+        let selected = select_images(class, args.per_class.into(), args.seed, number as u64);
+        groups.push(group(class, &selected));
+        unreadable.extend(selected.unreadable);
     }
     for error in &unreadable {
         eprintln!("unreadable: {error}");
     }
     if groups.iter().all(|group| group.tiles.is_empty()) {
-        let (path, expected) = (args.dir.display().to_string(), "images that can be read".to_owned());
-        return Err(DatasetError::Content { path, expected, found: "none".to_owned() }.into());
+        return Err(DatasetError::NoReadableImages { path: args.dir }.into());
     }
     let picture = sheet(&groups, Layout::default())?;
     write_png(&picture, &args.out)?;
@@ -58,56 +66,44 @@ pub fn run(args: ShowArgs, context: &Context) -> anyhow::Result<Outcome> {
     Ok(if unreadable.is_empty() { Outcome::Done } else { Outcome::SomeSkipped })
 }
 
-/// A mistyped path must not cost a file.
-fn refuse_to_replace_others(out: &Path) -> anyhow::Result<()> {
-    const PNG: [u8; 8] = *b"\x89PNG\r\n\x1a\n";
-    let mut first = [0; 8];
-    match std::fs::File::open(out).and_then(|mut file| file.read_exact(&mut first)) {
+/// Prevents a mistyped path from overwriting another kind of file.
+fn check_replaceable(out: &Path) -> anyhow::Result<()> {
+    const PNG_SIGNATURE: [u8; 8] = *b"\x89PNG\r\n\x1a\n";
+    let mut start = [0; 8];
+    match std::fs::File::open(out).and_then(|mut file| file.read_exact(&mut start)) {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
-        Ok(()) if first == PNG => Ok(()),
-        _ => bail!("{}: expected a new file or a PNG file to replace, found something else", out.display()),
+        Ok(()) if start == PNG_SIGNATURE => Ok(()),
+        _ => bail!("{}: this file exists and is not a PNG image; choose another name with --out", out.display()),
     }
 }
 
-/// So many images of a class at random, by name; those that cannot be read make room for others.
-fn samples(class: &ClassFolder, count: usize, random: &mut Random, unreadable: &mut Vec<ImageError>) -> Group {
-    let mut files: Vec<&PathBuf> = class.files.iter().collect();
-    random.shuffle(&mut files);
-    let mut chosen: Vec<(&PathBuf, RgbImage)> = Vec::new();
-    for path in files {
-        if chosen.len() == count {
-            break;
-        }
-        match decode_file(path) {
-            Ok(decoded) => chosen.push((path, decoded.pixels)),
-            Err(error) => unreadable.push(error),
-        }
-    }
-    chosen.sort_by_key(|(path, _)| *path);
-    let tile = |(path, image): (&PathBuf, RgbImage)| {
+/// Labels the selected images of a class with name and size.
+fn group(class: &ClassFolder, selected: &SelectedImages) -> Group {
+    let tile = |(path, image): &(PathBuf, RgbImage)| {
         let name = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
         let size = format!("{} x {}", image.width(), image.height());
-        Tile { image, lines: vec![name, size] }
+        Tile { image: image.clone(), lines: vec![name, size] }
     };
-    let (shown, all) = (chosen.len(), class.files.len());
-    Group { title: format!("{}: {shown} of {all}", class.name), tiles: chosen.into_iter().map(tile).collect() }
+    let (shown, all) = (selected.images.len(), class.files.len());
+    Group { title: format!("{}: {shown} of {all}", class.label()), tiles: selected.images.iter().map(tile).collect() }
 }
 
-/// Shows a picture in the terminal, if that is where the output goes; where it cannot, the file has it.
+/// Shows a picture if standard output is a terminal. An error is ignored, because the picture is in the file too.
 fn preview(picture: &RgbImage, context: &Context) {
     if context.quiet || !std::io::stdout().is_terminal() {
         return;
     }
-    let config = viuer::Config { absolute_offset: false, use_kitty: speaks_kitty(), ..viuer::Config::default() };
+    let config =
+        viuer::Config { absolute_offset: false, use_kitty: supports_kitty_graphics(), ..viuer::Config::default() };
     let _ = viuer::print(&DynamicImage::ImageRgb8(picture.clone()), &config);
 }
 
-/// Whether the terminal says that it has kitty's graphics. One that does not say so is not asked: the question is
-/// answered on standard input or never, and waiting for it would be waiting for ever.
-fn speaks_kitty() -> bool {
-    let named = |variable: &str| {
+/// Returns whether the terminal identifies as one with kitty's graphics protocol. A query would have to wait for an answer
+/// on standard input, which other terminals never send.
+fn supports_kitty_graphics() -> bool {
+    let is_listed_in = |variable: &str| {
         let value = std::env::var(variable).unwrap_or_default().to_lowercase();
         ["kitty", "ghostty", "wezterm"].iter().any(|name| value.contains(name))
     };
-    std::io::stdin().is_terminal() && (named("TERM") || named("TERM_PROGRAM"))
+    std::io::stdin().is_terminal() && (is_listed_in("TERM") || is_listed_in("TERM_PROGRAM"))
 }

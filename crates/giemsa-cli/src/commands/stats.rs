@@ -1,29 +1,32 @@
-//! `giemsa stats`: what a data folder holds.
+//! `giemsa stats`: statistics of a data folder.
 
 use crate::{Context, Outcome};
 use giemsa::dataset::patients::PatientSource;
 use giemsa::dataset::scan::scan_any_classes;
 use giemsa::dataset::statistics::{ClassStatistics, Range, Statistics, measure};
+use giemsa::output::path_bytes;
 use std::io::{self, Write};
 use std::path::PathBuf;
 
 const EXAMPLES: &str = "\
 Examples:
-  giemsa stats cell_images
-  giemsa stats cell_images --json | jq .classes";
+  giemsa stats data/cell_images
+  giemsa stats data/cell_images --json | jq .classes
 
-/// What to look at.
+A folder with Train and Test folders has one row per part and class.";
+
+/// Arguments of `giemsa stats`.
 #[derive(clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub struct StatsArgs {
-    /// A folder of class folders.
+    /// Folder of class folders of any names
     dir: PathBuf,
-    /// Print one JSON object.
+    /// Print one JSON object
     #[arg(long)]
     json: bool,
 }
 
-/// Runs it.
+/// Runs the command.
 pub fn run(args: StatsArgs, context: &Context) -> anyhow::Result<Outcome> {
     let classes = scan_any_classes(&args.dir)?;
     let files = classes.iter().map(|class| class.files.len()).sum::<usize>();
@@ -41,27 +44,30 @@ pub fn run(args: StatsArgs, context: &Context) -> anyhow::Result<Outcome> {
 }
 
 fn write_table(out: &mut dyn Write, statistics: &Statistics) -> io::Result<()> {
-    let shown = statistics.classes.iter().chain([&statistics.all]);
-    let name_width = shown.clone().map(|class| class.name.chars().count()).max().unwrap_or(0).max(5);
+    let shown = || statistics.classes.iter().chain([&statistics.all]);
+    let width = shown().map(|class| class.label().chars().count()).max().unwrap_or(0).max(5);
     let (heights, widths) = ("height (px)", "width (px)");
-    writeln!(out, "{:name_width$}  {:>7}  {heights:>26}  {widths:>26}", "", "")?;
-    let columns = format!("{:>9} {:>7} {:>7}", "average", "largest", "smallest");
-    writeln!(out, "{:name_width$}  {:>7}  {columns}  {columns}", "class", "images")?;
-    for ClassStatistics { name, images, height, width } in shown {
+    writeln!(out, "{:width$}  {:>7}  {heights:>26}  {widths:>26}", "", "")?;
+    let columns = format!("{:>9} {:>7} {:>7}", "mean", "max", "min");
+    writeln!(out, "{:width$}  {:>7}  {columns}  {columns}", "class", "images")?;
+    for class in shown() {
         let range = |range: &Range| format!("{:>9.1} {:>7} {:>8}", range.mean, range.max, range.min);
-        writeln!(out, "{name:name_width$}  {images:>7}  {}  {}", range(height), range(width))?;
+        let ClassStatistics { images, height, width: class_width, .. } = class;
+        writeln!(out, "{:width$}  {images:>7}  {}  {}", class.label(), range(height), range(class_width))?;
     }
     let modes: Vec<String> = statistics.colour_modes.iter().map(|(mode, n)| format!("{} {n}", mode.name())).collect();
     writeln!(out, "\npatients: {}", statistics.patients)?;
     if statistics.without_patient > 0 {
-        writeln!(out, "images whose name tells no patient: {}", statistics.without_patient)?;
+        writeln!(out, "images of unknown patients: {}", statistics.without_patient)?;
     }
     writeln!(out, "colour modes: {}", modes.join(", "))?;
     if !statistics.unreadable.is_empty() {
         writeln!(out, "unreadable: {}", statistics.unreadable.len())?;
     }
     for unreadable in &statistics.unreadable {
-        writeln!(out, "  {}", unreadable.error)?;
+        out.write_all(b"  ")?;
+        out.write_all(&path_bytes(&unreadable.path))?;
+        writeln!(out, ": {}", unreadable.error)?;
     }
     Ok(())
 }

@@ -1,10 +1,10 @@
-//! Small drawn images for the tests of commands, and the commands themselves.
+//! The program, and small images for its tests.
 
 use assert_cmd::Command;
 use image::{Rgb, RgbImage};
 use std::path::{Path, PathBuf};
 
-/// A recipe that learns in milliseconds; the linear network has 1,201 parameters.
+/// A recipe that trains in milliseconds. The linear network has 1,201 parameters.
 pub const QUICK_RECIPE: &str = "
 name = 'quick'
 layers = [{ kind = 'flatten' }, { kind = 'dense', units = 1, activation = 'sigmoid' }]
@@ -12,12 +12,12 @@ input = { side_px = 20, resize = 'stretch_nearest' }
 training = { epochs = 2, batch_size = 8, learning_rate = 0.001 }
 ";
 
-/// The program, as a user runs it.
+/// Returns the program.
 pub fn giemsa() -> Command {
     Command::cargo_bin("giemsa").unwrap()
 }
 
-/// A folder for one test, with the quick recipe in it.
+/// Creates a folder with the quick recipe.
 pub fn place() -> (tempfile::TempDir, PathBuf) {
     let folder = tempfile::tempdir().unwrap();
     let recipe = folder.path().join("quick.toml");
@@ -25,7 +25,7 @@ pub fn place() -> (tempfile::TempDir, PathBuf) {
     (folder, recipe)
 }
 
-/// A pink disc on black, with a dark dot if it is parasitized; every `number` is another image.
+/// Draws a pink disc on black, with a dark dot if it is parasitized. Each `number` gives another image.
 pub fn cell(parasitized: bool, number: u32) -> RgbImage {
     let side = 24 + number % 5;
     RgbImage::from_fn(side, side, |x, y| {
@@ -39,8 +39,8 @@ pub fn cell(parasitized: bool, number: u32) -> RgbImage {
     })
 }
 
-/// Fills `folder/{Parasitized,Uninfected}` with so many images of each class of each patient, the first patient being
-/// `C<first>`.
+/// Fills `folder/{Parasitized,Uninfected}` with images of the patients from `C<first>` on, with this number per patient
+/// and class.
 pub fn draw_cells(folder: &Path, first: u32, patients: u32, per_patient: u32) {
     for (class, parasitized) in [("Parasitized", true), ("Uninfected", false)] {
         std::fs::create_dir_all(folder.join(class)).unwrap();
@@ -53,8 +53,8 @@ pub fn draw_cells(folder: &Path, first: u32, patients: u32, per_patient: u32) {
     }
 }
 
-/// Saves a model whose logit is -5 for a black image, 5 for a white one, and linear in between; so its probabilities of
-/// Parasitized are 1 / (1 + exp(logit)).
+/// Saves a model whose logit is -5 for a black image, 5 for a white one, and linear in between. The probability of
+/// Parasitized is 1 / (1 + exp(logit)).
 pub fn save_brightness_model(path: &Path) {
     let text = "
         name = 'brightness'
@@ -72,7 +72,7 @@ pub fn save_brightness_model(path: &Path) {
     giemsa::model::Model::new(recipe, network).save(path).unwrap();
 }
 
-/// Saves an image of one grey; the brightness model's logit is 10 * grey / 255 - 5.
+/// Saves an image of one grey level. The logit of the brightness model is 10 * grey / 255 - 5.
 pub fn save_grey(path: &Path, grey: u8) {
     std::fs::create_dir_all(path.parent().unwrap()).unwrap();
     RgbImage::from_pixel(6, 5, Rgb([grey; 3])).save(path).unwrap();

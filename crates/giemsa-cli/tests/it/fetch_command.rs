@@ -1,4 +1,4 @@
-//! `giemsa fetch` as a user meets it.
+//! `giemsa fetch`.
 
 use crate::cells::giemsa;
 use crate::folder::names_in;
@@ -7,7 +7,7 @@ use assert_cmd::Command;
 use std::io::{BufRead, BufReader};
 use std::path::Path;
 
-/// The command, for an archive at a server.
+/// Returns the command for an archive on a server.
 fn giemsa_fetch(server: &Server, body: &[u8], out: &Path) -> Command {
     let mut command = giemsa();
     for name in ["http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"] {
@@ -19,7 +19,7 @@ fn giemsa_fetch(server: &Server, body: &[u8], out: &Path) -> Command {
 }
 
 #[test]
-fn the_command_reports_in_plain_lines_without_a_terminal() {
+fn prints_plain_lines_without_a_terminal() {
     let (body, out) = (archive(), tempfile::tempdir().unwrap());
     let server = Server::start({
         let body = body.clone();
@@ -27,19 +27,19 @@ fn the_command_reports_in_plain_lines_without_a_terminal() {
     });
     let run = giemsa_fetch(&server, &body, out.path()).assert().success();
     let (stdout, stderr) = (text(&run.get_output().stdout), text(&run.get_output().stderr));
-    assert!(stdout.contains("cell_images: 3 images, fetched"), "{stdout}");
+    assert!(stdout.contains("cell_images: 3 images, downloaded"), "{stdout}");
     assert!(stderr.contains("downloading cell_images.zip:"), "{stderr}");
-    assert!(stderr.contains("trying again in 1 s"), "{stderr}");
+    assert!(stderr.contains("retrying in 1 s"), "{stderr}");
     assert!(stderr.contains("unpacking: 100 % of 4 entries"), "{stderr}");
     assert!(!stderr.contains('\x1b') && !stderr.contains('\r'), "{stderr}");
     assert_whole(out.path());
 
     let run = giemsa_fetch(&server, &body, out.path()).arg("--quiet").assert().success().stderr("");
-    assert!(text(&run.get_output().stdout).contains("were there already"));
+    assert!(text(&run.get_output().stdout).contains("already downloaded"));
 }
 
 #[test]
-fn the_command_fails_with_one_line_that_names_the_address() {
+fn fails_with_one_line_that_contains_the_address() {
     let (body, out) = (archive(), tempfile::tempdir().unwrap());
     let server = Server::start(|_, _| status("404 Not Found"));
     let expected = format!("error: {}/cell_images.zip: the server answered with status 404\n", server.address);
@@ -47,16 +47,16 @@ fn the_command_fails_with_one_line_that_names_the_address() {
 }
 
 #[test]
-fn the_command_wants_sum_and_size_together_and_well_formed() {
+fn rejects_a_checksum_without_a_size_or_of_another_form() {
     for arguments in [["--sha256", "00"].as_slice(), &["--size", "7"], &["--sha256", "xyz", "--size", "7"]] {
         giemsa().arg("fetch").args(arguments).assert().code(2);
     }
 }
 
-/// A limit on the size of files stands in for a full disk.
+/// Simulates a full disk by a limit on the size of files.
 #[cfg(unix)]
 #[test]
-fn a_write_that_fails_names_the_file_and_keeps_what_has_come() {
+fn reports_the_file_of_a_failed_write_and_keeps_the_received_part() {
     let (body, out) = (archive(), tempfile::tempdir().unwrap());
     let server = Server::start({
         let body = body.clone();
@@ -77,7 +77,7 @@ fn a_write_that_fails_names_the_file_and_keeps_what_has_come() {
 
 #[cfg(unix)]
 #[test]
-fn ctrl_c_stops_with_130_and_keeps_what_has_come() {
+fn exits_with_130_on_ctrl_c_and_keeps_the_received_part() {
     let (body, out) = (archive(), tempfile::tempdir().unwrap());
     let server = Server::start({
         let body = body.clone();
@@ -90,9 +90,9 @@ fn ctrl_c_stops_with_130_and_keeps_what_has_come() {
         .unwrap();
     let mut stderr = BufReader::new(child.stderr.take().unwrap());
     let mut line = String::new();
-    while !line.contains("trying again") {
+    while !line.contains("retrying") {
         line.clear();
-        assert_ne!(stderr.read_line(&mut line).unwrap(), 0, "ended too early");
+        assert_ne!(stderr.read_line(&mut line).unwrap(), 0, "the command ended too early");
     }
     let killed = std::process::Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
     assert!(killed.success());

@@ -154,7 +154,7 @@ fn cross_validation_refuses_what_cannot_be_divided_or_was_begun_otherwise() {
     let cross = |more: &[&str]| {
         run(root, &[&["cross-validate", "data", "--recipe", "quick.toml", "--out", "cv"], more].concat())
     };
-    cross(&["--folds", "5"]).assert().code(3).stderr(contains("as many patients as folds (5), found 3"));
+    cross(&["--folds", "5"]).assert().code(3).stderr(contains("expected at least 5 patients, found 3"));
     assert!(!root.join("cv").exists());
     cross(&["--folds", "3"]).assert().success();
     cross(&["--folds", "3", "--seed", "7"]).assert().code(1).stderr(contains("settings.toml"));

@@ -6,7 +6,7 @@ use predicates::prelude::PredicateBooleanExt;
 use predicates::str::contains;
 
 #[test]
-fn shows_samples_of_each_class_on_one_picture_the_same_for_the_same_seed() {
+fn draws_the_same_images_of_each_class_for_the_same_seed() {
     let place = tempfile::tempdir().unwrap();
     draw_cells(&place.path().join("cells"), 1, 4, 5);
     let show = |seed: &str, out: &str| {
@@ -22,38 +22,59 @@ fn shows_samples_of_each_class_on_one_picture_the_same_for_the_same_seed() {
 }
 
 #[test]
-fn classes_may_have_any_name_and_those_that_cannot_be_read_are_listed() {
+fn accepts_any_class_names_and_lists_unreadable_images() {
     let place = tempfile::tempdir().unwrap();
     draw_cells(&place.path().join("all"), 1, 1, 2);
     std::fs::rename(place.path().join("all/Parasitized"), place.path().join("all/cats")).unwrap();
-    std::fs::write(place.path().join("all/cats/broken.png"), "no image").unwrap();
+    std::fs::write(place.path().join("all/cats/broken.png"), "not an image").unwrap();
     let run = giemsa().current_dir(&place).args(["show", "all"]).assert().code(5);
     run.stderr(contains("unreadable:").and(contains("broken.png")));
     assert_eq!(names_in(place.path()), ["all", "sheet.png"]);
 }
 
 #[test]
-fn an_empty_folder_and_one_without_readable_images_are_the_data_at_fault() {
+fn exits_with_3_if_there_are_no_readable_images() {
     let place = tempfile::tempdir().unwrap();
     giemsa().current_dir(&place).args(["show", "nowhere"]).assert().code(3).stderr(contains("nowhere"));
     std::fs::create_dir_all(place.path().join("d/Uninfected")).unwrap();
     std::fs::write(place.path().join("d/Uninfected/a.png"), "x").unwrap();
     let run = giemsa().current_dir(&place).args(["show", "d"]).assert().code(3);
-    run.stderr(contains("expected images that can be read, found none"));
+    run.stderr(contains("no readable images in this folder"));
     assert_eq!(names_in(place.path()), ["d"]);
 }
 
 #[test]
-fn a_file_that_is_no_picture_is_not_replaced_and_one_that_is_one_is() {
+fn replaces_a_png_file_but_no_other_file() {
     let place = tempfile::tempdir().unwrap();
     draw_cells(&place.path().join("cells"), 1, 1, 2);
     let show = || giemsa().current_dir(&place).args(["show", "cells", "--quiet", "--out", "out"]).assert();
     for precious in ["my thesis, the only copy", ""] {
         std::fs::write(place.path().join("out"), precious).unwrap();
-        show().code(1).stderr(contains("expected a new file or a PNG file"));
+        show().code(1).stderr(contains("not a PNG image"));
         assert_eq!(std::fs::read_to_string(place.path().join("out")).unwrap(), precious);
     }
     std::fs::remove_file(place.path().join("out")).unwrap();
     show().success().stdout("");
     show().success().stdout("");
+}
+
+#[test]
+fn rejects_the_extension_of_another_format() {
+    let place = tempfile::tempdir().unwrap();
+    draw_cells(&place.path().join("cells"), 1, 1, 2);
+    let run = giemsa().current_dir(&place).args(["show", "cells", "--out", "sheet.jpg"]).assert();
+    run.code(2).stderr(contains("sheet.jpg").and(contains("expected a name that ends in .png")));
+    assert_eq!(names_in(place.path()), ["cells"]);
+    giemsa().current_dir(&place).args(["show", "cells", "--out", "sheet.PNG"]).assert().success();
+}
+
+#[test]
+fn shows_the_classes_of_each_part_separately() {
+    let place = tempfile::tempdir().unwrap();
+    draw_cells(&place.path().join("cells/Train"), 1, 1, 2);
+    draw_cells(&place.path().join("cells/Test"), 2, 1, 2);
+    giemsa().current_dir(&place).args(["show", "cells", "--out", "a.png"]).assert().success();
+    let sheet = image::open(place.path().join("a.png")).unwrap();
+    // Four groups of one row: 12 px of gap, and a title of 40 and a row of 128 + 2 * 15 + 12 each.
+    assert_eq!(sheet.height(), 12 + 4 * (40 + 170));
 }

@@ -1,4 +1,4 @@
-//! `giemsa split` as a user meets it.
+//! `giemsa split`.
 
 use crate::cells::{draw_cells, giemsa};
 use crate::folder::names_in;
@@ -7,7 +7,7 @@ use predicates::str::contains;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-/// A folder of its own, with `cells/` of 10 patients with 3 images of each class.
+/// Creates a folder with `cells/` of 10 patients with 3 images of each class.
 fn place() -> (tempfile::TempDir, PathBuf) {
     let folder = tempfile::tempdir().unwrap();
     let cells = folder.path().join("cells");
@@ -24,7 +24,7 @@ fn patients_in(part: &Path) -> BTreeSet<String> {
     names.iter().map(|name| name.split('P').next().unwrap().to_owned()).collect()
 }
 
-/// The names in both parts, which must be all names that there are.
+/// Returns the sorted names in both parts.
 fn names_in_parts(out: &Path, class: &str) -> Vec<String> {
     let mut names = ["Train", "Test"].map(|part| names_in(&out.join(part).join(class))).concat();
     names.sort();
@@ -32,7 +32,7 @@ fn names_in_parts(out: &Path, class: &str) -> Vec<String> {
 }
 
 #[test]
-fn patients_are_kept_together_and_every_image_is_in_one_part() {
+fn keeps_each_patient_and_image_in_one_part() {
     let (folder, cells) = place();
     let out = folder.path().join("deep/parts");
     split(&cells, &out, &[])
@@ -46,12 +46,12 @@ fn patients_are_kept_together_and_every_image_is_in_one_part() {
         assert_eq!(names_in_parts(&out, class), names_in(&cells.join(class)));
     }
     assert_eq!(names_in(&out), ["Test", "Train"]);
-    assert_eq!(names_in(out.parent().unwrap()), ["parts"], "nothing temporary is left");
+    assert_eq!(names_in(out.parent().unwrap()), ["parts"], "no temporary folder is left");
 }
 
 #[cfg(unix)]
 #[test]
-fn images_are_hard_links_where_the_file_system_can() {
+fn creates_hard_links_if_the_file_system_supports_them() {
     use std::os::unix::fs::MetadataExt;
     let (folder, cells) = place();
     let out = folder.path().join("parts");
@@ -65,7 +65,7 @@ fn images_are_hard_links_where_the_file_system_can() {
 
 #[cfg(unix)]
 #[test]
-fn a_symbolic_link_is_replaced_by_what_it_stands_for() {
+fn replaces_a_symbolic_link_by_its_target() {
     let (folder, cells) = place();
     let away = folder.path().join("away.png");
     let link = cells.join("Uninfected/C3P1_cell_0.png");
@@ -79,7 +79,7 @@ fn a_symbolic_link_is_replaced_by_what_it_stands_for() {
 }
 
 #[test]
-fn a_seed_gives_one_split_and_another_seed_another() {
+fn repeats_a_split_for_the_same_seed_only() {
     let (folder, cells) = place();
     let test_of = |name: &str, seed: &str| {
         let out = folder.path().join(name);
@@ -92,17 +92,17 @@ fn a_seed_gives_one_split_and_another_seed_another() {
 }
 
 #[test]
-fn a_split_by_image_warns_that_patients_leak() {
+fn warns_of_common_patients_in_a_split_by_image() {
     let (folder, cells) = place();
     let out = folder.path().join("parts");
-    split(&cells, &out, &["--split-by", "image"]).success().stderr(contains("cells of one patient are in both parts"));
+    split(&cells, &out, &["--split-by", "image"]).success().stderr(contains("both parts contain cells of the same patients"));
     let (train, test) = (patients_in(&out.join("Train")), patients_in(&out.join("Test")));
     assert!(!train.is_disjoint(&test));
     split(&cells, &folder.path().join("quiet"), &["--split-by", "image", "--quiet"]).success().stderr("");
 }
 
 #[test]
-fn what_is_in_the_output_folder_stays_and_an_empty_one_is_filled() {
+fn fills_an_empty_output_folder_but_no_other() {
     let (folder, cells) = place();
     let (full, empty) = (folder.path().join("full"), folder.path().join("empty"));
     for out in [&full, &empty] {
@@ -112,7 +112,7 @@ fn what_is_in_the_output_folder_stays_and_an_empty_one_is_filled() {
     split(&cells, &full, &[])
         .code(1)
         .stdout("")
-        .stderr(contains("full: expected a folder that does not exist or is empty"));
+        .stderr(contains("full: the output folder is not empty; choose another one"));
     assert_eq!(names_in(&full), ["mine"]);
     split(&cells, &empty, &[]).success();
     assert_eq!(names_in(&empty), ["Test", "Train"]);
@@ -120,7 +120,7 @@ fn what_is_in_the_output_folder_stays_and_an_empty_one_is_filled() {
 
 #[cfg(unix)]
 #[test]
-fn an_image_that_cannot_be_placed_leaves_nothing_half_done() {
+fn leaves_no_folder_if_an_image_cannot_be_copied() {
     let (folder, cells) = place();
     std::os::unix::fs::symlink("nowhere.png", cells.join("Uninfected/C5P1_cell_9.png")).unwrap();
     split(&cells, &folder.path().join("parts"), &[]).code(3).stdout("").stderr(contains("C5P1_cell_9.png"));
@@ -128,7 +128,7 @@ fn an_image_that_cannot_be_placed_leaves_nothing_half_done() {
 }
 
 #[test]
-fn what_cannot_be_split_exits_with_3_and_makes_nothing() {
+fn exits_with_3_without_a_folder_if_the_data_cannot_be_split() {
     let folder = tempfile::tempdir().unwrap();
     let make = |name: &str, patients, nameless: bool| {
         let cells = folder.path().join(name);
@@ -142,10 +142,10 @@ fn what_cannot_be_split_exits_with_3_and_makes_nothing() {
     let lonely = make("half", 3, false);
     std::fs::remove_dir_all(lonely.join("Uninfected")).unwrap();
     let cases = [
-        (make("lone", 1, false), "found one patient only"),
-        (make("nameless", 4, true), "a.png: expected a file name that tells the patient"),
-        (lonely, "found only Parasitized"),
-        (folder.path().join("missing"), "No such file"),
+        (make("lone", 1, false), "expected at least 2 patients, found 1"),
+        (make("nameless", 4, true), "a.png: the patient of this image is unknown"),
+        (lonely, "no class folder Uninfected, found only Parasitized"),
+        (folder.path().join("missing"), "missing: no such folder"),
     ];
     let out = folder.path().join("parts");
     for (cells, expected) in cases {
@@ -156,11 +156,14 @@ fn what_cannot_be_split_exits_with_3_and_makes_nothing() {
 }
 
 #[test]
-fn patients_can_be_told_by_a_pattern_or_a_table() {
+fn reads_patients_by_a_pattern_or_from_a_table() {
     let (folder, cells) = place();
     let by_pattern = folder.path().join("by pattern");
-    // Which cell of a patient it is: three "patients", so that each real one is on both sides.
+    // The number of the cell gives three "patients", so that each real one is in both parts.
     split(&cells, &by_pattern, &["--patient-pattern", "cell_(\\d+)"])
+        .success()
+        .stdout("Train: 40 images of 2 patients\nTest: 20 images of 1 patient\n");
+    split(&cells, &folder.path().join("by match"), &["--patient-pattern", "cell_\\d+"])
         .success()
         .stdout("Train: 40 images of 2 patients\nTest: 20 images of 1 patient\n");
     let table = folder.path().join("table.csv");
@@ -172,12 +175,32 @@ fn patients_can_be_told_by_a_pattern_or_a_table() {
 }
 
 #[test]
-fn a_share_that_is_none_is_wrong_usage() {
-    for share in ["0", "1", "1.5", "-0.1", "half", "NaN"] {
+fn rejects_a_fraction_that_is_not_between_0_and_1() {
+    for fraction in ["0", "1", "1.5", "-0.1", "half", "NaN"] {
         giemsa()
-            .args(["split", "a", "b", &format!("--test={share}")])
+            .args(["split", "a", "b", &format!("--test={fraction}")])
             .assert()
             .code(2)
             .stderr(contains("between 0 and 1"));
     }
+}
+
+#[test]
+fn accepts_class_folders_of_other_names_and_keeps_them() {
+    let (folder, cells) = place();
+    std::fs::rename(cells.join("Parasitized"), cells.join("infected")).unwrap();
+    std::fs::rename(cells.join("Uninfected"), cells.join("healthy")).unwrap();
+    let out = folder.path().join("parts");
+    split(&cells, &out, &[]).code(3).stderr(contains("found healthy, infected").and(contains("hint: --positive NAME")));
+    split(&cells, &out, &["--positive", "Infected", "--negative", "healthy"]).success();
+    assert_eq!(names_in(&out.join("Test")), ["Infected", "healthy"]);
+}
+
+#[test]
+fn keeps_a_file_that_is_not_an_image_in_the_training_set() {
+    let (folder, cells) = place();
+    std::fs::write(cells.join("Uninfected/bad.png"), "not an image").unwrap();
+    let out = folder.path().join("parts");
+    split(&cells, &out, &[]).success().stdout(contains("Train: 43 images of 7 patients"));
+    assert!(out.join("Train/Uninfected/bad.png").exists());
 }

@@ -1,4 +1,4 @@
-//! The decoded cache: every image is read, decoded and resized once, and kept as bytes; augmentation samples from there.
+//! The cache of decoded images: each image is read, decoded and resized once and kept as bytes.
 
 use super::{DatasetError, LabelledImages, Sample};
 use crate::classes::Class;
@@ -8,7 +8,7 @@ use rayon::prelude::*;
 use std::fs::File;
 use std::io::{self, Write};
 
-/// The preprocessed images of a data set, in order; in memory, or in an unnamed temporary file if they need too much of it.
+/// The preprocessed images of a data set, in order; in memory, or in an unnamed temporary file if memory is short.
 #[derive(Debug)]
 pub struct Cache {
     samples: Vec<Sample>,
@@ -23,19 +23,21 @@ enum Store {
     File(File),
 }
 
-/// Images that are decoded before they are stored: what is in memory twice at the most.
-const BLOCK: usize = 512;
+/// The number of images that are decoded before they are stored, which limits the additional memory.
+const BLOCK_LEN: usize = 512;
 
-/// The share of the memory now free that a cache may take before it goes to a file.
-const MEMORY_SHARE: f64 = 0.5;
+/// The fraction of the available memory that a cache may use; a larger one goes to a file.
+const MEMORY_FRACTION: f64 = 0.5;
 
 impl Cache {
-    /// Decodes and resizes all samples, on all threads; `progress` is called once an image, from any thread.
+    /// Decodes and resizes all samples on all threads; `progress` is called once per image, from any thread.
     ///
-    /// `memory_limit_bytes` is what may be kept in memory; without one, half of what is free.
+    /// A cache of more than `memory_limit_bytes` is kept in a temporary file; the default limit is half of the available
+    /// memory.
     ///
     /// # Errors
-    /// When the temporary file cannot be made or written. An image that cannot be read is no error here.
+    /// If the temporary file cannot be created or written. Images that cannot be read are listed in
+    /// [`Cache::unreadable`].
     pub fn load(
         samples: Vec<Sample>,
         preprocessing: &Preprocessing,
@@ -44,11 +46,11 @@ impl Cache {
     ) -> Result<Cache, DatasetError> {
         let image_len = preprocessing.side_px * preprocessing.side_px * 3;
         let limit = memory_limit_bytes.or_else(free_memory_share).unwrap_or(u64::MAX);
-        let mut store = Store::for_bytes((samples.len() * image_len) as u64, limit).map_err(temporary)?;
+        let mut store = Store::for_bytes((samples.len() * image_len) as u64, limit).map_err(temporary_error)?;
         let (mut kept, mut unreadable) = (Vec::with_capacity(samples.len()), Vec::new());
         let mut rest = samples.into_iter();
         loop {
-            let block: Vec<Sample> = rest.by_ref().take(BLOCK).collect();
+            let block: Vec<Sample> = rest.by_ref().take(BLOCK_LEN).collect();
             if block.is_empty() {
                 break;
             }
@@ -61,7 +63,7 @@ impl Cache {
             for image in decoded {
                 match image {
                     Ok((sample, bytes)) => {
-                        store.push(&bytes).map_err(temporary)?;
+                        store.push(&bytes).map_err(temporary_error)?;
                         kept.push(sample);
                     }
                     Err(error) => unreadable.push(error),
@@ -71,17 +73,17 @@ impl Cache {
         Ok(Cache { samples: kept, unreadable, image_len, store })
     }
 
-    /// The samples that could be read, in order.
+    /// Returns the samples that could be read, in order.
     pub fn samples(&self) -> &[Sample] {
         &self.samples
     }
 
-    /// Returns why the other images could not be read, in their order.
+    /// Returns the errors of the images that could not be read, in order.
     pub fn unreadable(&self) -> &[ImageError] {
         &self.unreadable
     }
 
-    /// Bytes of one image: `side * side * 3`.
+    /// Returns the number of bytes per image, `side_px * side_px * 3`.
     pub fn image_len(&self) -> usize {
         self.image_len
     }
@@ -93,7 +95,7 @@ impl Images for Cache {
     }
 
     /// # Panics
-    /// If there is no such image, or `image` has another length than [`Cache::image_len`].
+    /// If the index is out of range, or the length of `image` is not [`Cache::image_len`].
     fn read(&self, i: usize, image: &mut [u8]) -> Result<(), ImageError> {
         assert!(i < self.samples.len() && image.len() == self.image_len, "image {i} of {}", self.samples.len());
         match &self.store {
@@ -101,7 +103,7 @@ impl Images for Cache {
                 image.copy_from_slice(&bytes[i * self.image_len..][..self.image_len]);
                 Ok(())
             }
-            Store::File(file) => read_at(file, image, (i * self.image_len) as u64).map_err(temporary),
+            Store::File(file) => read_at(file, image, (i * self.image_len) as u64).map_err(temporary_error),
         }
     }
 }
@@ -132,8 +134,9 @@ impl Store {
     }
 }
 
-fn temporary(source: io::Error) -> ImageError {
-    let path = format!("a temporary file in {}", std::env::temp_dir().display());
+/// Adds the folder to an error of the temporary file, which has no name.
+fn temporary_error(source: io::Error) -> ImageError {
+    let path = std::env::temp_dir();
     ImageError::Read { path, source }
 }
 
@@ -153,12 +156,12 @@ fn read_at(file: &File, mut to: &mut [u8], mut from: u64) -> io::Result<()> {
     Ok(())
 }
 
-/// Half of the memory that the system says is available; none where it does not say.
+/// Returns half of the available memory; `None` if the system does not report it.
 fn free_memory_share() -> Option<u64> {
     let text = std::fs::read_to_string("/proc/meminfo").ok()?;
     let line = text.lines().find(|line| line.starts_with("MemAvailable:"))?;
     let kibibytes: f64 = line.split_whitespace().nth(1)?.parse().ok()?;
-    Some((kibibytes * 1024.0 * MEMORY_SHARE) as u64)
+    Some((kibibytes * 1024.0 * MEMORY_FRACTION) as u64)
 }
 
 #[cfg(test)]
@@ -168,13 +171,13 @@ mod tests {
     use std::sync::atomic::{AtomicUsize, Ordering};
 
     #[test]
-    fn memory_and_file_give_the_same_images_and_unreadable_ones_are_left_out() {
+    fn reads_the_same_images_from_memory_and_file_without_unreadable_ones() {
         let folder = tempfile::tempdir().unwrap();
         let mut samples = Vec::new();
         for i in 0..7_u8 {
             let path = folder.path().join(format!("{i}.png"));
             if i == 3 {
-                std::fs::write(&path, "no image").unwrap();
+                std::fs::write(&path, "not an image").unwrap();
             } else {
                 image::RgbImage::from_pixel(5, 4, image::Rgb([i, 10, 20])).save(&path).unwrap();
             }
@@ -192,7 +195,7 @@ mod tests {
             assert!(cache.unreadable().len() == 1 && cache.unreadable()[0].to_string().contains("3.png"));
             let mut image = [0; 12];
             cache.read(3, &mut image).unwrap();
-            assert_eq!(image, [4, 10, 20].repeat(4)[..], "the fourth that could be read");
+            assert_eq!(image, [4, 10, 20].repeat(4)[..], "the fourth readable image");
             assert_eq!(cache.samples().len(), 6);
         }
     }

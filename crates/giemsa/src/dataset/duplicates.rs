@@ -1,4 +1,4 @@
-//! Images that are in two sets, found by their content.
+//! Finds images that are in two sets, by their content.
 
 use crate::image::ImageError;
 use crate::preprocess::Images;
@@ -6,11 +6,11 @@ use rayon::prelude::*;
 use sha2::{Digest, Sha256};
 use std::collections::HashMap;
 
-/// Pairs of (index in the first set, index in the second) of images that are the same once decoded and resized, in the
-/// order of the second; so a copy is found under another name, or saved anew without loss.
+/// Returns pairs of (index in the first set, index in the second set) of images with equal pixels after preprocessing, in
+/// the order of the second set. This finds copies under other names and in other lossless formats.
 ///
 /// # Errors
-/// When an image cannot be read back.
+/// If an image cannot be read back.
 pub fn find_duplicates(
     first: &dyn Images,
     second: &dyn Images,
@@ -47,7 +47,7 @@ mod tests {
     }
 
     #[test]
-    fn finds_what_is_in_both() {
+    fn finds_images_in_both_sets() {
         assert_eq!(find_duplicates(&Greys(&[1, 2, 3]), &Greys(&[9, 3, 1]), 4).unwrap(), [(2, 1), (0, 2)]);
         assert_eq!(find_duplicates(&Greys(&[1]), &Greys(&[2]), 4).unwrap(), []);
     }

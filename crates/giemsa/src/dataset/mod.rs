@@ -1,62 +1,40 @@
-//! Folders of class folders: scanning, patients, splits, statistics, the decoded cache, augmentation, batches.
+//! Folders of labelled images: scanning, patients, splits, statistics, the cache of decoded images and augmentation.
 
 pub mod augment;
-pub mod cache;
+mod cache;
+mod digest;
 pub mod duplicates;
+mod error;
 pub mod patients;
 pub mod scan;
+pub mod selection;
 pub mod split;
+pub mod split_folders;
 pub mod statistics;
 mod subset;
 
 pub use cache::Cache;
+pub use digest::sha256_of_samples;
+pub use error::DatasetError;
 pub use subset::Subset;
 
 use crate::classes::Class;
-use crate::image::ImageError;
 use crate::preprocess::Images;
 use std::path::PathBuf;
 
-/// One labelled image of a data set.
+/// A labelled image file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Sample {
-    /// Where it is.
+    /// The file.
     pub path: PathBuf,
-    /// The class whose folder it lies in.
+    /// The class of its folder.
     pub class: Class,
-    /// `C33` for `C33P1thinF_….png`; none where the name does not say.
+    /// The patient, such as `C33` for `C33P1thinF_….png`; `None` if it is unknown.
     pub patient: Option<String>,
 }
 
 /// A set of preprocessed images with known classes.
 pub trait LabelledImages: Images {
-    /// Returns the class of one image.
+    /// Returns the class of an image.
     fn class(&self, index: usize) -> Class;
-}
-
-/// A data folder that cannot be used.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum DatasetError {
-    /// An image cannot be read.
-    #[error(transparent)]
-    Image(#[from] ImageError),
-    /// A folder or file cannot be read or written.
-    #[error("{path}: {source}")]
-    Io {
-        /// The folder or file.
-        path: String,
-        /// Why.
-        source: std::io::Error,
-    },
-    /// The folder does not hold what it should.
-    #[error("{path}: expected {expected}, found {found}")]
-    Content {
-        /// The folder.
-        path: String,
-        /// What it should hold.
-        expected: String,
-        /// What it holds.
-        found: String,
-    },
 }

@@ -1,55 +1,110 @@
-//! Looks through folders of class folders. What an image's class is, its folder says; what it is of, its content says
-//! later: scanning opens no file.
+//! Scans folders of class folders. The folder determines the class of an image; no file is opened.
 
 use super::patients::PatientSource;
 use super::{DatasetError, Sample};
 use crate::classes::Class;
+use serde::{Deserialize, Serialize};
+use std::io;
 use std::path::{Path, PathBuf};
 
+/// The names of the two class folders, in any case.
+///
+/// ```
+/// use giemsa::classes::Class;
+/// use giemsa::dataset::scan::ClassFolders;
+/// let folders = ClassFolders { positive: "infected".into(), negative: "healthy".into() };
+/// assert_eq!(folders.class_of("Infected"), Some(Class::Parasitized));
+/// assert_eq!(folders.class_of("other"), None);
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ClassFolders {
+    /// The folder of parasitized cells.
+    pub positive: String,
+    /// The folder of uninfected cells.
+    pub negative: String,
+}
+
+impl Default for ClassFolders {
+    /// Returns `Parasitized` and `Uninfected`, the names in the NIH data set.
+    fn default() -> ClassFolders {
+        let [positive, negative] = Class::ALL.map(|class| class.name().to_owned());
+        ClassFolders { positive, negative }
+    }
+}
+
+impl ClassFolders {
+    /// Returns the class of a folder, ignoring case; `None` if it is neither.
+    pub fn class_of(&self, folder_name: &str) -> Option<Class> {
+        let name = folder_name.to_lowercase();
+        Class::ALL.into_iter().find(|&class| self.name_of(class).to_lowercase() == name)
+    }
+
+    /// Returns the folder name of a class.
+    pub fn name_of(&self, class: Class) -> &str {
+        match class {
+            Class::Parasitized => &self.positive,
+            Class::Uninfected => &self.negative,
+        }
+    }
+}
+
 /// A class folder of any name.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ClassFolder {
-    /// The folder's name.
+    /// The part that contains it, such as `Train`; `None` if the data set is not divided.
+    pub part: Option<String>,
+    /// The name of the folder.
     pub name: String,
-    /// Its files, sorted.
+    /// The files in it, sorted.
     pub files: Vec<PathBuf>,
 }
 
-/// What a data folder holds.
-#[derive(Clone, Debug)]
+impl ClassFolder {
+    /// Returns the name with its part, such as `Train/Parasitized`.
+    pub fn label(&self) -> String {
+        self.part.iter().chain([&self.name]).cloned().collect::<Vec<_>>().join("/")
+    }
+}
+
+/// The images of a data folder.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Layout {
     /// `DIR/{class}/…`.
     Classes(Vec<Sample>),
-    /// `DIR/{Train,Test}/{class}/…`, the names in any case; `Validation` or `Val` is as good as `Test`.
+    /// `DIR/{Train,Test}/{class}/…`, in any case; also `Training`, and `Validation`, `Valid` or `Val`.
     Parts {
-        /// To learn from.
+        /// The training set.
         train: Vec<Sample>,
-        /// To measure on.
+        /// The test set.
         test: Vec<Sample>,
     },
 }
 
-/// Names that archives and desktops leave behind.
+const TRAINING_NAMES: &[&str] = &["train", "training"];
+const TEST_NAMES: &[&str] = &["test", "validation", "val", "valid"];
+
+/// Returns whether archive programs or desktops leave files of this name behind.
 fn is_ignored(name: &str) -> bool {
     name.starts_with('.') || ["__MACOSX", "Thumbs.db", "desktop.ini"].iter().any(|n| n.eq_ignore_ascii_case(name))
 }
 
-/// The entries of a folder that are worth a look, sorted: folders, then files.
+fn read_error(path: &Path, source: io::Error) -> DatasetError {
+    match source.kind() {
+        io::ErrorKind::NotFound => DatasetError::NotFound { path: path.to_owned() },
+        _ => DatasetError::io(path, source),
+    }
+}
+
+/// Lists the folders and the files in a folder, each sorted by the bytes of their names.
 fn entries(folder: &Path) -> Result<(Vec<PathBuf>, Vec<PathBuf>), DatasetError> {
-    let io = |source| DatasetError::Io { path: folder.display().to_string(), source };
     if folder.is_file() {
-        let found = "a file".to_owned();
-        return Err(DatasetError::Content {
-            path: folder.display().to_string(),
-            expected: "a folder".to_owned(),
-            found,
-        });
+        return Err(DatasetError::NotAFolder { path: folder.to_owned() });
     }
     let (mut folders, mut files) = (Vec::new(), Vec::new());
-    for entry in std::fs::read_dir(folder).map_err(io)? {
-        let entry = entry.map_err(io)?;
+    for entry in std::fs::read_dir(folder).map_err(|source| read_error(folder, source))? {
+        let entry = entry.map_err(|source| DatasetError::io(folder, source))?;
         let path = entry.path();
-        // A link is whatever it leads to; anything else needs no look at the file itself.
+        // Symbolic links are followed. Any other entry has its type in the listing and needs no system call.
         let is_folder = match entry.file_type() {
             Ok(kind) if !kind.is_symlink() => kind.is_dir(),
             _ => path.is_dir(),
@@ -60,7 +115,6 @@ fn entries(folder: &Path) -> Result<(Vec<PathBuf>, Vec<PathBuf>), DatasetError> 
             (false, false) => files.push(path),
         }
     }
-    // All lie in one folder, so their order is that of the bytes of their names.
     folders.sort_unstable_by(|a, b| a.as_os_str().cmp(b.as_os_str()));
     files.sort_unstable_by(|a, b| a.as_os_str().cmp(b.as_os_str()));
     Ok((folders, files))
@@ -70,98 +124,115 @@ fn name_of(path: &Path) -> String {
     path.file_name().unwrap_or_default().to_string_lossy().into_owned()
 }
 
-/// All files of a folder and the folders in it, sorted; hidden ones and what desktops leave behind are passed over.
+fn names_of(paths: &[PathBuf]) -> Vec<String> {
+    paths.iter().map(|path| name_of(path)).collect()
+}
+
+/// Lists all files below a folder, sorted, except hidden files and those that desktops leave behind.
 ///
 /// # Errors
-/// When a folder cannot be read.
+/// If a folder cannot be read.
 pub fn files_in(folder: &Path) -> Result<Vec<PathBuf>, DatasetError> {
     let mut found = Vec::new();
     collect_files(folder, &mut Vec::new(), &mut found)?;
     Ok(found)
 }
 
-/// `above` holds the folders that lead here, so that a link to one of them is not followed in circles.
-fn collect_files(folder: &Path, above: &mut Vec<PathBuf>, found: &mut Vec<PathBuf>) -> Result<(), DatasetError> {
-    let here =
-        folder.canonicalize().map_err(|source| DatasetError::Io { path: folder.display().to_string(), source })?;
-    if above.contains(&here) {
+/// Adds the files below `folder`. `ancestors` contains the folders that lead here, so that links cannot form a cycle.
+fn collect_files(folder: &Path, ancestors: &mut Vec<PathBuf>, found: &mut Vec<PathBuf>) -> Result<(), DatasetError> {
+    let canonical = folder.canonicalize().map_err(|source| read_error(folder, source))?;
+    if ancestors.contains(&canonical) {
         return Ok(());
     }
     let (folders, files) = entries(folder)?;
     found.extend(files);
-    above.push(here);
+    ancestors.push(canonical);
     for folder in folders {
-        collect_files(&folder, above, found)?;
+        collect_files(&folder, ancestors, found)?;
     }
-    above.pop();
+    ancestors.pop();
     Ok(())
 }
 
-/// The folders below `folder`, or below the one folder in it, as archives unpack (`cell_images/cell_images/…`).
-fn class_folders(folder: &Path) -> Result<Vec<PathBuf>, DatasetError> {
+/// Lists the folders in `folder`, or those in its only folder, as archives unpack (`cell_images/cell_images/…`).
+fn class_folders(folder: &Path, classes: &ClassFolders) -> Result<Vec<PathBuf>, DatasetError> {
     let (folders, _) = entries(folder)?;
-    match &folders[..] {
-        [only] if Class::from_folder_name(&name_of(only)).is_none() => {
+    let folders = match &folders[..] {
+        [only] if classes.class_of(&name_of(only)).is_none() => {
             let (inner, _) = entries(only)?;
-            Ok(if inner.is_empty() { folders } else { inner })
+            if inner.is_empty() { folders } else { inner }
         }
-        _ => Ok(folders),
+        _ => folders,
+    };
+    if folders.is_empty() {
+        return Err(DatasetError::NoClassFolders { path: folder.to_owned() });
     }
+    Ok(folders)
 }
 
-/// The class folders of any names, with their files.
+/// Finds the folder of the training set and that of the test set.
+fn find_parts(folders: &[PathBuf]) -> (Option<&PathBuf>, Option<&PathBuf>) {
+    let find =
+        |names: &[&str]| folders.iter().find(|path| names.iter().any(|name| name.eq_ignore_ascii_case(&name_of(path))));
+    (find(TRAINING_NAMES), find(TEST_NAMES))
+}
+
+/// Lists the class folders of any names, with their files; the training set first if the data set is divided.
 ///
 /// # Errors
-/// When there is no such folder, it holds no folders, or these hold no files.
+/// If the folder does not exist, or contains no folders or no files in them.
 pub fn scan_any_classes(folder: &Path) -> Result<Vec<ClassFolder>, DatasetError> {
-    let refuse = |found: &str| DatasetError::Content {
-        path: folder.display().to_string(),
-        expected: "a folder of class folders, such as Parasitized/ and Uninfected/".to_owned(),
-        found: found.to_owned(),
-    };
-    let folders = class_folders(folder)?;
-    if folders.is_empty() {
-        return Err(refuse("no folders in it"));
-    }
+    let mut folders = class_folders(folder, &ClassFolders::default())?;
     let mut classes = Vec::new();
-    for path in folders {
-        classes.push(ClassFolder { name: name_of(&path), files: files_in(&path)? });
+    let mut add = |part: Option<&Path>, path: &Path| {
+        classes.push(ClassFolder { part: part.map(name_of), name: name_of(path), files: files_in(path)? });
+        Ok::<(), DatasetError>(())
+    };
+    if let (Some(training), Some(_)) = find_parts(&folders) {
+        let training = training.clone();
+        folders.sort_by_key(|path| *path != training);
+        for part in &folders {
+            match entries(part)?.0.as_slice() {
+                [] => add(None, part)?,
+                inner => inner.iter().try_for_each(|path| add(Some(part), path))?,
+            }
+        }
+    } else {
+        folders.iter().try_for_each(|path| add(None, path))?;
     }
     if classes.iter().all(|class| class.files.is_empty()) {
-        return Err(refuse("no files in them"));
+        return Err(DatasetError::NoImages { path: folder.to_owned() });
     }
     Ok(classes)
 }
 
-/// The labelled images of `DIR/{Parasitized,Uninfected}/…`, the names in any case: class by class, sorted.
+/// Lists the labelled images of `DIR/{class}/…`: positive images first, sorted by path within each class.
 ///
 /// # Errors
-/// When there is no such folder, a class is missing or empty, or there are folders of other names.
-pub fn scan_classes(folder: &Path, patients: &PatientSource) -> Result<Vec<Sample>, DatasetError> {
-    let refuse = |found: String| DatasetError::Content {
-        path: folder.display().to_string(),
-        expected: "the two class folders Parasitized and Uninfected with images in them".to_owned(),
-        found,
-    };
-    let folders = class_folders(folder)?;
-    let names = || folders.iter().map(|path| name_of(path)).collect::<Vec<_>>().join(", ");
-    if folders.is_empty() {
-        return Err(refuse("no folders in it".to_owned()));
-    }
-    if folders.iter().any(|path| Class::from_folder_name(&name_of(path)).is_none()) {
-        return Err(refuse(names()));
+/// If the folder does not exist, a class is missing or empty, or there are other folders.
+pub fn scan_classes(
+    folder: &Path,
+    classes: &ClassFolders,
+    patients: &PatientSource,
+) -> Result<Vec<Sample>, DatasetError> {
+    let folders = class_folders(folder, classes)?;
+    let path = || folder.to_owned();
+    if folders.iter().any(|path| classes.class_of(&name_of(path)).is_none()) {
+        let expected = vec![classes.positive.clone(), classes.negative.clone()];
+        return Err(DatasetError::UnexpectedFolders { path: path(), expected, found: names_of(&folders) });
     }
     if folders.len() > Class::ALL.len() {
-        return Err(refuse(format!("one class more than once: {}", names())));
+        return Err(DatasetError::DuplicateClass { path: path(), found: names_of(&folders) });
     }
     let mut samples = Vec::new();
     for class in Class::ALL {
-        let Some(path) = folders.iter().find(|path| Class::from_folder_name(&name_of(path)) == Some(class)) else {
-            return Err(refuse(format!("only {}", names())));
+        let Some(class_folder) = folders.iter().find(|path| classes.class_of(&name_of(path)) == Some(class)) else {
+            let missing = classes.name_of(class).to_owned();
+            return Err(DatasetError::MissingClass { path: path(), missing, found: names_of(&folders) });
         };
-        let files = files_in(path)?;
+        let files = files_in(class_folder)?;
         if files.is_empty() {
-            return Err(refuse(format!("{} without images", path.display())));
+            return Err(DatasetError::NoImages { path: class_folder.clone() });
         }
         let sample = |path: PathBuf| Sample { patient: patients.patient_of(&path), path, class };
         samples.extend(files.into_iter().map(sample));
@@ -169,30 +240,27 @@ pub fn scan_classes(folder: &Path, patients: &PatientSource) -> Result<Vec<Sampl
     Ok(samples)
 }
 
-/// The labelled images of either layout.
+/// Lists the labelled images of a folder in either [`Layout`].
 ///
 /// # Errors
-/// As [`scan_classes`]; and when one part is there without the other, or something beside the two.
-pub fn scan_layout(folder: &Path, patients: &PatientSource) -> Result<Layout, DatasetError> {
-    let folders = class_folders(folder)?;
-    let named = |names: &[&str]| {
-        let is_one = |path: &&PathBuf| names.iter().any(|name| name.eq_ignore_ascii_case(&name_of(path)));
-        folders.iter().find(is_one)
+/// As [`scan_classes`], or if only one of the two parts exists, or other folders exist beside them.
+pub fn scan_layout(folder: &Path, classes: &ClassFolders, patients: &PatientSource) -> Result<Layout, DatasetError> {
+    let folders = class_folders(folder, classes)?;
+    let missing_part = |missing, found: &Path| {
+        Err(DatasetError::MissingPart { path: folder.to_owned(), missing, found: name_of(found) })
     };
-    match (named(&["train", "training"]), named(&["test", "validation", "val", "valid"])) {
-        (None, None) => Ok(Layout::Classes(scan_classes(folder, patients)?)),
-        (Some(_), Some(_)) if folders.len() > 2 => Err(DatasetError::Content {
-            path: folder.display().to_string(),
-            expected: "two parts, such as Train and Test".to_owned(),
-            found: folders.iter().map(|path| name_of(path)).collect::<Vec<_>>().join(", "),
+    match find_parts(&folders) {
+        (None, None) => Ok(Layout::Classes(scan_classes(folder, classes, patients)?)),
+        (Some(train), None) => missing_part("Test", train),
+        (None, Some(test)) => missing_part("Train", test),
+        (Some(_), Some(_)) if folders.len() > 2 => Err(DatasetError::UnexpectedFolders {
+            path: folder.to_owned(),
+            expected: vec!["Train".to_owned(), "Test".to_owned()],
+            found: names_of(&folders),
         }),
-        (Some(train), Some(test)) => {
-            Ok(Layout::Parts { train: scan_classes(train, patients)?, test: scan_classes(test, patients)? })
-        }
-        (train, _) => Err(DatasetError::Content {
-            path: folder.display().to_string(),
-            expected: "Train and Test (or Validation) side by side".to_owned(),
-            found: format!("only {}", if train.is_some() { "Train" } else { "Test" }),
+        (Some(train), Some(test)) => Ok(Layout::Parts {
+            train: scan_classes(train, classes, patients)?,
+            test: scan_classes(test, classes, patients)?,
         }),
     }
 }
@@ -211,12 +279,16 @@ mod tests {
         folder
     }
 
+    fn scan(folder: &Path) -> Result<Layout, DatasetError> {
+        scan_layout(folder, &ClassFolders::default(), &PatientSource::FileName)
+    }
+
     fn names(samples: &[Sample]) -> Vec<String> {
         samples.iter().map(|sample| name_of(&sample.path)).collect()
     }
 
     #[test]
-    fn both_layouts_are_read_in_any_case_and_what_desktops_leave_is_passed_over() {
+    fn reads_both_layouts_in_any_case_and_ignores_files_of_desktops() {
         let flat = folder_with(&[
             "uninfected/C2_b.png",
             "PARASITIZED/C1_a.png",
@@ -225,7 +297,7 @@ mod tests {
             "__MACOSX/x.png",
             ".git/y",
         ]);
-        let Layout::Classes(samples) = scan_layout(flat.path(), &PatientSource::FileName).unwrap() else { panic!() };
+        let Layout::Classes(samples) = scan(flat.path()).unwrap() else { panic!() };
         assert_eq!(names(&samples), ["C1_a.png", "C2_b.png"]);
         assert_eq!(samples[0].patient.as_deref(), Some("C1"));
         assert_eq!(samples[0].class, Class::Parasitized);
@@ -236,9 +308,7 @@ mod tests {
             "validation/Parasitized/c.png",
             "validation/Uninfected/d.png",
         ]);
-        let Layout::Parts { train, test } = scan_layout(parts.path(), &PatientSource::FileName).unwrap() else {
-            panic!()
-        };
+        let Layout::Parts { train, test } = scan(parts.path()).unwrap() else { panic!() };
         assert_eq!(
             (names(&train), names(&test)),
             (vec!["a.png".into(), "b.png".into()], vec!["c.png".into(), "d.png".into()])
@@ -246,43 +316,46 @@ mod tests {
     }
 
     #[test]
-    fn a_folder_in_a_folder_is_looked_into() {
+    fn looks_into_the_only_folder_of_a_folder() {
         let folder = folder_with(&["cell_images/Parasitized/a.png", "cell_images/Uninfected/b.png"]);
-        assert_eq!(scan_classes(folder.path(), &PatientSource::FileName).unwrap().len(), 2);
+        assert!(matches!(scan(folder.path()).unwrap(), Layout::Classes(samples) if samples.len() == 2));
         assert_eq!(scan_any_classes(folder.path()).unwrap().len(), 2);
     }
 
     #[test]
-    fn what_is_wrong_with_a_folder_is_said() {
+    fn reports_each_fault_of_a_folder() {
         let two_parts =
             ["Train/Parasitized/a.png", "Train/Uninfected/b.png", "Test/Parasitized/c.png", "Test/Uninfected/d.png"];
         let three_parts = [&two_parts[..], &["Val/Parasitized/e.png"]].concat();
         let cases: [(&[&str], &str); 8] = [
             (&three_parts, "found Test, Train, Val"),
-            (&["Parasitized/a.png", "Uninfected/b.png", "parasitized/c.png"], "found one class more than once"),
-            (&["a.png"], "found no folders in it"),
+            (
+                &["Parasitized/a.png", "Uninfected/b.png", "parasitized/c.png"],
+                "several folders for one class: Parasitized, Uninfected, parasitized",
+            ),
+            (&["a.png"], "no class folders"),
             (&["Parasitized/a.png"], "found only Parasitized"),
-            (&["Parasitized/a.png", "Uninfected/.hidden"], "Uninfected without images"),
-            (&["cats/a.png", "dogs/b.png"], "found cats, dogs"),
+            (&["Parasitized/a.png", "Uninfected/.hidden"], "Uninfected: no images in this folder"),
+            (&["cats/a.png", "dogs/b.png"], "expected the folders Parasitized and Uninfected, found cats, dogs"),
             (&["Parasitized/a.png", "Uninfected/b.png", "Other/c.png"], "Other, Parasitized, Uninfected"),
-            (&["Train/Parasitized/a.png", "more/b.png"], "found only Train"),
+            (&["Train/Parasitized/a.png", "more/b.png"], "no folder Test beside Train"),
         ];
         for (files, expected) in cases {
             let folder = folder_with(files);
-            let message = scan_layout(folder.path(), &PatientSource::FileName).unwrap_err().to_string();
-            assert!(message.contains(expected), "{message} does not say {expected}");
+            let message = scan(folder.path()).unwrap_err().to_string();
+            assert!(message.contains(expected), "{expected} is not in {message}");
             assert!(message.contains(&folder.path().display().to_string()), "{message}");
         }
-        let message = scan_layout(Path::new("/no/such"), &PatientSource::FileName).unwrap_err().to_string();
-        assert!(message.contains("/no/such") && message.contains("No such file"), "{message}");
+        let message = scan(Path::new("/no/such")).unwrap_err().to_string();
+        assert!(message.contains("/no/such") && message.contains("no such folder"), "{message}");
     }
 
     #[cfg(unix)]
     #[test]
-    fn links_are_followed_but_not_in_circles() {
+    fn follows_links_but_no_cycles() {
         let folder = folder_with(&["Parasitized/a.png", "Uninfected/b.png", "elsewhere/c.png"]);
         let class = folder.path().join("Parasitized");
-        std::os::unix::fs::symlink(&class, class.join("circle")).unwrap();
+        std::os::unix::fs::symlink(&class, class.join("cycle")).unwrap();
         std::os::unix::fs::symlink(folder.path().join("elsewhere"), class.join("more")).unwrap();
         let files: Vec<String> = files_in(&class).unwrap().iter().map(|path| name_of(path)).collect();
         assert_eq!(files, ["a.png", "c.png"]);
@@ -290,13 +363,35 @@ mod tests {
 
     #[cfg(unix)]
     #[test]
-    fn names_that_are_not_utf_8_are_kept() {
+    fn keeps_names_that_are_not_utf_8() {
         use std::os::unix::ffi::OsStrExt;
         let folder = folder_with(&["Parasitized/a.png", "Uninfected/b.png"]);
         let odd = folder.path().join("Uninfected").join(std::ffi::OsStr::from_bytes(b"C5\xff.png"));
         std::fs::write(&odd, "x").unwrap();
-        let samples = scan_classes(folder.path(), &PatientSource::FileName).unwrap();
+        let samples = scan_classes(folder.path(), &ClassFolders::default(), &PatientSource::FileName).unwrap();
         let found = samples.iter().find(|sample| sample.path == odd).unwrap();
         assert_eq!(found.patient.as_deref(), Some("C5"));
+    }
+
+    #[test]
+    fn reads_class_folders_of_other_names() {
+        let folder = folder_with(&["x/Infected/C1_a.png", "x/übrige/C2_b.png"]);
+        let classes = ClassFolders { positive: "infected".into(), negative: "Übrige".into() };
+        let samples = scan_classes(folder.path(), &classes, &PatientSource::FileName).unwrap();
+        let found: Vec<_> = samples.iter().map(|sample| (name_of(&sample.path), sample.class)).collect();
+        assert_eq!(found, [("C1_a.png".into(), Class::Parasitized), ("C2_b.png".into(), Class::Uninfected)]);
+        let error = scan(folder.path()).unwrap_err();
+        assert!(error.to_string().contains("found Infected, übrige"), "{error}");
+    }
+
+    #[test]
+    fn lists_class_folders_of_any_names_by_part() {
+        let labels = |files: &[&str]| -> Vec<String> {
+            scan_any_classes(folder_with(files).path()).unwrap().iter().map(ClassFolder::label).collect()
+        };
+        assert_eq!(labels(&["ring/a.png", "other/b.png"]), ["other", "ring"]);
+        let divided = ["Test/b/1.png", "Train/b/2.png", "Train/a/3.png", "Validation/a/4.png", "notes/5.txt"];
+        assert_eq!(labels(&divided), ["Train/a", "Train/b", "Test/b", "Validation/a", "notes"]);
+        assert_eq!(labels(&["train/1.png", "test/2.png"]), ["train", "test"]);
     }
 }

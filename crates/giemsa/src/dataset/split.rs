@@ -1,49 +1,47 @@
-//! Splits: by patient, so that no patient is on both sides, or by image, as the tutorial did.
+//! Splits a data set by patient, so that no patient is in two parts, or by image.
 
 use super::{DatasetError, Sample};
+use crate::classes::Class;
+use crate::image::{ImageError, read_size};
 use crate::random::Random;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-/// What stays together in a split.
+/// The unit that a split keeps together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SplitBy {
     /// All images of a patient.
     Patient,
-    /// Nothing: cells of one patient come to lie on both sides, and figures come out too good.
+    /// Single images. Cells of one patient are then in both parts, and metrics come out too high.
     Image,
 }
 
-/// Images that stay together, with how many of each class there are.
+/// Images that stay together.
 struct Group {
     members: Vec<usize>,
+    /// The number of images per class index.
     counts: [usize; 2],
 }
 
 impl Group {
     fn is_infected(&self) -> bool {
-        self.counts[0] > 0
+        self.counts[Class::Parasitized.index()] > 0
     }
 }
 
-fn refuse(expected: impl Into<String>, found: impl Into<String>) -> DatasetError {
-    DatasetError::Content { path: "data set".to_owned(), expected: expected.into(), found: found.into() }
-}
-
-/// The groups in random order.
-fn groups(samples: &[Sample], by: SplitBy, seed: u64) -> Result<Vec<Group>, DatasetError> {
+/// Groups the samples, in random order, and returns the indices of files that belong to no group: those of unknown
+/// patients that are not images either.
+fn groups(samples: &[Sample], by: SplitBy, seed: u64) -> Result<(Vec<Group>, Vec<usize>), DatasetError> {
     let mut by_key: BTreeMap<(&str, usize), Group> = BTreeMap::new();
+    let mut ungrouped = Vec::new();
     for (i, sample) in samples.iter().enumerate() {
         let key = match (by, &sample.patient) {
             (SplitBy::Image, _) => ("", i),
             (SplitBy::Patient, Some(patient)) => (&patient[..], 0),
-            (SplitBy::Patient, None) => {
-                return Err(DatasetError::Content {
-                    path: sample.path.display().to_string(),
-                    expected: "a file name that tells the patient, as C33P1….png does".to_owned(),
-                    found: "none (--patients or --patient-pattern can tell it; --split-by image does without)"
-                        .to_owned(),
-                });
+            (SplitBy::Patient, None) if is_not_an_image(sample) => {
+                ungrouped.push(i);
+                continue;
             }
+            (SplitBy::Patient, None) => return Err(DatasetError::UnknownPatient { path: sample.path.clone() }),
         };
         let group = by_key.entry(key).or_insert_with(|| Group { members: Vec::new(), counts: [0; 2] });
         group.members.push(i);
@@ -51,32 +49,43 @@ fn groups(samples: &[Sample], by: SplitBy, seed: u64) -> Result<Vec<Group>, Data
     }
     let mut groups: Vec<Group> = by_key.into_values().collect();
     Random::keyed(&[seed, u64::from_le_bytes(*b"grouping")]).shuffle(&mut groups);
-    Ok(groups)
+    Ok((groups, ungrouped))
 }
 
-/// Splits into a larger part and one that holds about `fraction` of the images of each class; both keep the samples'
-/// order. By patient, infected and healthy patients are shared out evenly.
+/// Returns whether the content of a file is not an image. A file that cannot be opened may be one.
+fn is_not_an_image(sample: &Sample) -> bool {
+    !matches!(read_size(&sample.path), Ok(_) | Err(ImageError::Read { .. }))
+}
+
+/// Splits samples into a larger part and a smaller one with about `fraction` of the images of each class.
+///
+/// Both parts keep the order of the samples. A split by patient is stratified: infected and uninfected patients are
+/// divided separately. A file that is not an image and whose name contains no patient goes to the larger part, where
+/// [`Cache::unreadable`](super::Cache::unreadable) reports it.
 ///
 /// # Errors
-/// When patients are asked for and a name does not tell one, or one part would lack a class.
+/// If the patient of an image is unknown in a split by patient, or a part would lack a class.
 ///
 /// # Panics
-/// When `fraction` is not between 0 and 1.
+/// If `fraction` is not between 0 and 1.
 pub fn split(
     samples: Vec<Sample>,
     fraction: f64,
     by: SplitBy,
     seed: u64,
 ) -> Result<(Vec<Sample>, Vec<Sample>), DatasetError> {
-    assert!(fraction > 0.0 && fraction < 1.0, "a fraction between 0 and 1");
+    assert!(fraction > 0.0 && fraction < 1.0, "the fraction must be between 0 and 1");
     let mut taken = vec![false; samples.len()];
-    let groups = groups(&samples, by, seed)?;
+    let (groups, _) = groups(&samples, by, seed)?;
     if groups.len() < 2 {
-        let one = if by == SplitBy::Patient { "one patient only" } else { "one image only" };
-        return Err(refuse("at least two patients (or --split-by image)", one));
+        let (required, found) = (2, groups.len());
+        return Err(match by {
+            SplitBy::Patient => DatasetError::TooFewPatients { required, found },
+            SplitBy::Image => DatasetError::TooFewImages { required, found },
+        });
     }
-    let (infected, healthy): (Vec<Group>, Vec<Group>) = groups.into_iter().partition(Group::is_infected);
-    for stratum in [infected, healthy] {
+    let (infected, uninfected): (Vec<Group>, Vec<Group>) = groups.into_iter().partition(Group::is_infected);
+    for stratum in [infected, uninfected] {
         for group in nearest_to_fraction(&stratum, fraction) {
             group.members.iter().for_each(|&i| taken[i] = true);
         }
@@ -85,17 +94,16 @@ pub fn split(
     for (sample, taken) in samples.into_iter().zip(taken) {
         if taken { parts.1.push(sample) } else { parts.0.push(sample) }
     }
-    for (part, name) in [(&parts.0, "larger"), (&parts.1, "smaller")] {
-        if let Some(class) = missing_class(part) {
-            let found = format!("no {class} in the {name} part of this split");
-            return Err(refuse("patients of both classes for both parts", found));
+    for (samples, part) in [(&parts.0, "larger"), (&parts.1, "smaller")] {
+        if let Some(class) = missing_class(samples) {
+            return Err(DatasetError::ClassMissingFromPart { class, part });
         }
     }
     Ok(parts)
 }
 
-/// Some of the groups, in their order, that together hold about `fraction` of the images: where there are several, at
-/// least one and not all.
+/// Selects groups, in their order, that together contain about `fraction` of the images; of several groups at least one
+/// and not all.
 fn nearest_to_fraction(groups: &[Group], fraction: f64) -> Vec<&Group> {
     let size = |group: &&Group| group.members.len();
     let wanted = fraction * groups.iter().map(|group| group.members.len()).sum::<usize>() as f64;
@@ -113,23 +121,29 @@ fn nearest_to_fraction(groups: &[Group], fraction: f64) -> Vec<&Group> {
     taken
 }
 
-fn missing_class(samples: &[Sample]) -> Option<crate::classes::Class> {
-    crate::classes::Class::ALL.into_iter().find(|&class| samples.iter().all(|sample| sample.class != class))
+fn missing_class(samples: &[Sample]) -> Option<Class> {
+    Class::ALL.into_iter().find(|&class| samples.iter().all(|sample| sample.class != class))
 }
 
-/// The fold, in 0..k, of each sample: patients stay together, and the folds have about as many images of each class.
+/// Returns the fold of each sample, in 0..k, with each patient in one fold and about equal folds in both classes.
 ///
-/// The largest patients are dealt first, each to the fold that is emptiest in its classes.
+/// Patients are assigned in the order of their size, each to the fold that is emptiest in its classes.
 ///
 /// # Errors
-/// When a name does not tell the patient, there are fewer patients than folds, or a fold would lack a class.
+/// If the patient of a sample is unknown, there are fewer patients than folds, or a fold would lack a class.
+///
+/// # Panics
+/// If `k` is less than 2.
 pub fn folds(samples: &[Sample], k: usize, seed: u64) -> Result<Vec<usize>, DatasetError> {
-    let mut groups = groups(samples, SplitBy::Patient, seed)?;
-    if k < 2 || groups.len() < k {
-        let expected = format!("at least 2 folds and as many patients as folds ({k})");
-        return Err(refuse(expected, format!("{} patients", groups.len())));
+    assert!(k >= 2, "a cross-validation has at least 2 folds");
+    let (mut groups, ungrouped) = groups(samples, SplitBy::Patient, seed)?;
+    if let Some(&first) = ungrouped.first() {
+        return Err(DatasetError::UnknownPatient { path: samples[first].path.clone() });
     }
-    // The sort is stable, so patients of one size stay in random order.
+    if groups.len() < k {
+        return Err(DatasetError::TooFewPatients { required: k, found: groups.len() });
+    }
+    // The sort is stable, so patients of equal size stay in random order.
     groups.sort_by_key(|group| std::cmp::Reverse(group.members.len()));
     let totals: [usize; 2] = [0, 1].map(|c| groups.iter().map(|group| group.counts[c]).sum::<usize>().max(1));
     let mut filled = vec![[0_usize; 2]; k];
@@ -144,27 +158,26 @@ pub fn folds(samples: &[Sample], k: usize, seed: u64) -> Result<Vec<usize>, Data
         group.members.iter().for_each(|&i| fold_of[i] = emptiest);
     }
     for (fold, counts) in filled.iter().enumerate() {
-        if let Some(class) = crate::classes::Class::ALL.into_iter().find(|class| counts[class.index()] == 0) {
-            let expected = format!("patients of both classes for each of {k} folds");
-            return Err(refuse(expected, format!("no {class} left for fold {}", fold + 1)));
+        if let Some(class) = Class::ALL.into_iter().find(|class| counts[class.index()] == 0) {
+            return Err(DatasetError::ClassMissingFromFold { class, fold: fold + 1, folds: k });
         }
     }
     Ok(fold_of)
 }
 
-/// How many patients there are among some samples.
+/// Counts the known patients of some samples.
 pub fn patient_count(samples: &[Sample]) -> usize {
-    let patients: std::collections::BTreeSet<&str> = samples.iter().filter_map(|s| s.patient.as_deref()).collect();
+    let patients: BTreeSet<&str> = samples.iter().filter_map(|s| s.patient.as_deref()).collect();
     patients.len()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::classes::Class;
-    use std::collections::BTreeSet;
+    use crate::dataset::Cache;
+    use crate::preprocess::{Preprocessing, Resize};
 
-    /// Patients of many sizes: one in four healthy.
+    /// Draws patients of various sizes, one in four uninfected.
     fn samples(patients: usize) -> Vec<Sample> {
         let mut random = Random::keyed(&[1]);
         let mut samples = Vec::new();
@@ -187,7 +200,7 @@ mod tests {
     }
 
     #[test]
-    fn a_split_by_patient_is_disjoint_complete_and_near_its_fraction() {
+    fn splits_by_patient_into_disjoint_parts_near_the_fraction() {
         for seed in 0..30 {
             let all = samples(40);
             let (train, test) = split(all.clone(), 0.3, SplitBy::Patient, seed).unwrap();
@@ -197,15 +210,15 @@ mod tests {
             together.sort();
             expected.sort();
             assert_eq!(together, expected);
-            let share = test.len() as f64 / all.len() as f64;
-            assert!((share - 0.3).abs() < 0.06, "{share}");
-            let healthy = patients(&test).iter().filter(|p| p[1..].parse::<usize>().unwrap() % 4 == 0).count();
-            assert!((1..=6).contains(&healthy), "{healthy} of 10 healthy patients");
+            let fraction = test.len() as f64 / all.len() as f64;
+            assert!((fraction - 0.3).abs() < 0.06, "{fraction}");
+            let uninfected = patients(&test).iter().filter(|p| p[1..].parse::<usize>().unwrap() % 4 == 0).count();
+            assert!((1..=6).contains(&uninfected), "{uninfected} of 10 uninfected patients");
         }
     }
 
     #[test]
-    fn a_split_by_image_meets_its_fraction() {
+    fn splits_by_image_at_the_fraction() {
         let all = samples(10);
         let n = all.len();
         let (_, test) = split(all, 0.3, SplitBy::Image, 3).unwrap();
@@ -213,14 +226,14 @@ mod tests {
     }
 
     #[test]
-    fn a_seed_gives_one_split_and_another_seed_another() {
+    fn repeats_a_split_for_the_same_seed_only() {
         let of = |seed| split(samples(20), 0.3, SplitBy::Patient, seed).unwrap().1;
         assert_eq!(of(1), of(1));
         assert_ne!(of(1), of(2));
     }
 
     #[test]
-    fn folds_keep_patients_together_and_are_even() {
+    fn keeps_each_patient_in_one_of_even_folds() {
         for seed in 0..10 {
             let all = samples(30);
             let fold_of = folds(&all, 5, seed).unwrap();
@@ -238,20 +251,46 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_split_is_said() {
-        let message = |result: Result<_, DatasetError>| result.map(|_: (Vec<_>, Vec<_>)| ()).unwrap_err().to_string();
-        let one = samples(2).into_iter().filter(|s| s.patient.as_deref() == Some("C1")).collect::<Vec<_>>();
-        assert!(message(split(one.clone(), 0.5, SplitBy::Patient, 0)).contains("one patient only"));
+    fn reports_why_samples_cannot_be_split() {
+        let split = |samples: Vec<Sample>| split(samples, 0.5, SplitBy::Patient, 0).unwrap_err();
+        let of_class = |class| samples(20).into_iter().filter(|s| s.class == class).collect::<Vec<_>>();
+        let one: Vec<_> = samples(2).into_iter().filter(|s| s.patient.as_deref() == Some("C1")).collect();
+        assert!(matches!(split(one.clone()), DatasetError::TooFewPatients { required: 2, found: 1 }));
         let mut nameless = samples(4);
         nameless[3].patient = None;
-        assert!(message(split(nameless, 0.5, SplitBy::Patient, 0)).contains("--patients"));
-        let healthy: Vec<_> = samples(20).into_iter().filter(|s| s.class == Class::Uninfected).collect();
-        assert!(message(split(healthy, 0.5, SplitBy::Patient, 0)).contains("no Parasitized"));
-        assert!(folds(&one, 5, 0).unwrap_err().to_string().contains("found 1 patients"));
+        assert!(matches!(split(nameless), DatasetError::UnknownPatient { path } if path.ends_with("C0_3.png")));
+        let class = Class::Parasitized;
+        let missing = split(of_class(Class::Uninfected));
+        assert!(matches!(missing, DatasetError::ClassMissingFromPart { class: found, .. } if found == class));
+
+        let fold = |samples: &[Sample], k| folds(samples, k, 0).unwrap_err();
+        assert!(matches!(fold(&one, 5), DatasetError::TooFewPatients { required: 5, found: 1 }));
         let few: Vec<_> = samples(8)
             .into_iter()
             .filter(|s| s.class == Class::Uninfected || s.patient.as_deref() == Some("C1"))
             .collect();
-        assert!(folds(&few, 4, 0).unwrap_err().to_string().contains("no Parasitized left for fold"));
+        assert!(matches!(fold(&few, 4), DatasetError::ClassMissingFromFold { class: found, .. } if found == class));
+    }
+
+    #[test]
+    fn leaves_a_file_that_is_not_an_image_to_be_reported_as_unreadable() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut samples = samples(4);
+        for sample in &mut samples {
+            let name = sample.path.display().to_string().replace('/', "_");
+            sample.path = folder.path().join(name);
+            image::RgbImage::new(2, 2).save(&sample.path).unwrap();
+        }
+        let path = folder.path().join("bad.png");
+        std::fs::write(&path, "not an image").unwrap();
+        samples.push(Sample { path: path.clone(), class: Class::Uninfected, patient: None });
+        let n = samples.len();
+        let (larger, smaller) = split(samples, 0.3, SplitBy::Patient, 0).unwrap();
+        assert_eq!(larger.len() + smaller.len(), n);
+        let preprocessing = Preprocessing { side_px: 2, resize: Resize::StretchNearest };
+        let cache = Cache::load(larger, &preprocessing, None, &|| ()).unwrap();
+        assert_eq!(cache.unreadable().len(), 1);
+        assert!(cache.unreadable()[0].to_string().contains("bad.png"));
+        assert!(smaller.iter().all(|sample| sample.path != path));
     }
 }

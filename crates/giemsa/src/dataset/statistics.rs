@@ -1,4 +1,4 @@
-//! What a data folder holds: counts, sizes, patients, colour modes, and the files that cannot be read.
+//! Statistics of a data folder: counts, sizes, patients, colour modes, and the files that cannot be read.
 
 use super::patients::PatientSource;
 use super::scan::ClassFolder;
@@ -8,54 +8,66 @@ use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-/// Of all classes.
+/// The statistics of a data folder.
 #[derive(Clone, Debug, PartialEq, Serialize)]
+#[non_exhaustive]
 pub struct Statistics {
-    /// By class, in the order of the folders.
+    /// One per class folder, in the order of the folders.
     pub classes: Vec<ClassStatistics>,
-    /// Of all images together.
+    /// All images together.
     pub all: ClassStatistics,
-    /// How many patients the file names tell.
+    /// The number of known patients.
     pub patients: usize,
-    /// Images whose name tells no patient.
+    /// The number of images whose patient is unknown.
     pub without_patient: usize,
-    /// How the files store their colours, and how many do so.
+    /// The number of images per colour mode.
     pub colour_modes: BTreeMap<ColourMode, usize>,
-    /// Files that could not be read.
+    /// The files that cannot be read.
     pub unreadable: Vec<Unreadable>,
 }
 
-/// Of one class.
+/// The statistics of a class folder.
 #[derive(Clone, Debug, PartialEq, Serialize)]
+#[non_exhaustive]
 pub struct ClassStatistics {
-    /// The folder's name.
+    /// The part that contains the folder, such as `Train`; `None` if the data set is not divided.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub part: Option<String>,
+    /// The name of the folder.
     pub name: String,
-    /// Readable images.
+    /// The number of readable images.
     pub images: usize,
-    /// In pixels.
+    /// The heights, in pixels.
     pub height: Range,
-    /// In pixels.
+    /// The widths, in pixels.
     pub width: Range,
 }
 
-/// Of a length, in pixels; all 0 where there is no image.
+impl ClassStatistics {
+    /// Returns the name with its part, such as `Train/Parasitized`.
+    pub fn label(&self) -> String {
+        self.part.iter().chain([&self.name]).cloned().collect::<Vec<_>>().join("/")
+    }
+}
+
+/// The range of a length, in pixels; 0 if there is no image.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
 pub struct Range {
-    /// The average.
+    /// The mean.
     pub mean: f64,
-    /// The largest.
+    /// The maximum.
     pub max: u32,
-    /// The smallest.
+    /// The minimum.
     pub min: u32,
 }
 
-/// A file that is no usable image.
+/// A file that cannot be read as an image.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Unreadable {
-    /// The file; in JSON, what of its name is not UTF-8 is replaced.
+    /// The file. In JSON, bytes that are not UTF-8 are replaced by U+FFFD.
     #[serde(serialize_with = "lossy")]
     pub path: PathBuf,
-    /// What is wrong with it.
+    /// The reason, without the path.
     pub error: String,
 }
 
@@ -63,7 +75,7 @@ fn lossy<S: serde::Serializer>(path: &Path, serializer: S) -> Result<S::Ok, S::E
     serializer.serialize_str(&path.to_string_lossy())
 }
 
-/// What one readable file tells.
+/// The properties of one readable image.
 struct Measured {
     class: usize,
     width: u32,
@@ -71,7 +83,7 @@ struct Measured {
     colour_mode: ColourMode,
 }
 
-/// Decodes every file, on all threads, and sums up; `progress` is called once a file, from any thread.
+/// Decodes every file on all threads and computes the statistics; `progress` is called once per file, from any thread.
 pub fn measure(classes: &[ClassFolder], patients: &PatientSource, progress: &(dyn Fn() + Sync)) -> Statistics {
     let files: Vec<_> = classes
         .iter()
@@ -81,7 +93,7 @@ pub fn measure(classes: &[ClassFolder], patients: &PatientSource, progress: &(dy
     let decode = |&(class, path): &(usize, &PathBuf)| {
         let decoded = decode_file(path);
         progress();
-        decoded.map_err(|error| Unreadable { path: path.clone(), error: error.to_string() }).map(|decoded| {
+        decoded.map_err(|error| Unreadable { path: path.clone(), error: error.reason() }).map(|decoded| {
             let (width, height) = decoded.pixels.dimensions();
             Measured { class, width, height, colour_mode: decoded.colour_mode }
         })
@@ -105,11 +117,11 @@ pub fn measure(classes: &[ClassFolder], patients: &PatientSource, progress: &(dy
     let mut colour_modes = BTreeMap::new();
     measured.iter().for_each(|image| *colour_modes.entry(image.colour_mode).or_insert(0) += 1);
     let of_class = |(class, folder): (usize, &ClassFolder)| {
-        summarise(&folder.name, measured.iter().filter(|image| image.class == class))
+        summarise(folder.part.clone(), &folder.name, measured.iter().filter(|image| image.class == class))
     };
     Statistics {
         classes: classes.iter().enumerate().map(of_class).collect(),
-        all: summarise("all", measured.iter()),
+        all: summarise(None, "all", measured.iter()),
         patients: names.len(),
         without_patient,
         colour_modes,
@@ -117,8 +129,13 @@ pub fn measure(classes: &[ClassFolder], patients: &PatientSource, progress: &(dy
     }
 }
 
-fn summarise<'a>(name: &str, images: impl Iterator<Item = &'a Measured> + Clone) -> ClassStatistics {
+fn summarise<'a>(
+    part: Option<String>,
+    name: &str,
+    images: impl Iterator<Item = &'a Measured> + Clone,
+) -> ClassStatistics {
     ClassStatistics {
+        part,
         name: name.to_owned(),
         images: images.clone().count(),
         height: range(images.clone().map(|image| image.height)),
@@ -140,7 +157,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn counts_sizes_patients_and_unreadable_files_are_told() {
+    fn counts_images_sizes_patients_and_unreadable_files() {
         let folder = tempfile::tempdir().unwrap();
         let save = |name: &str, width, height| {
             let path = folder.path().join(name);
@@ -151,10 +168,11 @@ mod tests {
         std::fs::write(&broken, "no image").unwrap();
         let classes = [
             ClassFolder {
+                part: Some("Train".into()),
                 name: "a".into(),
                 files: vec![save("C1_1.png", 10, 20), save("C2_1.png", 30, 21), broken.clone()],
             },
-            ClassFolder { name: "b".into(), files: vec![save("C1_2.png", 5, 4), save("x.png", 5, 5)] },
+            ClassFolder { part: None, name: "b".into(), files: vec![save("C1_2.png", 5, 4), save("x.png", 5, 5)] },
         ];
         let found = measure(&classes, &PatientSource::FileName, &|| ());
         assert_eq!(found.classes[0].images, 2);
@@ -162,8 +180,9 @@ mod tests {
         assert_eq!(found.classes[0].width, Range { mean: 20.0, max: 30, min: 10 });
         assert_eq!(found.all.height, Range { mean: 12.5, max: 21, min: 4 });
         assert_eq!((found.patients, found.without_patient), (2, 1));
-        assert_eq!(found.unreadable.len(), 1);
-        assert_eq!(found.unreadable[0].path, broken);
+        assert_eq!(found.classes[0].part.as_deref(), Some("Train"));
+        let error = "expected a PNG, JPEG, TIFF or BMP image, found text".to_owned();
+        assert_eq!(found.unreadable, [Unreadable { path: broken, error }]);
         assert_eq!(found.colour_modes.values().sum::<usize>(), 4);
     }
 }

@@ -1,4 +1,4 @@
-//! Some of the images of a cached data set.
+//! A subset of a cached data set.
 
 use super::cache::Cache;
 use super::{LabelledImages, Sample};
@@ -6,7 +6,7 @@ use crate::classes::Class;
 use crate::image::ImageError;
 use crate::preprocess::Images;
 
-/// A view of some images of a [`Cache`], such as the folds that a network is trained on.
+/// A view of some images of a [`Cache`], such as the training folds of a cross-validation.
 #[derive(Clone, Debug)]
 pub struct Subset<'a> {
     cache: &'a Cache,

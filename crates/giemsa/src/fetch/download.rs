@@ -1,6 +1,6 @@
-//! One file over HTTP, resumed and verified.
+//! Downloads a file over HTTP, with resumption and verification.
 
-use super::{FetchError, Order, Progress, Remote, Watcher};
+use super::{FetchError, FetchSettings, Progress, ProgressCallback, RemoteFile};
 use crate::checksum::{hash_rest, hexadecimal};
 use sha2::{Digest, Sha256};
 use std::fs::{File, TryLockError};
@@ -9,19 +9,24 @@ use std::path::Path;
 use std::time::Duration;
 use ureq::http::{self, header};
 
-const LONGEST_PAUSE: Duration = Duration::from_secs(10);
-/// A file of unknown size may not be larger.
-const MOST_BYTES_UNANNOUNCED: u64 = 64 << 20;
+const MAX_PAUSE: Duration = Duration::from_secs(10);
+/// The largest accepted file of unknown size.
+const MAX_BYTES_UNKNOWN_SIZE: u64 = 64 << 20;
 
-/// Downloads into `part`, from where an earlier download stopped, and verifies size and sum.
+/// Downloads into `part`, resumes an interrupted download, and verifies size and SHA-256.
 ///
-/// Gives the file, locked, positioned anywhere. A file with a wrong sum is removed.
-pub fn download(order: &Order, remote: &Remote, part: &Path, watch: &mut Watcher) -> Result<File, FetchError> {
+/// Returns the file, locked, at an unspecified position. A file with another SHA-256 is deleted.
+pub fn download(
+    settings: &FetchSettings,
+    remote: &RemoteFile,
+    part: &Path,
+    progress: &mut ProgressCallback,
+) -> Result<File, FetchError> {
     let agent = agent();
     let mut part = Part::open(part)?;
     let mut resumed = part.bytes > 0;
     loop {
-        if let Err(error) = receive_with_patience(&agent, order, remote, &mut part, watch) {
+        if let Err(error) = receive_with_retries(&agent, settings, remote, &mut part, progress) {
             part.remove_if_empty()?;
             return Err(error);
         }
@@ -34,7 +39,7 @@ pub fn download(order: &Order, remote: &Remote, part: &Path, watch: &mut Watcher
             let (url, expected) = (remote.url.clone(), remote.sha256.clone());
             return Err(FetchError::Checksum { url, expected, found });
         }
-        // The start may be of another file than the rest: once more, from nothing.
+        // The resumed part may belong to another file: start again from the beginning, once.
         resumed = false;
         part.restart()?;
     }
@@ -52,7 +57,7 @@ fn agent() -> ureq::Agent {
         .into()
 }
 
-/// The growing file and the sum of what is in it.
+/// A partial download with the hash of its content.
 struct Part<'a> {
     path: &'a Path,
     file: File,
@@ -65,8 +70,8 @@ impl<'a> Part<'a> {
         let open = File::options().read(true).write(true).create(true).truncate(false).open(path);
         let mut file = open.map_err(FetchError::io(path))?;
         match file.try_lock() {
-            Err(TryLockError::WouldBlock) => return Err(FetchError::Busy { path: path.display().to_string() }),
-            // Where the file system knows no locks, two processes at once are found out by the sum.
+            Err(TryLockError::WouldBlock) => return Err(FetchError::Busy { path: path.to_owned() }),
+            // If the file system has no locks, the SHA-256 detects two simultaneous processes.
             Err(TryLockError::Error(_)) | Ok(()) => {}
         }
         let mut sha256 = Sha256::new();
@@ -94,27 +99,27 @@ impl<'a> Part<'a> {
     }
 }
 
-/// Why one attempt ended early.
-enum Broken {
-    /// Worth another attempt.
-    ForNow(String),
-    /// Not worth another attempt.
-    ForGood(FetchError),
+/// A failed attempt.
+enum Failure {
+    /// Another attempt may succeed.
+    Temporary(String),
+    /// Another attempt would fail too.
+    Permanent(FetchError),
 }
 
-impl From<FetchError> for Broken {
-    fn from(error: FetchError) -> Broken {
-        Broken::ForGood(error)
+impl From<FetchError> for Failure {
+    fn from(error: FetchError) -> Failure {
+        Failure::Permanent(error)
     }
 }
 
-/// Attempts until the file is whole; only attempts in a row that bring nothing count against the limit.
-fn receive_with_patience(
+/// Retries until the file is complete. Only consecutive attempts without progress count against the limit.
+fn receive_with_retries(
     agent: &ureq::Agent,
-    order: &Order,
-    remote: &Remote,
+    settings: &FetchSettings,
+    remote: &RemoteFile,
     part: &mut Part,
-    watch: &mut Watcher,
+    progress: &mut ProgressCallback,
 ) -> Result<(), FetchError> {
     let mut failures = 0;
     if remote.bytes.is_none_or(|total| part.bytes > total) {
@@ -122,24 +127,29 @@ fn receive_with_patience(
     }
     while remote.bytes != Some(part.bytes) {
         let before = part.bytes;
-        let reason = match receive(agent, remote, part, watch) {
+        let reason = match receive(agent, remote, part, progress) {
             Ok(()) => return Ok(()),
-            Err(Broken::ForGood(error)) => return Err(error),
-            Err(Broken::ForNow(reason)) => reason,
+            Err(Failure::Permanent(error)) => return Err(error),
+            Err(Failure::Temporary(reason)) => reason,
         };
         failures = if remote.bytes.is_some() && part.bytes > before { 1 } else { failures + 1 };
-        if failures >= order.attempts {
+        if failures >= settings.attempts {
             return Err(FetchError::Network { url: remote.url.clone(), reason, attempts: failures });
         }
-        let pause = order.pause.saturating_mul(1 << (failures - 1).min(16)).min(LONGEST_PAUSE);
-        tell(watch, Progress::Retrying { reason, pause })?;
+        let pause = settings.pause.saturating_mul(1 << (failures - 1).min(16)).min(MAX_PAUSE);
+        report(progress, Progress::Retrying { reason, pause })?;
         std::thread::sleep(pause);
     }
     Ok(())
 }
 
-/// One request, from where the part ends to the end of the file.
-fn receive(agent: &ureq::Agent, remote: &Remote, part: &mut Part, watch: &mut Watcher) -> Result<(), Broken> {
+/// Requests the rest of the file.
+fn receive(
+    agent: &ureq::Agent,
+    remote: &RemoteFile,
+    part: &mut Part,
+    progress: &mut ProgressCallback,
+) -> Result<(), Failure> {
     if remote.bytes.is_none() {
         part.restart()?;
     }
@@ -149,15 +159,14 @@ fn receive(agent: &ureq::Agent, remote: &Remote, part: &mut Part, watch: &mut Wa
     }
     let response = request.call().map_err(|error| match error {
         ureq::Error::BadUri(_) | ureq::Error::Http(_) => {
-            let source = io::Error::new(io::ErrorKind::InvalidInput, error.to_string());
-            Broken::ForGood(FetchError::Io { path: remote.url.clone(), source })
+            Failure::Permanent(FetchError::InvalidUrl { url: remote.url.clone(), reason: error.to_string() })
         }
-        ureq::Error::Io(error) => Broken::ForNow(error.to_string()),
-        error => Broken::ForNow(error.to_string()),
+        ureq::Error::Io(error) => Failure::Temporary(error.to_string()),
+        error => Failure::Temporary(error.to_string()),
     })?;
     accept(remote, part, &response)?;
 
-    let most = remote.bytes.unwrap_or(MOST_BYTES_UNANNOUNCED);
+    let max_bytes = remote.bytes.unwrap_or(MAX_BYTES_UNKNOWN_SIZE);
     let mut body = response.into_body().into_reader();
     let mut buffer = vec![0; 64 << 10];
     loop {
@@ -165,29 +174,29 @@ fn receive(agent: &ureq::Agent, remote: &Remote, part: &mut Part, watch: &mut Wa
             Ok(0) => break,
             Ok(read) => read,
             Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-            Err(error) => return Err(Broken::ForNow(error.to_string())),
+            Err(error) => return Err(Failure::Temporary(error.to_string())),
         };
-        if part.bytes + read as u64 > most {
+        if part.bytes + read as u64 > max_bytes {
             part.restart()?;
-            return Err(wrong_size(remote, most, "more").into());
+            return Err(FetchError::TooLong { url: remote.url.clone(), max_bytes }.into());
         }
         part.append(&buffer[..read])?;
         let (url, bytes) = (remote.url.clone(), part.bytes);
-        tell(watch, Progress::Downloading { url, bytes, total: remote.bytes })?;
+        report(progress, Progress::Downloading { url, bytes, total: remote.bytes })?;
     }
     match remote.bytes {
         Some(total) if part.bytes < total => {
-            Err(Broken::ForNow(format!("the connection ended after {} of {total} bytes", part.bytes)))
+            Err(Failure::Temporary(format!("the connection ended after {} of {total} bytes", part.bytes)))
         }
         _ => Ok(()),
     }
 }
 
-/// Checks status and announced size, and makes the part end where the answer begins.
-fn accept(remote: &Remote, part: &mut Part, response: &http::Response<ureq::Body>) -> Result<(), Broken> {
+/// Checks the status and the announced size, and truncates the part if the answer starts at the beginning.
+fn accept(remote: &RemoteFile, part: &mut Part, response: &http::Response<ureq::Body>) -> Result<(), Failure> {
     let announced = match response.status().as_u16() {
         200 => {
-            // From the beginning, whatever was asked for.
+            // The answer starts at the beginning, even if a range was requested.
             part.restart()?;
             response.body().content_length()
         }
@@ -195,38 +204,35 @@ fn accept(remote: &Remote, part: &mut Part, response: &http::Response<ureq::Body
             let (start, total) = content_range(response);
             if start != Some(part.bytes) {
                 part.restart()?;
-                return Err(Broken::ForNow("the server sent another part than was asked for".to_owned()));
+                return Err(Failure::Temporary("the server sent another range than requested".to_owned()));
             }
             total
         }
         416 if part.bytes > 0 => {
             part.restart()?;
             check_size(remote, content_range(response).1)?;
-            return Err(Broken::ForNow("the server does not have the rest of the file".to_owned()));
+            return Err(Failure::Temporary("the server does not have the rest of the file".to_owned()));
         }
         status @ (408 | 429 | 500..) => {
-            return Err(Broken::ForNow(format!("the server answered with status {status}")));
+            return Err(Failure::Temporary(format!("the server answered with status {status}")));
         }
         status => return Err(FetchError::Status { url: remote.url.clone(), status }.into()),
     };
     Ok(check_size(remote, announced)?)
 }
 
-fn check_size(remote: &Remote, announced: Option<u64>) -> Result<(), FetchError> {
+fn check_size(remote: &RemoteFile, announced: Option<u64>) -> Result<(), FetchError> {
+    let url = || remote.url.clone();
     match (remote.bytes, announced) {
-        (Some(expected), Some(found)) if expected != found => Err(wrong_size(remote, expected, found)),
-        (None, Some(found)) if found > MOST_BYTES_UNANNOUNCED => {
-            Err(wrong_size(remote, format!("at most {MOST_BYTES_UNANNOUNCED}"), found))
+        (Some(expected), Some(found)) if expected != found => Err(FetchError::Size { url: url(), expected, found }),
+        (None, Some(found)) if found > MAX_BYTES_UNKNOWN_SIZE => {
+            Err(FetchError::TooLong { url: url(), max_bytes: MAX_BYTES_UNKNOWN_SIZE })
         }
         _ => Ok(()),
     }
 }
 
-fn wrong_size(remote: &Remote, expected: impl ToString, found: impl ToString) -> FetchError {
-    FetchError::Size { url: remote.url.clone(), expected: expected.to_string(), found: found.to_string() }
-}
-
-/// First byte and total size from `Content-Range: bytes 5-9/10` or `bytes */10`.
+/// Parses first byte and total size from `Content-Range: bytes 5-9/10` or `bytes */10`.
 fn content_range(response: &http::Response<ureq::Body>) -> (Option<u64>, Option<u64>) {
     let value = response.headers().get(header::CONTENT_RANGE).and_then(|value| value.to_str().ok());
     let Some((range, total)) = value.and_then(|value| value.strip_prefix("bytes ")).and_then(|v| v.split_once('/'))
@@ -237,6 +243,6 @@ fn content_range(response: &http::Response<ureq::Body>) -> (Option<u64>, Option<
     (start, total.parse().ok())
 }
 
-fn tell(watch: &mut Watcher, progress: Progress) -> Result<(), FetchError> {
-    if watch(progress).is_break() { Err(FetchError::Stopped) } else { Ok(()) }
+fn report(callback: &mut ProgressCallback, progress: Progress) -> Result<(), FetchError> {
+    if callback(progress).is_break() { Err(FetchError::Stopped) } else { Ok(()) }
 }

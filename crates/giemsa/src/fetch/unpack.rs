@@ -1,146 +1,142 @@
-//! Unpacks a zip archive that is not trusted.
+//! Unpacks an untrusted zip archive.
 
-use super::{FetchError, Progress, Watcher};
+use super::{ArchiveError, FetchError, Progress, ProgressCallback};
 use std::fs::{self, File};
 use std::io::{Read, Seek, Write};
 use std::path::{Component, Path, PathBuf};
 use zip::read::{ZipFile, ZipFileEntry};
 
-/// What an archive may unpack to.
+/// Limits on an archive.
 #[derive(Clone, Debug)]
 pub struct Limits {
-    /// Entries, folders included.
+    /// The number of entries, including folders.
     pub entries: usize,
-    /// Bytes of one file.
+    /// The size of one file.
     pub file_bytes: u64,
-    /// Bytes of all files.
+    /// The size of all files.
     pub total_bytes: u64,
-    /// How many times larger than in the archive a file may be; images hardly shrink.
+    /// The compression ratio of one file. Images are already compressed.
     pub ratio: u64,
 }
 
 impl Default for Limits {
-    /// Some times what the official archive needs: 27,558 images of about 13 KB.
+    /// Returns several times the needs of the NIH archive: 27,558 images of about 13 KB.
     fn default() -> Limits {
         Limits { entries: 100_000, file_bytes: 4 << 20, total_bytes: 2 << 30, ratio: 20 }
     }
 }
 
-/// Below this size a high ratio is harmless: a plain black image shrinks a lot.
+/// A high ratio is harmless below this size, and a plain black image reaches one.
 const SMALL_BYTES: u64 = 64 << 10;
 
-/// Unpacks the files of an archive below `folder`, which is made.
+/// Unpacks the files of an archive into `folder`, which is created.
 ///
-/// The archive is refused as a whole, before anything is written, if an entry's name leads anywhere but below the
-/// folder, if it is a link or a device, or if the announced sizes break the limits. What an entry unpacks to is held
-/// to its announced size.
+/// The archive is rejected before anything is written if the name of an entry leads out of the folder, an entry is a link
+/// or a device, or an announced size exceeds the limits. An entry that unpacks to another size than announced is an
+/// error.
 pub fn unpack(
     archive: impl Read + Seek,
     folder: &Path,
     limits: &Limits,
-    watch: &mut Watcher,
+    progress: &mut ProgressCallback,
 ) -> Result<(), FetchError> {
-    let mut archive = zip::ZipArchive::new(archive).map_err(refuse)?;
+    let mut archive = zip::ZipArchive::new(archive).map_err(invalid)?;
     let names = names(&archive, limits)?;
     let total = names.len();
     fs::create_dir_all(folder).map_err(FetchError::io(folder))?;
     for (index, name) in names.into_iter().enumerate() {
         if let Some(name) = name {
-            write_file(archive.by_index(index).map_err(refuse)?, &folder.join(name))?;
+            write_file(archive.by_index(index).map_err(invalid)?, &folder.join(name))?;
         }
-        if watch(Progress::Unpacking { entries: index + 1, total }).is_break() {
+        if progress(Progress::Unpacking { entries: index + 1, total }).is_break() {
             return Err(FetchError::Stopped);
         }
     }
     Ok(())
 }
 
-fn refuse(error: zip::result::ZipError) -> FetchError {
-    FetchError::Archive(error.to_string())
+fn invalid(error: zip::result::ZipError) -> ArchiveError {
+    ArchiveError::Invalid { reason: error.to_string() }
 }
 
-/// Checks all entries; gives for each the name to unpack it to, or none if it is a folder or a stray file.
-fn names(archive: &zip::ZipArchive<impl Read + Seek>, limits: &Limits) -> Result<Vec<Option<PathBuf>>, FetchError> {
+/// Checks all entries, and returns for each the path to unpack it to; `None` for folders and ignored files.
+fn names(archive: &zip::ZipArchive<impl Read + Seek>, limits: &Limits) -> Result<Vec<Option<PathBuf>>, ArchiveError> {
     if archive.len() > limits.entries {
-        let (most, found) = (limits.entries, archive.len());
-        return Err(FetchError::Archive(format!("expected at most {most} entries, found {found}")));
+        return Err(ArchiveError::TooManyEntries { max: limits.entries, found: archive.len() });
     }
     let mut names = Vec::with_capacity(archive.len());
     let mut total_bytes = 0;
     for index in 0..archive.len() {
-        let entry = archive.by_index_data(index).map_err(refuse)?;
+        let entry = archive.by_index_data(index).map_err(invalid)?;
         let name = safe_name(&entry)?;
         check_kind(&entry, &name)?;
-        if !entry.is_file() || is_stray(&name) {
+        if !entry.is_file() || is_ignored(&name) {
             names.push(None);
             continue;
         }
         check_size(&entry, &name, limits)?;
         total_bytes += entry.size();
         if total_bytes > limits.total_bytes {
-            return Err(FetchError::Archive(format!("it would unpack to more than {} bytes", limits.total_bytes)));
+            return Err(ArchiveError::TooLarge { max_bytes: limits.total_bytes });
         }
         names.push(Some(name));
     }
     Ok(names)
 }
 
-fn check_kind(entry: &ZipFileEntry, name: &Path) -> Result<(), FetchError> {
+fn check_kind(entry: &ZipFileEntry, name: &Path) -> Result<(), ArchiveError> {
     const KIND: u32 = 0o170000;
     const FILE: u32 = 0o100000;
     const FOLDER: u32 = 0o040000;
 
-    // Archives made elsewhere than on Unix do not say.
+    // Archives from other systems than Unix contain no mode.
     let kind = entry.unix_mode().unwrap_or(0) & KIND;
-    if [0, FILE, FOLDER].contains(&kind) {
-        Ok(())
-    } else {
-        Err(FetchError::Archive(format!("{}: is neither a file nor a folder", name.display())))
-    }
+    if [0, FILE, FOLDER].contains(&kind) { Ok(()) } else { Err(ArchiveError::NotAFile { name: name.to_owned() }) }
 }
 
 /// Checks the sizes that an entry announces.
-fn check_size(entry: &ZipFileEntry, name: &Path, limits: &Limits) -> Result<(), FetchError> {
-    let refused = |why: String| Err(FetchError::Archive(format!("{}: {why}", name.display())));
+fn check_size(entry: &ZipFileEntry, name: &Path, limits: &Limits) -> Result<(), ArchiveError> {
     let (bytes, packed_bytes) = (entry.size(), entry.compressed_size());
+    let name = || name.to_owned();
     if bytes > limits.file_bytes {
-        return refused(format!("expected at most {} bytes, found {bytes}", limits.file_bytes));
+        return Err(ArchiveError::FileTooLarge { name: name(), max_bytes: limits.file_bytes, found: bytes });
     }
     if bytes > SMALL_BYTES && bytes / limits.ratio > packed_bytes {
-        return refused(format!("{packed_bytes} bytes would unpack to {bytes}"));
+        return Err(ArchiveError::SuspiciousRatio { name: name(), packed_bytes, bytes });
     }
     Ok(())
 }
 
-/// The entry's name, if it is made of plain names alone: no `..`, no root, no drive, no backslash.
-fn safe_name(entry: &ZipFileEntry) -> Result<PathBuf, FetchError> {
-    let refused = || FetchError::Archive(format!("unsafe name {:?}", String::from_utf8_lossy(entry.name_raw())));
-    let name = entry.name().map_err(|_| refused())?;
+/// Returns the name of an entry if it consists of plain names only: no `..`, no root, no drive, no backslash.
+fn safe_name(entry: &ZipFileEntry) -> Result<PathBuf, ArchiveError> {
+    let unsafe_name = || ArchiveError::UnsafeName { name: String::from_utf8_lossy(entry.name_raw()).into_owned() };
+    let name = entry.name().map_err(|_| unsafe_name())?;
     let path = Path::new(name.as_ref());
     let plain = path.components().all(|part| matches!(part, Component::Normal(_)));
     if !plain || name.is_empty() || name.contains(['\\', ':', '\0']) {
-        return Err(refused());
+        return Err(unsafe_name());
     }
     Ok(path.to_owned())
 }
 
-/// Whether it is what desktops leave behind: `Thumbs.db`, `__MACOSX`, hidden files.
-fn is_stray(name: &Path) -> bool {
+/// Returns whether desktops leave files of this name behind: `Thumbs.db`, `__MACOSX`, hidden files.
+fn is_ignored(name: &Path) -> bool {
     name.iter().any(|part| {
         part.eq_ignore_ascii_case("Thumbs.db") || part == "__MACOSX" || part.as_encoded_bytes().starts_with(b".")
     })
 }
 
-/// Writes a file that is not there yet. Permissions are this user's usual ones, not the archive's.
+/// Writes a new file with the default permissions of the user, not those of the archive.
 fn write_file<R: Read>(entry: ZipFile<R>, path: &Path) -> Result<(), FetchError> {
     let parent = path.parent().unwrap_or(path);
     fs::create_dir_all(parent).map_err(FetchError::io(parent))?;
     let bytes = entry.size();
     let mut contents = Vec::new();
     let read = entry.take(bytes + 1).read_to_end(&mut contents);
-    read.map_err(|error| FetchError::Archive(format!("{}: {error}", path.display())))?;
+    let damaged = |reason| ArchiveError::Damaged { path: path.to_owned(), reason };
+    read.map_err(|error| damaged(error.to_string()))?;
     if contents.len() as u64 != bytes {
-        return Err(FetchError::Archive(format!("{}: is not of the announced {bytes} bytes", path.display())));
+        return Err(damaged(format!("the size is not the announced {bytes} bytes")).into());
     }
     let mut file = File::create_new(path).map_err(FetchError::io(path))?;
     file.write_all(&contents).map_err(FetchError::io(path))
@@ -162,11 +158,11 @@ mod tests {
         writer.finish().unwrap().into_inner()
     }
 
-    /// Unpacks into `inside` of a new folder, and gives all files of that new folder, sorted.
+    /// Unpacks into `inside` of a new folder, and returns all files of that folder, sorted.
     fn unpacked(archive: &[u8], limits: &Limits) -> (Result<(), FetchError>, Vec<String>) {
         let outside = tempfile::tempdir().unwrap();
-        let mut watch = |_| ControlFlow::Continue(());
-        let result = unpack(Cursor::new(archive), &outside.path().join("inside"), limits, &mut watch);
+        let mut progress = |_| ControlFlow::Continue(());
+        let result = unpack(Cursor::new(archive), &outside.path().join("inside"), limits, &mut progress);
         let mut files = Vec::new();
         let mut folders = vec![outside.path().to_owned()];
         while let Some(folder) = folders.pop() {
@@ -184,7 +180,7 @@ mod tests {
     }
 
     #[test]
-    fn unpacks_files_and_skips_what_desktops_leave_behind() {
+    fn unpacks_files_except_those_of_desktops() {
         let archive = zip_of(&[
             ("cell_images/Parasitized/a.png", b"a"),
             ("cell_images/Parasitized/Thumbs.db", &[0; 5 << 20]),
@@ -197,7 +193,7 @@ mod tests {
     }
 
     #[test]
-    fn refuses_a_name_that_leads_elsewhere_and_writes_nothing() {
+    fn rejects_a_name_that_leads_out_of_the_folder() {
         for name in ["../evil", "a/../../evil", "a/../b", "/tmp/evil", "./evil", "..\\evil", "C:evil", "a\0b"] {
             let archive = zip_of(&[("fine.png", b"x"), (name, b"x")]);
             let (result, files) = unpacked(&archive, &Limits::default());
@@ -207,7 +203,7 @@ mod tests {
     }
 
     #[test]
-    fn refuses_a_symbolic_link() {
+    fn rejects_a_symbolic_link() {
         let mut writer = ZipWriter::new(Cursor::new(Vec::new()));
         writer.add_symlink("link", "/etc", SimpleFileOptions::default()).unwrap();
         let (result, files) = unpacked(&writer.finish().unwrap().into_inner(), &Limits::default());
@@ -216,7 +212,7 @@ mod tests {
     }
 
     #[test]
-    fn refuses_what_breaks_a_limit_and_writes_nothing() {
+    fn rejects_an_archive_that_exceeds_a_limit() {
         let zeros = vec![0; 100_000];
         let mut random = crate::random::Random::keyed(&[1]);
         let noise: Vec<u8> = (0..200_000).map(|_| random.below(256) as u8).collect();
@@ -225,7 +221,7 @@ mod tests {
         let cases = [
             ("at most 3 entries, found 4", zip_of(&[("a", b""), ("b", b""), ("c", b""), ("d", b"")])),
             ("bytes would unpack to 100000", zip_of(&[("bomb", &zeros)])),
-            ("more than 250000", zip_of(&[("a", short), ("b", short), ("c", short)])),
+            ("more than 250000 bytes in total", zip_of(&[("a", short), ("b", short), ("c", short)])),
             ("at most 150000 bytes, found 200000", zip_of(&[("a", long)])),
         ];
         for (expected, archive) in cases {
@@ -237,10 +233,10 @@ mod tests {
     }
 
     #[test]
-    fn holds_an_entry_to_its_announced_size() {
+    fn rejects_an_entry_of_another_size_than_announced() {
         let mut archive = zip_of(&[("a", &[7; 50_000])]);
-        let truth = 50_000_u32.to_le_bytes();
-        let places: Vec<usize> = (0..archive.len() - 4).filter(|&at| archive[at..at + 4] == truth).collect();
+        let size = 50_000_u32.to_le_bytes();
+        let places: Vec<usize> = (0..archive.len() - 4).filter(|&at| archive[at..at + 4] == size).collect();
         assert!(!places.is_empty());
         for at in places {
             archive[at..at + 4].copy_from_slice(&10_u32.to_le_bytes());
@@ -251,7 +247,7 @@ mod tests {
     }
 
     #[test]
-    fn an_archive_cut_anywhere_is_an_error() {
+    fn rejects_an_archive_truncated_anywhere() {
         let archive = zip_of(&[("a/b.png", b"some bytes"), ("a/c.png", b"some more bytes")]);
         for length in 0..archive.len() {
             let (result, _) = unpacked(&archive[..length], &Limits::default());
@@ -260,7 +256,7 @@ mod tests {
     }
 
     #[test]
-    fn a_flipped_bit_never_writes_outside_the_folder() {
+    fn never_writes_outside_the_folder_after_a_bit_flip() {
         let archive = zip_of(&[("a/b.png", b"some bytes"), ("a/c.png", b"some more bytes")]);
         for at in 0..archive.len() {
             let mut flipped = archive.clone();

@@ -1,8 +1,14 @@
-//! Bytes to pixels: decoding with limits, and resizing.
+//! Decodes image files within limits, and resizes images.
 
-pub mod decode;
+mod decode;
+mod decoded;
+mod error;
+mod limits;
 mod other;
 mod png;
 pub mod resize;
 
-pub use decode::{ColourMode, Decoded, ImageError, decode_bytes, decode_file, read_size};
+pub use decode::{decode_bytes, decode_file, read_size};
+pub use decoded::{ColourMode, Decoded};
+pub use error::ImageError;
+pub use limits::{MAX_FILE_BYTES, MAX_SIDE_PX};

@@ -1,7 +1,8 @@
-//! JPEG, TIFF and BMP, through the `image` crate.
+//! Decodes JPEG, TIFF and BMP with the `image` crate.
 
-use super::decode::{ColourMode, Decoded, Fault, MAX_SIDE_PX, check_size};
-use super::png::on_black;
+use super::decoded::{ColourMode, Decoded, on_black};
+use super::error::Fault;
+use super::limits::{MAX_SIDE_PX, check_size};
 use image::{DynamicImage, ExtendedColorType, ImageDecoder, ImageFormat, ImageReader, Limits, RgbImage};
 use std::io::Cursor;
 
@@ -14,10 +15,10 @@ pub(super) fn size(bytes: &[u8], format: ImageFormat) -> Result<(u32, u32, Colou
 pub(super) fn decode(bytes: &[u8], format: ImageFormat) -> Result<Decoded, Fault> {
     let decoder = open(bytes, format)?;
     if format == ImageFormat::Jpeg && !has_jpeg_end(bytes) {
-        return Err(Fault::broken("JPEG", "one that is cut short"));
+        return Err(Fault::corrupt(format, "the file is truncated"));
     }
     let colour_mode = colour_mode(bytes, format, decoder.original_color_type());
-    let image = DynamicImage::from_decoder(decoder).map_err(|error| broken(format, error))?;
+    let image = DynamicImage::from_decoder(decoder).map_err(|error| Fault::corrupt(format, error))?;
     Ok(Decoded { pixels: to_rgb(image), colour_mode })
 }
 
@@ -26,19 +27,10 @@ fn open(bytes: &[u8], format: ImageFormat) -> Result<impl ImageDecoder + '_, Fau
     let mut limits = Limits::default();
     limits.max_alloc = Some(2 * 8 * u64::from(MAX_SIDE_PX).pow(2));
     reader.limits(limits);
-    let decoder = reader.into_decoder().map_err(|error| broken(format, error))?;
+    let decoder = reader.into_decoder().map_err(|error| Fault::corrupt(format, error))?;
     let (width, height) = decoder.dimensions();
     check_size(width, height, bytes.len())?;
     Ok(decoder)
-}
-
-fn broken(format: ImageFormat, found: impl std::fmt::Display) -> Fault {
-    let name = match format {
-        ImageFormat::Jpeg => "JPEG",
-        ImageFormat::Tiff => "TIFF",
-        _ => "BMP",
-    };
-    Fault::broken(name, found)
 }
 
 fn colour_mode(bytes: &[u8], format: ImageFormat, colour: ExtendedColorType) -> ColourMode {
@@ -59,16 +51,17 @@ fn colour_mode(bytes: &[u8], format: ImageFormat, colour: ExtendedColorType) -> 
     }
 }
 
-/// Bits a pixel, which the `image` crate does not tell: at byte 24 behind the old header of 12 bytes, else at byte 28.
+/// Reads the bits per pixel, which the `image` crate does not expose: at byte 24 after the old header of 12 bytes, else
+/// at byte 28.
 fn bmp_bits(bytes: &[u8]) -> Option<u16> {
     let at = if bytes.get(14) == Some(&12) { 24 } else { 28 };
     Some(u16::from_le_bytes([*bytes.get(at)?, *bytes.get(at + 1)?]))
 }
 
-/// Whether the end marker follows the last scan; the decoder would fill a file that is cut short with grey.
+/// Returns whether the end marker follows the last scan. The decoder would fill a truncated image with grey.
 ///
-/// Segments carry their length, since the thumbnail inside one may hold an end marker of its own. Behind a segment
-/// comes either the next marker or a scan's data, where 0xff is followed by 0 or by a restart marker.
+/// Segments are skipped by their length, because a thumbnail inside one may contain an end marker of its own. After a
+/// segment comes either the next marker or the data of a scan, where 0xff is followed by 0 or by a restart marker.
 fn has_jpeg_end(bytes: &[u8]) -> bool {
     let mut at = 2;
     while let Some(&[first, marker]) = bytes.get(at..at + 2) {

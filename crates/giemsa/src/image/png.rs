@@ -1,7 +1,10 @@
-//! PNG, on a path of its own: it is what cell images come as, and decoding them is most of a prediction's time.
+//! Decodes PNG with the `png` crate directly: cell images are PNG files, and decoding takes most of the time of a
+//! prediction.
 
-use super::decode::{ColourMode, Decoded, Fault, MAX_SIDE_PX, check_size};
-use image::RgbImage;
+use super::decoded::{ColourMode, Decoded, on_black, to_8_bits};
+use super::error::Fault;
+use super::limits::{MAX_SIDE_PX, check_size};
+use image::{ImageFormat, RgbImage};
 use png::{BitDepth, ColorType, Decoder, Limits, Reader, Transformations};
 use std::io::Cursor;
 
@@ -16,31 +19,31 @@ pub(super) fn decode(bytes: &[u8]) -> Result<Decoded, Fault> {
     let info = reader.info();
     let (width, height) = (info.width, info.height);
     let colour_mode = colour_mode(info.color_type, info.bit_depth);
-    let length = reader.output_buffer_size().ok_or_else(|| broken("more pixels than memory"))?;
+    let length = reader.output_buffer_size().ok_or_else(|| corrupt("more pixels than fit into memory"))?;
     let mut data = vec![0; length];
-    reader.next_frame(&mut data).map_err(broken)?;
-    // What follows the pixels is read too, so that a file which was cut off there is seen to be cut off.
-    reader.finish().map_err(broken)?;
+    reader.next_frame(&mut data).map_err(corrupt)?;
+    // Reads the rest of the file too, to detect one that is truncated after the pixels.
+    reader.finish().map_err(corrupt)?;
     let (colour, depth) = reader.output_color_type();
     let data = to_rgb(data, colour, depth);
-    let pixels = RgbImage::from_raw(width, height, data).ok_or_else(|| broken("too few pixels"))?;
+    let pixels = RgbImage::from_raw(width, height, data).ok_or_else(|| corrupt("too few pixels"))?;
     Ok(Decoded { pixels, colour_mode })
 }
 
-/// Reads up to the first pixel; palettes and bit depths below 8 are set to be expanded.
+/// Reads up to the first pixel, and sets palettes and bit depths below 8 to be expanded.
 fn open(bytes: &[u8]) -> Result<Reader<Cursor<&[u8]>>, Fault> {
     let limit_bytes = 8 * (MAX_SIDE_PX as usize).pow(2);
     let mut decoder = Decoder::new_with_limits(Cursor::new(bytes), Limits { bytes: limit_bytes });
-    let header = decoder.read_header_info().map_err(broken)?;
+    let header = decoder.read_header_info().map_err(corrupt)?;
     check_size(header.width, header.height, bytes.len())?;
     decoder.set_ignore_text_chunk(true);
     decoder.set_ignore_iccp_chunk(true);
     decoder.set_transformations(Transformations::EXPAND);
-    decoder.read_info().map_err(broken)
+    decoder.read_info().map_err(corrupt)
 }
 
-fn broken(found: impl std::fmt::Display) -> Fault {
-    Fault::broken("PNG", found)
+fn corrupt(reason: impl std::fmt::Display) -> Fault {
+    Fault::corrupt(ImageFormat::Png, reason)
 }
 
 fn colour_mode(colour: ColorType, depth: BitDepth) -> ColourMode {
@@ -57,7 +60,7 @@ fn colour_mode(colour: ColorType, depth: BitDepth) -> ColourMode {
     }
 }
 
-/// Samples of 8 or 16 bits in any layout to 8-bit RGB.
+/// Converts 8-bit or 16-bit samples of any layout to 8-bit RGB.
 fn to_rgb(mut data: Vec<u8>, colour: ColorType, depth: BitDepth) -> Vec<u8> {
     if depth == BitDepth::Sixteen {
         data = data.as_chunks::<2>().0.iter().map(|&two| to_8_bits(u16::from_be_bytes(two))).collect();
@@ -73,14 +76,4 @@ fn to_rgb(mut data: Vec<u8>, colour: ColorType, depth: BitDepth) -> Vec<u8> {
         }
         ColorType::Rgb | ColorType::Indexed => data,
     }
-}
-
-/// 0..=65535 to 0..=255, to the nearest.
-pub(super) fn to_8_bits(value: u16) -> u8 {
-    ((u32::from(value) + 128) / 257) as u8
-}
-
-/// A colour of this opacity over black, to the nearest.
-pub(super) fn on_black(value: u8, alpha: u8) -> u8 {
-    ((u32::from(value) * u32::from(alpha) + 127) / 255) as u8
 }

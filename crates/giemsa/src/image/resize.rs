@@ -1,14 +1,14 @@
-//! Resizing.
+//! Resizes images to the square input of a network.
 
 use image::RgbImage;
 
-/// Stretches to `width` x `height`, each pixel the nearest one of the image.
+/// Stretches an image to `width` x `height` with nearest-neighbour sampling.
 ///
-/// The source index is floor((x + 0.5) * source / target), in double precision summed as PIL's `Image.resize` with
-/// `NEAREST` does.
+/// The source index is floor((x + 0.5) * source / target) in double precision, as in Pillow's `Image.resize` with
+/// `NEAREST`.
 ///
 /// # Panics
-/// When the image has no pixels.
+/// If the image has no pixels.
 pub fn nearest(image: &RgbImage, width: usize, height: usize) -> Vec<u8> {
     let columns: Vec<usize> = nearest_indices(image.width() as usize, width).collect();
     let row_bytes = image.width() as usize * 3;
@@ -25,13 +25,13 @@ fn nearest_indices(source: usize, target: usize) -> impl Iterator<Item = usize> 
     (0..target).map(move |i| (((i as f64 + 0.5) * scale) as usize).min(source - 1))
 }
 
-/// Fits into a square of `side` pixels with the aspect ratio kept, centred on black.
+/// Fits an image into a square of `side` pixels, centred on black, and keeps its aspect ratio.
 ///
-/// Shrinking averages the area that a pixel covers, with fractional shares at its edges; growing is bilinear between
-/// pixel centres. Either is done down, then along.
+/// Shrinking averages the area that a pixel covers, with fractional weights at its edges; enlarging is bilinear between
+/// pixel centres. Columns are resampled first, then rows.
 ///
 /// # Panics
-/// When the image has no pixels.
+/// If the image has no pixels.
 pub fn fit(image: &RgbImage, side: usize) -> Vec<u8> {
     let (width, height) = (image.width() as usize, image.height() as usize);
     let longest = width.max(height);
@@ -39,32 +39,32 @@ pub fn fit(image: &RgbImage, side: usize) -> Vec<u8> {
     let (new_width, new_height) = (scaled(width), scaled(height));
     let (left, top) = ((side - new_width) / 2, (side - new_height) / 2);
 
-    let columns = shares(width, new_width);
+    let columns = axis_weights(width, new_width);
     let mut out = vec![0; side * side * 3];
     let mut sums = vec![0.0; width * 3];
-    for (y, share) in shares(height, new_height).iter().enumerate() {
-        sum_rows(&image.as_raw()[share.first * width * 3..], share, &mut sums);
+    for (y, row) in axis_weights(height, new_height).iter().enumerate() {
+        sum_rows(&image.as_raw()[row.first * width * 3..], row, &mut sums);
         let start = ((top + y) * side + left) * 3;
         sum_columns(&sums, &columns, &mut out[start..start + new_width * 3]);
     }
     out
 }
 
-/// The weighted sum of rows; going down first leaves a whole row to add at once, and fewer rows to go along.
-fn sum_rows(bytes: &[u8], share: &Share, sums: &mut [f32]) {
+/// Computes the weighted sum of rows. Vertical first adds whole rows at once and leaves fewer rows to resample.
+fn sum_rows(bytes: &[u8], rows: &Weights, sums: &mut [f32]) {
     sums.fill(0.0);
-    for (&weight, row) in share.weights.iter().zip(bytes.chunks_exact(sums.len())) {
+    for (&weight, row) in rows.weights.iter().zip(bytes.chunks_exact(sums.len())) {
         for (sum, &byte) in sums.iter_mut().zip(row) {
             *sum += weight * f32::from(byte);
         }
     }
 }
 
-fn sum_columns(row: &[f32], columns: &[Share], out: &mut [u8]) {
+fn sum_columns(row: &[f32], columns: &[Weights], out: &mut [u8]) {
     let row = row.as_chunks::<3>().0;
-    for (share, target) in columns.iter().zip(out.as_chunks_mut::<3>().0) {
+    for (column, target) in columns.iter().zip(out.as_chunks_mut::<3>().0) {
         let mut sum = [0.5; 3];
-        for (&weight, pixel) in share.weights.iter().zip(&row[share.first..]) {
+        for (&weight, pixel) in column.weights.iter().zip(&row[column.first..]) {
             for channel in 0..3 {
                 sum[channel] += weight * pixel[channel];
             }
@@ -73,35 +73,35 @@ fn sum_columns(row: &[f32], columns: &[Share], out: &mut [u8]) {
     }
 }
 
-/// What one target pixel takes from consecutive source pixels; the weights sum to 1.
-struct Share {
+/// The weights of consecutive source pixels in one target pixel; they sum to 1.
+struct Weights {
     first: usize,
     weights: Vec<f32>,
 }
 
-fn shares(source: usize, target: usize) -> Vec<Share> {
+fn axis_weights(source: usize, target: usize) -> Vec<Weights> {
     let scale = source as f64 / target as f64;
     if scale >= 1.0 {
-        (0..target).map(|i| area_share(i as f64 * scale, (i + 1) as f64 * scale, source)).collect()
+        (0..target).map(|i| area_weights(i as f64 * scale, (i + 1) as f64 * scale, source)).collect()
     } else {
-        (0..target).map(|i| bilinear_share((i as f64 + 0.5) * scale - 0.5, source)).collect()
+        (0..target).map(|i| bilinear_weights((i as f64 + 0.5) * scale - 0.5, source)).collect()
     }
 }
 
-/// The shares of the source pixels between two edges, of which each pixel `i` covers `i..i + 1`.
-fn area_share(start: f64, end: f64, source: usize) -> Share {
+/// Weights the source pixels between two edges by area; pixel `i` covers `i..i + 1`.
+fn area_weights(start: f64, end: f64, source: usize) -> Weights {
     let first = (start as usize).min(source - 1);
     let last = (end.ceil() as usize).clamp(first + 1, source);
     let covered = |i: usize| (end.min((i + 1) as f64) - start.max(i as f64)).max(0.0);
     let weights = (first..last).map(|i| (covered(i) / (end - start)) as f32).collect();
-    Share { first, weights }
+    Weights { first, weights }
 }
 
-/// The two source pixels whose centres lie around a position; beyond the outermost centres, that pixel alone.
-fn bilinear_share(position: f64, source: usize) -> Share {
+/// Weights the two source pixels whose centres enclose a position; beyond the outermost centres, only that pixel.
+fn bilinear_weights(position: f64, source: usize) -> Weights {
     let position = position.clamp(0.0, (source - 1) as f64);
     let first = position as usize;
     let fraction = (position - first as f64) as f32;
     let weights = if first + 1 < source { vec![1.0 - fraction, fraction] } else { vec![1.0] };
-    Share { first, weights }
+    Weights { first, weights }
 }

@@ -1,4 +1,4 @@
-//! A red blood cell without anything in it.
+//! Draws a red blood cell without inclusions.
 
 use super::canvas::{Canvas, Colour, mix, smooth_step};
 use super::outline::Outline;
@@ -6,14 +6,14 @@ use super::patient::Patient;
 use crate::random::Random;
 use std::f32::consts::TAU;
 
-/// Where and how strongly the middle is lighter.
+/// The central pallor: its position, size and strength.
 struct Pallor {
     shift: (f32, f32),
     size: f32,
     strength: f32,
 }
 
-/// Shallow unevenness: waves along the rows times waves along the columns, in grey levels.
+/// Low-contrast unevenness in grey levels: the product of waves along the rows and along the columns.
 struct Texture {
     rows: Vec<[f32; WAVES]>,
     columns: Vec<[f32; WAVES]>,
@@ -38,7 +38,7 @@ impl Texture {
     }
 }
 
-/// Draws the cell, and the glass where the mask has any of it; the canvas is left empty outside the mask.
+/// Draws the cell and the glass inside the mask; the canvas has the colour of the glass outside.
 pub fn draw(patient: &Patient, outline: &Outline, mask: &[bool], random: &mut Random) -> Canvas {
     let side = outline.side_px();
     let mut canvas = Canvas::new(side, side, patient.glass);
@@ -66,10 +66,10 @@ pub fn draw(patient: &Patient, outline: &Outline, mask: &[bool], random: &mut Ra
     canvas
 }
 
-/// Adds the camera's noise where the mask is.
+/// Adds camera noise inside the mask.
 pub fn add_grain(canvas: &mut Canvas, mask: &[bool], grain: f32, random: &mut Random) {
     for (pixel, _) in canvas.pixels.iter_mut().zip(mask).filter(|&(_, &kept)| kept) {
-        // The sum of uniform numbers is normal enough here, and one draw gives enough of them.
+        // A sum of uniform numbers is close enough to normal here, and one draw gives enough of them.
         let bits = random.next_u64();
         let part = |shift: u32| ((bits >> shift) & 0xFFF) as f32 / 4096.0;
         let common = part(0) + part(12) - 1.0;

@@ -1,14 +1,14 @@
-//! A canvas of real-valued colours, and the soft-edged blobs that everything on it is made of.
+//! A canvas of real-valued colours, and soft-edged blobs to paint on it.
 
 /// Red, green and blue, 0 to 255 each.
 pub type Colour = [f32; 3];
 
-/// A part `share` of the way from one colour to the other.
-pub fn mix(from: Colour, to: Colour, share: f32) -> Colour {
-    std::array::from_fn(|i| from[i] + (to[i] - from[i]) * share)
+/// Interpolates linearly between two colours.
+pub fn mix(from: Colour, to: Colour, weight: f32) -> Colour {
+    std::array::from_fn(|i| from[i] + (to[i] - from[i]) * weight)
 }
 
-/// 0 below 0, 1 above 1, and smooth in between.
+/// Returns 0 below 0, 1 above 1, and a smooth transition in between.
 pub fn smooth_step(t: f32) -> f32 {
     let t = t.clamp(0.0, 1.0);
     t * t * (3.0 - 2.0 * t)
@@ -17,46 +17,46 @@ pub fn smooth_step(t: f32) -> f32 {
 /// A point of the image, in pixels.
 pub type Point = (f32, f32);
 
-/// The point at this distance and angle from another.
+/// Returns the point at this distance and angle from another.
 pub fn at_polar(from: Point, distance: f32, angle: f32) -> Point {
     (from.0 + distance * angle.cos(), from.1 + distance * angle.sin())
 }
 
-/// An ellipse whose edge may wander.
+/// An ellipse with an edge that may be wavy.
 #[derive(Clone, Debug)]
 pub struct Blob {
     centre: Point,
     radii: (f32, f32),
     /// Sine and cosine of the angle of the first radius.
     turn: (f32, f32),
-    /// What 2, 3, 4… bulges add to the edge's distance from the centre, as amplitude times cosine and sine of the phase.
+    /// The waves of 2, 3, 4… periods around the edge, as amplitude times cosine and sine of the phase.
     waves: Vec<(f32, f32)>,
 }
 
 impl Blob {
-    /// A disc.
+    /// Creates a disc.
     pub fn disc(centre: Point, radius: f32) -> Blob {
         Blob::ellipse(centre, (radius, radius), 0.0)
     }
 
-    /// An ellipse, its first radius at `angle`.
+    /// Creates an ellipse with its first radius at `angle`.
     pub fn ellipse(centre: Point, radii: (f32, f32), angle: f32) -> Blob {
         Blob { centre, radii, turn: angle.sin_cos(), waves: Vec::new() }
     }
 
-    /// The same with an edge that wanders: a wave of an amplitude and phase for each of 2, 3, 4… bulges.
-    pub fn wandering(mut self, waves: &[(f32, f32)]) -> Blob {
+    /// Adds waves to the edge: an amplitude and a phase for each of 2, 3, 4… periods.
+    pub fn with_waves(mut self, waves: &[(f32, f32)]) -> Blob {
         self.waves = waves.iter().map(|&(size, phase)| (size * phase.cos(), size * phase.sin())).collect();
         self
     }
 
-    /// The same elsewhere.
+    /// Moves the blob.
     pub fn moved(mut self, by: Point) -> Blob {
         self.centre = (self.centre.0 + by.0, self.centre.1 + by.1);
         self
     }
 
-    /// The distance from the edge in pixels, nearly; positive inside.
+    /// Returns the approximate distance from the edge in pixels; positive inside.
     pub fn depth(&self, (x, y): Point) -> f32 {
         let (dx, dy) = (x - self.centre.0, y - self.centre.1);
         let (sin, cos) = self.turn;
@@ -65,7 +65,7 @@ impl Blob {
         (self.edge(u / distance, v / distance) - distance) * self.radii.0.min(self.radii.1)
     }
 
-    /// The edge's distance in the direction of a unit vector: the waves are the real parts of its complex powers.
+    /// Returns the distance of the edge in the direction of a unit vector, whose complex powers give the waves.
     fn edge(&self, cos: f32, sin: f32) -> f32 {
         let (mut edge, mut power) = (1.0, (cos, sin));
         for &(real, imaginary) in &self.waves {
@@ -75,13 +75,13 @@ impl Blob {
         edge
     }
 
-    /// How far the blob can reach from its centre.
-    pub fn reach(&self) -> f32 {
+    /// Returns an upper bound on the distance of the edge from the centre.
+    pub fn max_radius(&self) -> f32 {
         self.radii.0.max(self.radii.1)
             * (1.0 + self.waves.iter().map(|(real, imaginary)| real.hypot(*imaginary)).sum::<f32>())
     }
 
-    /// Where its middle is.
+    /// Returns the centre.
     pub fn centre(&self) -> Point {
         self.centre
     }
@@ -90,21 +90,21 @@ impl Blob {
 /// Pixels to paint on.
 #[derive(Clone, Debug)]
 pub struct Canvas {
-    /// In pixels.
+    /// The width, in pixels.
     pub width: usize,
-    /// In pixels.
+    /// The height, in pixels.
     pub height: usize,
-    /// Row by row.
+    /// The pixels, row by row.
     pub pixels: Vec<Colour>,
 }
 
 impl Canvas {
-    /// A canvas of one colour.
+    /// Creates a canvas of one colour.
     pub fn new(width: usize, height: usize, colour: Colour) -> Canvas {
         Canvas { width, height, pixels: vec![colour; width * height] }
     }
 
-    /// Paints a blob with an edge as soft as `softness_px`; an opacity of 1 hides what was there.
+    /// Paints a blob whose edge fades over `softness_px`; an opacity of 1 replaces the old colour.
     pub fn paint(&mut self, blob: &Blob, softness_px: f32, colour: Colour, opacity: f32) {
         self.change(blob, softness_px, |depth, old| mix(old, colour, opacity * smooth_step(depth / softness_px + 0.5)));
     }
@@ -118,7 +118,7 @@ impl Canvas {
     }
 
     fn change(&mut self, blob: &Blob, margin_px: f32, to: impl Fn(f32, Colour) -> Colour) {
-        let reach = blob.reach() + margin_px;
+        let reach = blob.max_radius() + margin_px;
         let ((x, y), last) = (blob.centre(), (self.width, self.height));
         let span = |middle: f32, end: usize| {
             let low = (middle - reach).floor().max(0.0) as usize;

@@ -1,4 +1,4 @@
-//! A folder of drawn cells, as real data sets are laid out.
+//! Writes folders of synthetic cells in the layout of the NIH data set.
 
 use super::{draw_cell, is_infected};
 use crate::classes::Class;
@@ -10,45 +10,51 @@ use std::io::{self, BufWriter};
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
-/// Written into every file that holds drawn cells.
+/// The description in every file of synthetic cells.
 pub const DRAWN: &str = "Synthetic: drawn by the program giemsa, not photographed. No real cell, no real patient.";
 
-/// Which cell of which patient.
+/// A synthetic cell.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Cell {
-    /// From 0.
+    /// The index of the patient, from 0.
     pub patient: usize,
-    /// From 0, counted over both classes of the patient.
+    /// The number of the cell, from 0, counted over both classes of the patient.
     pub number: usize,
-    /// What it is drawn as.
+    /// The class of the cell.
     pub class: Class,
 }
 
 impl Cell {
-    /// Its place in a folder of class folders; the patient is told from the name as in the real data.
+    /// Returns the path of the image in a data folder. The name contains the patient as in the NIH data set.
     ///
     /// ```
-    /// use giemsa::{classes::Class, phantom::Cell};
+    /// use giemsa::{classes::Class, synthetic::Cell};
     /// let cell = Cell { patient: 11, number: 7, class: Class::Uninfected };
-    /// assert_eq!(cell.path().to_str(), Some("Uninfected/C12P12thinF_phantom_cell_7.png"));
+    /// assert_eq!(cell.path().to_str(), Some("Uninfected/C12P12thinF_synthetic_cell_7.png"));
     /// ```
     pub fn path(&self) -> PathBuf {
         let patient = self.patient + 1;
-        let name = format!("C{patient}P{patient}thinF_phantom_cell_{}.png", self.number);
+        let name = format!("C{patient}P{patient}thinF_synthetic_cell_{}.png", self.number);
         Path::new(self.class.name()).join(name)
     }
 }
 
-/// A folder that cannot be made.
+/// A folder of synthetic cells that cannot be written.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
-pub enum PhantomError {
+pub enum SyntheticError {
+    /// The folder is not empty.
+    #[error("{path}: expected a new or empty folder, found files in it")]
+    NotEmpty {
+        /// The folder.
+        path: PathBuf,
+    },
     /// A file or folder cannot be written.
     #[error("{path}: {source}")]
     Write {
         /// The file or folder.
-        path: String,
-        /// Why.
+        path: PathBuf,
+        /// The error of the file system.
         source: io::Error,
     },
     /// The callback stopped the drawing; nothing was written.
@@ -56,11 +62,11 @@ pub enum PhantomError {
     Stopped,
 }
 
-/// Deals `images` cells out to `patients`, half of them Parasitized: those go to the infected patients, to some of them
-/// many and to others few.
+/// Assigns `images` cells to `patients`. Half of the cells are parasitized; they belong to the infected patients, in
+/// unequal numbers.
 ///
 /// # Panics
-/// When there are images and no patients.
+/// If there are images but no patients.
 pub fn cells(images: usize, patients: usize, seed: u64) -> Vec<Cell> {
     let mut random = Random::keyed(&[seed, u64::from_le_bytes(*b"dealing\0")]);
     let mut counts = vec![0; patients];
@@ -78,61 +84,61 @@ pub fn cells(images: usize, patients: usize, seed: u64) -> Vec<Cell> {
     (0..images).map(&mut one).collect()
 }
 
-/// Draws cells into `dir/{Parasitized,Uninfected}/…png`, on all threads; the folder appears whole or not at all.
+/// Draws cells into `dir/{Parasitized,Uninfected}/…png`, on all threads; the folder appears complete or not at all.
 /// `progress` is called once per image, from any thread; `Break` stops the drawing.
 ///
 /// # Errors
-/// If there is something in the folder already, it cannot be written, or `progress` stops the drawing.
+/// If the folder is not empty, cannot be written, or `progress` stops the drawing.
 ///
 /// # Panics
-/// When there are images and no patients.
+/// If there are images but no patients.
 pub fn write_folder(
     dir: &Path,
     images: usize,
     patients: usize,
     seed: u64,
     progress: &(dyn Fn() -> ControlFlow<()> + Sync),
-) -> Result<Vec<PathBuf>, PhantomError> {
+) -> Result<Vec<PathBuf>, SyntheticError> {
     let fail = |path: &Path| {
-        let path = path.display().to_string();
-        move |source| PhantomError::Write { path, source }
+        let path = path.to_owned();
+        move |source| SyntheticError::Write { path, source }
     };
     if std::fs::read_dir(dir).is_ok_and(|mut entries| entries.next().is_some()) {
-        return Err(fail(dir)(io::Error::other("expected a new or empty folder, found something in it")));
+        return Err(SyntheticError::NotEmpty { path: dir.to_owned() });
     }
     let parent = dir.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
     std::fs::create_dir_all(parent).map_err(fail(parent))?;
-    let making = tempfile::Builder::new().prefix(".giemsa-").tempdir_in(parent).map_err(fail(parent))?;
+    let temporary = tempfile::Builder::new().prefix(".giemsa-").tempdir_in(parent).map_err(fail(parent))?;
     for class in Class::ALL {
-        std::fs::create_dir(making.path().join(class.name())).map_err(fail(dir))?;
+        std::fs::create_dir(temporary.path().join(class.name())).map_err(fail(dir))?;
     }
-    std::fs::write(making.path().join("README.txt"), format!("{DRAWN}\n")).map_err(fail(dir))?;
+    std::fs::write(temporary.path().join("README.txt"), format!("{DRAWN}\n")).map_err(fail(dir))?;
     let cells = cells(images, patients, seed);
     cells.par_iter().try_for_each(|cell| {
         let image = draw_cell(seed, cell.patient, cell.number, cell.class);
-        write_png(&image, &making.path().join(cell.path())).map_err(fail(&dir.join(cell.path())))?;
-        if progress().is_break() { Err(PhantomError::Stopped) } else { Ok(()) }
+        write_png(&image, &temporary.path().join(cell.path())).map_err(fail(&dir.join(cell.path())))?;
+        if progress().is_break() { Err(SyntheticError::Stopped) } else { Ok(()) }
     })?;
-    open_to_others(making.path()).map_err(fail(dir))?;
-    // A rename replaces an empty folder, and fails on one that is not.
-    std::fs::rename(making.path(), dir).map_err(fail(dir))?;
+    set_default_permissions(temporary.path()).map_err(fail(dir))?;
+    // A rename replaces an empty folder and fails on any other.
+    std::fs::rename(temporary.path(), dir).map_err(fail(dir))?;
     Ok(cells.iter().map(|cell| dir.join(cell.path())).collect())
 }
 
-/// Temporary folders are private; this one is to be like any other.
+/// Gives a temporary folder, which is private, the permissions of any new folder.
 #[cfg(unix)]
-fn open_to_others(folder: &Path) -> io::Result<()> {
+fn set_default_permissions(folder: &Path) -> io::Result<()> {
     use std::os::unix::fs::PermissionsExt;
-    let like = std::fs::metadata(folder.join(Class::Parasitized.name()))?.permissions().mode();
-    std::fs::set_permissions(folder, PermissionsExt::from_mode(like))
+    let mode = std::fs::metadata(folder.join(Class::Parasitized.name()))?.permissions().mode();
+    std::fs::set_permissions(folder, PermissionsExt::from_mode(mode))
 }
 
 #[cfg(not(unix))]
-fn open_to_others(_: &Path) -> io::Result<()> {
+fn set_default_permissions(_: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// A PNG file that says in its metadata that it is drawn.
+/// Writes a PNG file with the description in its metadata.
 fn write_png(image: &RgbImage, path: &Path) -> io::Result<()> {
     let mut encoder = png::Encoder::new(BufWriter::new(File::create(path)?), image.width(), image.height());
     encoder.set_color(png::ColorType::Rgb);

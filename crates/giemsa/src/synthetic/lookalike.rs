@@ -1,4 +1,4 @@
-//! What lies on cells and is no parasite: platelets, deposits of stain, specks, dust, dimples, stippling.
+//! Draws objects that resemble parasites: platelets, stain deposits, specks, dust, dimples, stippling.
 
 use super::canvas::{Blob, Canvas, Colour, Point, at_polar, mix};
 use super::outline::Outline;
@@ -7,8 +7,8 @@ use crate::classes::Class;
 use crate::random::Random;
 use std::f32::consts::TAU;
 
-/// Draws what happens to lie on a cell; most cells have nothing. Platelets and deposits, which are easily taken for
-/// parasites, are kept to uninfected cells, where they make the hard cases.
+/// Draws random objects on a cell; most cells have none. Platelets and deposits, which are easily confused with parasites,
+/// occur only on uninfected cells, where they make difficult negatives.
 pub fn draw(canvas: &mut Canvas, patient: &Patient, outline: &Outline, class: Class, random: &mut Random) {
     let place = |random: &mut Random, nearest: f32, farthest: f32| {
         let distance = outline.radius_px * random.range(nearest, farthest);
@@ -48,7 +48,7 @@ pub fn draw(canvas: &mut Canvas, patient: &Patient, outline: &Outline, class: Cl
     }
 }
 
-/// Fine dots all over the cell.
+/// Draws fine dots all over the cell.
 fn stipple(canvas: &mut Canvas, patient: &Patient, outline: &Outline, random: &mut Random) {
     let colour = mix(patient.body, patient.chromatin, 0.5);
     for _ in 0..6 + random.below(14) {
@@ -59,7 +59,7 @@ fn stipple(canvas: &mut Canvas, patient: &Patient, outline: &Outline, random: &m
     }
 }
 
-/// A small dark grain of stain.
+/// Draws a small dark grain of stain.
 fn speck(canvas: &mut Canvas, patient: &Patient, size_px: f32, at: Point, random: &mut Random) {
     let colour = mix(patient.body, patient.chromatin.map(|value| value * 0.8), random.range(0.4, 0.9));
     let radius = size_px * random.range(0.015, 0.045);
@@ -67,13 +67,13 @@ fn speck(canvas: &mut Canvas, patient: &Patient, size_px: f32, at: Point, random
     canvas.paint(&grain, patient.softness_px * 0.8, colour, random.range(0.5, 0.9));
 }
 
-/// A pale purple granular disc with a light halo.
+/// Draws a pale purple granular disc with a light halo.
 fn platelet(canvas: &mut Canvas, patient: &Patient, size_px: f32, at: Point, random: &mut Random) {
     let radius = size_px * random.range(0.14, 0.26);
     let purple = mix(patient.cytoplasm, patient.glass, random.range(0.15, 0.45));
     let waves = [(0.1 * random.normal(), 0.0), (0.08 * random.normal(), random.range(0.0, TAU))];
     canvas.paint(&Blob::disc(at, radius * 1.35), 2.0 * patient.softness_px, patient.glass, 0.45);
-    let disc = Blob::ellipse(at, (radius, radius * random.range(0.7, 1.0)), random.range(0.0, TAU)).wandering(&waves);
+    let disc = Blob::ellipse(at, (radius, radius * random.range(0.7, 1.0)), random.range(0.0, TAU)).with_waves(&waves);
     canvas.paint(&disc, 1.5 * patient.softness_px, purple, random.range(0.6, 0.9));
     for _ in 0..8 + random.below(14) {
         let grain = at_polar(at, radius * 0.8 * random.uniform().sqrt(), random.range(0.0, TAU));
@@ -82,15 +82,15 @@ fn platelet(canvas: &mut Canvas, patient: &Patient, size_px: f32, at: Point, ran
     }
 }
 
-/// A lump of stain, mostly at the edge; even an expert may take it for a nucleus.
+/// Draws a lump of stain, usually at the edge, which even experts may confuse with a nucleus.
 fn deposit(canvas: &mut Canvas, patient: &Patient, size_px: f32, at: Point, random: &mut Random) {
     let waves: [(f32, f32); 3] = std::array::from_fn(|_| (0.16 * random.normal(), random.range(0.0, TAU)));
-    let lump = Blob::disc(at, size_px * random.range(0.05, 0.13)).wandering(&waves);
+    let lump = Blob::disc(at, size_px * random.range(0.05, 0.13)).with_waves(&waves);
     let colour = patient.chromatin.map(|value| value * random.range(0.55, 0.9));
     canvas.paint(&lump, patient.softness_px * 0.7, colour, random.range(0.6, 1.0));
 }
 
-/// A hollow that bends the light: bright, with a dark crescent.
+/// Draws a refractile hollow: bright, with a dark crescent.
 fn dimple(canvas: &mut Canvas, patient: &Patient, size_px: f32, at: Point, random: &mut Random) {
     let radius = size_px * random.range(0.06, 0.16);
     let shade = patient.body.map(|value| value * 0.72);

@@ -1,8 +1,8 @@
-//! Draws synthetic cells, for the demo and the tests: drawn, not photographed.
+//! Draws synthetic cells for demonstrations and tests.
 //!
-//! A crop is drawn as one would come out of a Giemsa-stained thin smear: a red blood cell in its patient's hue, perhaps
-//! with parasites, perhaps with something that only looks like one, cut out along a ragged border, exact black outside.
-//! Everything follows from (seed, patient, cell, class). Figures reached on drawn cells say nothing about real ones.
+//! A drawn crop resembles one of a Giemsa-stained thin smear: a red blood cell in the hue of its patient's stain, possibly
+//! with parasites or with objects that resemble them, segmented along a ragged border and exactly black outside. It
+//! depends only on (seed, patient, cell, class). Metrics on synthetic cells do not predict those on real cells.
 
 mod body;
 mod canvas;
@@ -12,20 +12,20 @@ mod outline;
 mod parasite;
 mod patient;
 
-pub use folder::{Cell, DRAWN, PhantomError, cells, write_folder};
+pub use folder::{Cell, DRAWN, SyntheticError, cells, write_folder};
 
 use crate::classes::Class;
 use crate::random::Random;
 use canvas::Canvas;
 use image::{Rgb, RgbImage};
 
-/// Longer and shorter sides of all crops are in this range, in pixels.
+/// The range of the sides of all crops, in pixels.
 pub const SIDE_PX: std::ops::RangeInclusive<u32> = 46..=394;
 
-/// Draws a cell.
+/// Draws the crop of a cell.
 ///
 /// ```
-/// use giemsa::{classes::Class, phantom::draw_cell};
+/// use giemsa::{classes::Class, synthetic::draw_cell};
 /// let cell = draw_cell(1, 0, 7, Class::Parasitized);
 /// assert_eq!(cell, draw_cell(1, 0, 7, Class::Parasitized));
 /// assert_ne!(cell, draw_cell(1, 0, 8, Class::Parasitized));
@@ -42,23 +42,23 @@ pub fn draw_cell(seed: u64, patient: usize, cell: usize, class: Class) -> RgbIma
         parasite::draw(&mut canvas, &patient, &outline, &mut random);
     }
     body::add_grain(&mut canvas, &mask, patient.grain, &mut random);
-    cut_out(&canvas, &mask)
+    crop(&canvas, &mask)
 }
 
-/// Whether a patient has malaria: three in four have, the first among them.
+/// Returns whether a patient has malaria: the first three of every four patients.
 pub fn is_infected(patient: usize) -> bool {
     patient % 4 != 3
 }
 
-/// What the mask keeps, on black, within the smallest rectangle that holds it.
-fn cut_out(canvas: &Canvas, mask: &[bool]) -> RgbImage {
+/// Crops to the bounding box of the mask, and paints everything outside the mask black.
+fn crop(canvas: &Canvas, mask: &[bool]) -> RgbImage {
     let width = canvas.width;
     let kept = || mask.iter().enumerate().filter(|&(_, &kept)| kept).map(|(i, _)| i);
     let (left, right) = bounds(kept().map(|i| i % width));
     let (top, bottom) = bounds(kept().map(|i| i / width));
     RgbImage::from_fn((right + 1 - left) as u32, (bottom + 1 - top) as u32, |x, y| {
         let i = (top + y as usize) * width + left + x as usize;
-        // No pixel of a cell is black, so that black is the outside.
+        // No pixel of a cell is black, so that black marks the background.
         Rgb(if mask[i] { canvas.pixels[i].map(|value| value.round().clamp(1.0, 255.0) as u8) } else { [0; 3] })
     })
 }

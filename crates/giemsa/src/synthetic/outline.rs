@@ -1,28 +1,28 @@
-//! The outline of a cell as a segmentation program cuts it out: ragged, in steps, sometimes with a piece too many or
-//! too few.
+//! The outline of a cell as cut out by a segmentation program: ragged, in steps, sometimes with a piece too much or too
+//! little.
 
 use super::canvas::{Blob, Point, at_polar};
 use super::patient::Patient;
 use crate::random::Random;
 use std::f32::consts::TAU;
 
-/// What belongs to a crop: a cell, pieces of its neighbours, and bites that were cut off.
+/// The outline of a crop: a cell, pieces of its neighbours, and missing pieces.
 #[derive(Clone, Debug)]
 pub struct Outline {
     /// The cell.
     pub cell: Blob,
-    /// Its mean radius, in pixels.
+    /// The mean radius of the cell, in pixels.
     pub radius_px: f32,
     /// Pieces of neighbouring cells.
     pub lobes: Vec<Blob>,
-    /// What is missing.
+    /// Missing pieces.
     pub bites: Vec<Blob>,
 }
 
-/// Diameters of cells are kept in this range.
+/// The range of cell diameters.
 const DIAMETER_PX: (f32, f32) = (64.0, 250.0);
 
-/// Makes up the outline of a cell, in the middle of the canvas that it needs.
+/// Draws a random outline in the middle of a canvas of its size.
 pub fn outline(patient: &Patient, random: &mut Random) -> Outline {
     let unusual = match random.uniform() {
         u if u < 0.008 => random.range(1.35, 1.7),
@@ -46,41 +46,41 @@ pub fn outline(patient: &Patient, random: &mut Random) -> Outline {
         };
         (0..count).map(one).collect()
     };
-    let cell = Blob::ellipse((0.0, 0.0), radii, angle).wandering(&waves);
+    let cell = Blob::ellipse((0.0, 0.0), radii, angle).with_waves(&waves);
     let lobes = neighbours(random, 0.06, (0.95, 1.15), (0.15, 0.4));
     let bites = neighbours(random, 0.09, (1.1, 1.5), (0.35, 0.8));
     Outline { cell, radius_px, lobes, bites }.moved_into_view()
 }
 
 impl Outline {
-    /// Moves it all so that nothing has a negative place.
+    /// Moves the outline so that no coordinate is negative.
     fn moved_into_view(mut self) -> Outline {
-        let reach_px = self.reach_px();
+        let max_radius_px = self.max_radius_px();
         for blob in [&mut self.cell].into_iter().chain(&mut self.lobes).chain(&mut self.bites) {
-            *blob = blob.clone().moved((reach_px, reach_px));
+            *blob = blob.clone().moved((max_radius_px, max_radius_px));
         }
         self
     }
 
-    /// How far from the middle of the cell the crop can reach.
-    fn reach_px(&self) -> f32 {
+    /// Returns the maximum distance of the crop from the middle of the cell.
+    fn max_radius_px(&self) -> f32 {
         let middle = self.cell.centre();
-        let reach = |blob: &Blob| (blob.centre().0 - middle.0).hypot(blob.centre().1 - middle.1) + blob.reach();
-        self.lobes.iter().map(reach).fold(self.cell.reach(), f32::max) + 8.0
+        let distance = |blob: &Blob| (blob.centre().0 - middle.0).hypot(blob.centre().1 - middle.1) + blob.max_radius();
+        self.lobes.iter().map(distance).fold(self.cell.max_radius(), f32::max) + 8.0
     }
 
-    /// The side of the square canvas that holds it, in pixels.
+    /// Returns the side of the square canvas that contains the outline, in pixels.
     pub fn side_px(&self) -> usize {
-        (2.0 * self.reach_px()).ceil() as usize
+        (2.0 * self.max_radius_px()).ceil() as usize
     }
 
-    /// The distance from the edge of the crop in pixels, nearly; positive inside.
+    /// Returns the approximate distance from the edge of the crop in pixels; positive inside.
     pub fn depth(&self, at: Point) -> f32 {
         let whole = self.lobes.iter().map(|lobe| lobe.depth(at)).fold(self.cell.depth(at), f32::max);
         self.bites.iter().map(|bite| -bite.depth(at)).fold(whole, f32::min)
     }
 
-    /// Which pixels of the square canvas belong to the crop, row by row; the border goes in steps.
+    /// Returns whether each pixel of the square canvas belongs to the crop, row by row. The border has steps.
     pub fn mask(&self, step_px: usize, random: &mut Random) -> Vec<bool> {
         let side = self.side_px();
         let blocks = side.div_ceil(step_px);

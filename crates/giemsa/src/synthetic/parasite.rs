@@ -1,4 +1,4 @@
-//! Malaria parasites as they look in a red blood cell: rings, trophozoites, schizonts, and nuclei at the very edge.
+//! Draws malaria parasites in a red blood cell: rings, trophozoites, schizonts, and nuclei at the very edge.
 
 use super::canvas::{Blob, Canvas, Colour, Point, at_polar, mix};
 use super::outline::Outline;
@@ -6,12 +6,12 @@ use super::patient::Patient;
 use crate::random::Random;
 use std::f32::consts::TAU;
 
-/// Grains of digested haemoglobin.
+/// The colour of grains of digested haemoglobin.
 const PIGMENT: Colour = [88.0, 58.0, 52.0];
 
-/// Draws the parasites of one cell: one as a rule.
+/// Draws the parasites of one cell, usually one.
 ///
-/// One crop in seventy is called Parasitized without showing any, as when its cutting-out took the parasite away.
+/// One parasitized crop in seventy shows none, as if the segmentation had removed it.
 pub fn draw(canvas: &mut Canvas, patient: &Patient, outline: &Outline, random: &mut Random) {
     if random.chance(1.0 / 70.0) {
         return;
@@ -21,7 +21,7 @@ pub fn draw(canvas: &mut Canvas, patient: &Patient, outline: &Outline, random: &
         u if u < 0.95 => 2,
         _ => 3,
     };
-    // Few are faint, most are plain.
+    // A few parasites are faint, most are distinct.
     let strength = patient.contrast * (1.0 - 0.55 * random.uniform().powi(4));
     for _ in 0..count {
         let brush = Brush { patient, size_px: outline.radius_px, strength };
@@ -43,7 +43,7 @@ pub fn draw(canvas: &mut Canvas, patient: &Patient, outline: &Outline, random: &
     }
 }
 
-/// What all parasites of a cell are drawn with.
+/// The settings of all parasites of a cell.
 struct Brush<'a> {
     patient: &'a Patient,
     /// The radius of the cell.
@@ -57,25 +57,25 @@ impl Brush<'_> {
         canvas.paint(blob, self.patient.softness_px, colour, opacity * self.strength);
     }
 
-    /// A lump of chromatin, darker in its middle.
+    /// Draws a lump of chromatin, darker in its middle.
     fn nucleus(&self, canvas: &mut Canvas, centre: Point, scale: f32, angle: f32, random: &mut Random) {
         let radius = self.size_px * random.range(0.1, 0.155) * scale;
         let radii = (radius * random.range(1.0, 1.6), radius * random.range(0.65, 1.0));
         let waves = [(0.08 * random.normal(), 0.0), (0.1 * random.normal(), random.range(0.0, TAU))];
-        let lump = Blob::ellipse(centre, radii, angle).wandering(&waves);
+        let lump = Blob::ellipse(centre, radii, angle).with_waves(&waves);
         self.paint(canvas, &lump, self.patient.chromatin, 0.95);
         let core = Blob::ellipse(centre, (radii.0 * 0.5, radii.1 * 0.5), angle);
         self.paint(canvas, &core, self.patient.chromatin.map(|value| value * 0.72), 0.7);
     }
 
-    /// A thin ring around a light vacuole, with one or two nuclei on it.
+    /// Draws a thin ring around a light vacuole, with one or two nuclei on it.
     fn ring(&self, canvas: &mut Canvas, centre: Point, random: &mut Random) {
         let patient = self.patient;
         let radius = self.size_px * random.range(0.13, 0.24);
         let angle = random.range(0.0, TAU);
         let waves =
             [(0.12 * random.normal(), random.range(0.0, TAU)), (0.06 * random.normal(), random.range(0.0, TAU))];
-        let shape = Blob::ellipse(centre, (radius, radius * random.range(0.65, 1.0)), angle).wandering(&waves);
+        let shape = Blob::ellipse(centre, (radius, radius * random.range(0.65, 1.0)), angle).with_waves(&waves);
         self.paint(canvas, &shape, mix(patient.body, patient.glass, 0.6), random.range(0.1, 0.6));
         let line_px = self.size_px * random.range(0.02, 0.05);
         let opacity = self.strength * random.range(0.15, 0.6);
@@ -88,12 +88,12 @@ impl Brush<'_> {
         }
     }
 
-    /// A larger amoeboid body with a nucleus or two, and pigment.
+    /// Draws a larger amoeboid body with one or two nuclei, and pigment.
     fn trophozoite(&self, canvas: &mut Canvas, centre: Point, random: &mut Random) {
         let radius = self.size_px * random.range(0.22, 0.4);
         let waves: [(f32, f32); 4] = std::array::from_fn(|_| (0.11 * random.normal(), random.range(0.0, TAU)));
         let body = Blob::ellipse(centre, (radius, radius * random.range(0.6, 1.0)), random.range(0.0, TAU));
-        let (body, opacity) = (body.wandering(&waves), random.range(0.3, 0.65));
+        let (body, opacity) = (body.with_waves(&waves), random.range(0.3, 0.65));
         self.paint(canvas, &body, self.patient.cytoplasm, opacity);
         let vacuole = at_polar(centre, radius * random.range(0.1, 0.5), random.range(0.0, TAU));
         let hole = Blob::disc(vacuole, radius * random.range(0.2, 0.45));
@@ -105,12 +105,12 @@ impl Brush<'_> {
         self.pigment(canvas, centre, radius, 3 + random.below(6), random);
     }
 
-    /// Many small nuclei around a heap of pigment.
+    /// Draws many small nuclei around a cluster of pigment.
     fn schizont(&self, canvas: &mut Canvas, centre: Point, random: &mut Random) {
         let radius = self.size_px * random.range(0.4, 0.6);
         self.paint(canvas, &Blob::disc(centre, radius), self.patient.cytoplasm, 0.3);
         for i in 0..8 + random.below(9) {
-            // The golden angle spreads them evenly.
+            // The golden angle distributes them evenly.
             let (distance, angle) = (radius * (0.25 + 0.7 * random.uniform()), 2.4 * i as f32 + 0.3 * random.normal());
             self.nucleus(canvas, at_polar(centre, distance, angle), 0.65, angle, random);
         }

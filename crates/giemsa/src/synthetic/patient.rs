@@ -1,40 +1,40 @@
-//! What the cells of one patient have in common: the stain, the light, and the microscope.
+//! The properties that the cells of one patient have in common: stain, light and microscope.
 
 use super::canvas::{Colour, mix};
 use crate::random::Random;
 
-/// One patient's slide.
+/// The slide of a patient.
 #[derive(Clone, Debug)]
 pub struct Patient {
-    /// Of a cell, halfway between its middle and its edge.
+    /// The colour of a cell halfway between its middle and its edge.
     pub body: Colour,
-    /// Of the glass between cells.
+    /// The colour of the glass between cells.
     pub glass: Colour,
-    /// Of a parasite's nucleus.
+    /// The colour of parasite nuclei.
     pub chromatin: Colour,
-    /// Of a parasite's body.
+    /// The colour of parasite bodies.
     pub cytoplasm: Colour,
-    /// Width over which edges fade.
+    /// The width over which edges fade.
     pub softness_px: f32,
-    /// Width of the light rim at a cell's edge.
+    /// The width of the light rim at the edge of a cell.
     pub rim_px: f32,
-    /// Standard deviation of the camera's noise, in grey levels.
+    /// The standard deviation of the camera noise, in grey levels.
     pub grain: f32,
-    /// How much lighter the middle of a cell is, at the most.
+    /// The maximum strength of the central pallor.
     pub pallor: f32,
-    /// Usual diameter of a cell.
+    /// The usual diameter of a cell.
     pub diameter_px: f32,
-    /// The border of the crop goes in steps of this size.
+    /// The size of the steps in the border of a crop.
     pub step_px: usize,
-    /// Share of the cells with fine dots all over.
+    /// The fraction of cells with fine dots all over.
     pub stippling: f32,
-    /// How strongly parasites take the stain, up to 1.
+    /// The strength of the stain in parasites, up to 1.
     pub contrast: f32,
-    /// Share of the parasites that have left the ring stage.
+    /// The fraction of parasites past the ring stage.
     pub late_stages: f32,
 }
 
-/// Hues of stained cells, the stain of the nuclei in them, and how often a slide is like this.
+/// The colours of stained cells and of the nuclei in them, and the fraction of slides with them.
 const STAINS: [(Colour, Colour, f32); 6] = [
     // Salmon.
     ([212.0, 154.0, 149.0], [160.0, 22.0, 96.0], 0.34),
@@ -50,7 +50,7 @@ const STAINS: [(Colour, Colour, f32); 6] = [
     ([124.0, 102.0, 168.0], [104.0, 20.0, 128.0], 0.05),
 ];
 
-/// The slide of a patient.
+/// Draws the properties of the slide of a patient.
 pub fn patient(seed: u64, number: usize) -> Patient {
     let mut random = Random::keyed(&[seed, u64::from_le_bytes(*b"patient\0"), number as u64]);
     let (body, chromatin) = stain(&mut random);
@@ -77,12 +77,12 @@ pub fn patient(seed: u64, number: usize) -> Patient {
 }
 
 fn stain(random: &mut Random) -> (Colour, Colour) {
-    let mut place = random.uniform();
+    let mut position = random.uniform();
     let mut chosen = STAINS[0];
     for stain in STAINS {
         chosen = stain;
-        place -= stain.2;
-        if place < 0.0 {
+        position -= stain.2;
+        if position < 0.0 {
             break;
         }
     }

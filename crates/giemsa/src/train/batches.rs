@@ -83,8 +83,8 @@ impl<'a> Batches<'a> {
     /// One image, varied as the recipe says; `bytes` is room for the image as it is.
     fn varied(&self, sample: usize, pass: u64, bytes: &mut [u8], input: &mut [f32]) -> Result<(), ImageError> {
         self.images.read(sample, bytes)?;
-        let mut random = Random::keyed(&[self.seed, AUGMENTATION, pass, sample as u64]);
-        augment(bytes, self.side_px, self.augmentation, &mut random, input);
+        let key = [self.seed, AUGMENTATION, pass, sample as u64];
+        augment(bytes, self.side_px, self.augmentation, &key, input);
         Ok(())
     }
 }

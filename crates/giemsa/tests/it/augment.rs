@@ -1,4 +1,4 @@
-//! Augmentation beside Keras'.
+//! Augmentation compared with Keras.
 
 use giemsa::dataset::augment::{Geometry, affine_for, sample_affine};
 use serde::Deserialize;
@@ -22,7 +22,7 @@ struct Case {
     expected: Vec<f32>,
 }
 
-/// The same image as `image` in `tests/reference/augmentation_golden.py`.
+/// Draws the same image as `image` in `tests/reference/augmentation_golden.py`.
 fn image(side: usize) -> Vec<u8> {
     let value = |i: usize| {
         let (row, column, channel) = (i / 3 / side, i / 3 % side, i % 3);
@@ -32,7 +32,7 @@ fn image(side: usize) -> Vec<u8> {
 }
 
 #[test]
-fn given_parameters_move_pixels_as_keras_does() {
+fn transforms_pixels_as_keras_for_the_same_parameters() {
     let golden: Golden =
         serde_json::from_str(include_str!("../../../../tests/reference/augmentation_golden.json")).unwrap();
     assert_eq!(golden.cases.len(), 7);

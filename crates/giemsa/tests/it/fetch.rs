@@ -1,65 +1,65 @@
-//! The download against a server of our own that misbehaves in the ways servers and networks do.
+//! Downloading from a local server that fails as real servers and networks do.
 
 use crate::folder::names_in;
 use crate::server::{Server, archive, assert_whole, cut, from, noise, ok, sha256, status, zip_of};
-use giemsa::fetch::{FetchError, Fetched, Order, Progress, Remote, fetch};
+use giemsa::fetch::{FetchError, FetchSettings, Fetched, Progress, RemoteFile, fetch};
 use std::fs;
 use std::ops::ControlFlow;
 use std::path::Path;
 use std::time::Duration;
 
-/// An order for these bytes, at the server's address, without long pauses.
-fn order(server: &Server, archive: &[u8]) -> Order {
+/// Returns settings for this archive at the address of the server, without long pauses.
+fn settings(server: &Server, archive: &[u8]) -> FetchSettings {
     let url = format!("{}/cell_images.zip", server.address);
-    let archive = Remote { url, bytes: Some(archive.len() as u64), sha256: sha256(archive) };
-    Order { attempts: 3, pause: Duration::from_millis(1), ..Order::archive_alone(archive) }
+    let archive = RemoteFile { url, bytes: Some(archive.len() as u64), sha256: sha256(archive) };
+    FetchSettings { attempts: 3, pause: Duration::from_millis(1), ..FetchSettings::for_archive(archive) }
 }
 
-fn fetch_into(out: &Path, order: &Order) -> Result<Fetched, FetchError> {
-    fetch(order, out, &mut |_| ControlFlow::Continue(()))
+fn fetch_into(out: &Path, settings: &FetchSettings) -> Result<Fetched, FetchError> {
+    fetch(settings, out, &mut |_| ControlFlow::Continue(()))
 }
 
 #[test]
-fn puts_a_download_together_that_breaks_off_again_and_again() {
+fn completes_a_download_over_many_interrupted_connections() {
     let (body, out) = (archive(), tempfile::tempdir().unwrap());
     let server = Server::start({
         let body = body.clone();
         move |_, request| cut(from(&body, request.start), 1000)
     });
-    let fetched = fetch_into(out.path(), &order(&server, &body)).unwrap();
-    assert_eq!(fetched, Fetched { folder: out.path().join("cell_images"), files: 3, was_there: false });
+    let fetched = fetch_into(out.path(), &settings(&server, &body)).unwrap();
+    assert_eq!(fetched, Fetched { folder: out.path().join("cell_images"), images: 3, already_present: false });
     assert_whole(out.path());
     let expected: Vec<usize> = (0..body.len()).step_by(1000).collect();
     assert_eq!(server.starts(), expected);
 }
 
 #[test]
-fn starts_anew_where_the_server_ignores_ranges() {
+fn restarts_if_the_server_ignores_ranges() {
     let (body, out) = (archive(), tempfile::tempdir().unwrap());
     let server = Server::start({
         let body = body.clone();
         move |number, _| if number == 0 { cut(ok(&body), 5000) } else { ok(&body) }
     });
-    fetch_into(out.path(), &order(&server, &body)).unwrap();
+    fetch_into(out.path(), &settings(&server, &body)).unwrap();
     assert_whole(out.path());
     assert_eq!(server.starts(), [0, 5000]);
 }
 
 #[test]
-fn goes_on_where_an_earlier_process_stopped() {
+fn resumes_the_download_of_an_earlier_process() {
     let (body, out) = (archive(), tempfile::tempdir().unwrap());
     fs::write(out.path().join(".cell_images.zip.part"), &body[..3000]).unwrap();
     let server = Server::start({
         let body = body.clone();
         move |_, request| from(&body, request.start)
     });
-    fetch_into(out.path(), &order(&server, &body)).unwrap();
+    fetch_into(out.path(), &settings(&server, &body)).unwrap();
     assert_whole(out.path());
     assert_eq!(server.starts(), [3000]);
 }
 
 #[test]
-fn starts_anew_where_the_earlier_part_is_of_another_file() {
+fn restarts_if_the_earlier_part_belongs_to_another_file() {
     for part in [vec![0; 3000], vec![0; 1_000_000], vec![0; archive().len()]] {
         let (body, out) = (archive(), tempfile::tempdir().unwrap());
         fs::write(out.path().join(".cell_images.zip.part"), part).unwrap();
@@ -67,60 +67,60 @@ fn starts_anew_where_the_earlier_part_is_of_another_file() {
             let body = body.clone();
             move |_, request| from(&body, request.start)
         });
-        fetch_into(out.path(), &order(&server, &body)).unwrap();
+        fetch_into(out.path(), &settings(&server, &body)).unwrap();
         assert_whole(out.path());
         assert_eq!(server.starts().last(), Some(&0));
     }
 }
 
 #[test]
-fn starts_anew_where_the_server_cannot_give_the_rest() {
+fn restarts_if_the_server_does_not_have_the_rest() {
     let (body, out) = (archive(), tempfile::tempdir().unwrap());
     fs::write(out.path().join(".cell_images.zip.part"), &body[..3000]).unwrap();
     let server = Server::start({
         let body = body.clone();
         move |_, request| if request.start > 0 { status("416 Range Not Satisfiable") } else { ok(&body) }
     });
-    fetch_into(out.path(), &order(&server, &body)).unwrap();
+    fetch_into(out.path(), &settings(&server, &body)).unwrap();
     assert_whole(out.path());
     assert_eq!(server.starts(), [3000, 0]);
 }
 
 #[test]
-fn does_not_join_a_part_that_it_did_not_ask_for() {
+fn rejects_another_range_than_requested() {
     let (body, out) = (archive(), tempfile::tempdir().unwrap());
     fs::write(out.path().join(".cell_images.zip.part"), &body[..3000]).unwrap();
     let server = Server::start({
         let body = body.clone();
         move |_, request| from(&body, if request.start == 0 { 0 } else { 100 })
     });
-    fetch_into(out.path(), &order(&server, &body)).unwrap();
+    fetch_into(out.path(), &settings(&server, &body)).unwrap();
     assert_whole(out.path());
     assert_eq!(server.starts(), [3000, 0]);
 }
 
 #[test]
-fn wrong_bytes_are_thrown_away() {
+fn deletes_a_download_with_another_checksum() {
     let (body, out) = (archive(), tempfile::tempdir().unwrap());
     let server = Server::start({
         let mut wrong = body.clone();
         wrong[4000] ^= 1;
         move |_, request| from(&wrong, request.start)
     });
-    let error = fetch_into(out.path(), &order(&server, &body)).unwrap_err();
+    let error = fetch_into(out.path(), &settings(&server, &body)).unwrap_err();
     assert!(matches!(error, FetchError::Checksum { .. }), "{error}");
     assert!(error.to_string().contains(&sha256(&body)), "{error}");
     assert_eq!(names_in(out.path()), [""; 0]);
 }
 
 #[test]
-fn a_file_of_another_size_is_refused_before_it_is_downloaded() {
+fn rejects_a_file_of_another_size_before_the_download() {
     let (body, out) = (archive(), tempfile::tempdir().unwrap());
     let server = Server::start({
         let longer = [body.as_slice(), b"more"].concat();
         move |_, request| from(&longer, request.start)
     });
-    let error = fetch_into(out.path(), &order(&server, &body)).unwrap_err();
+    let error = fetch_into(out.path(), &settings(&server, &body)).unwrap_err();
     let (expected, found) = (body.len().to_string(), (body.len() + 4).to_string());
     assert!(error.to_string().contains(&format!("expected {expected} bytes, found {found}")), "{error}");
     assert_eq!(server.starts(), [0]);
@@ -128,49 +128,49 @@ fn a_file_of_another_size_is_refused_before_it_is_downloaded() {
 }
 
 #[test]
-fn a_file_that_does_not_end_where_it_should_is_refused() {
+fn rejects_a_body_that_is_too_long() {
     let (body, out) = (archive(), tempfile::tempdir().unwrap());
     let server =
         Server::start(|_, _| [b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n".as_slice(), &noise(1_000_000)].concat());
-    let error = fetch_into(out.path(), &order(&server, &body)).unwrap_err();
-    assert!(matches!(error, FetchError::Size { .. }), "{error}");
+    let error = fetch_into(out.path(), &settings(&server, &body)).unwrap_err();
+    assert!(matches!(error, FetchError::TooLong { .. }), "{error}");
     assert_eq!(names_in(out.path()), [""; 0]);
 }
 
 #[test]
-fn a_busy_server_is_asked_again_and_a_refusing_one_is_not() {
+fn retries_a_busy_server_but_not_a_refusal() {
     let (body, out) = (archive(), tempfile::tempdir().unwrap());
     let server = Server::start({
         let body = body.clone();
         move |number, _| if number < 2 { status("503 Service Unavailable") } else { ok(&body) }
     });
-    fetch_into(out.path(), &order(&server, &body)).unwrap();
+    fetch_into(out.path(), &settings(&server, &body)).unwrap();
     assert_whole(out.path());
 
     let out = tempfile::tempdir().unwrap();
     let server = Server::start(|_, _| status("503 Service Unavailable"));
-    let error = fetch_into(out.path(), &order(&server, &body)).unwrap_err();
+    let error = fetch_into(out.path(), &settings(&server, &body)).unwrap_err();
     assert!(matches!(error, FetchError::Network { attempts: 3, .. }), "{error}");
     assert_eq!(server.starts().len(), 3);
 
     let server = Server::start(|_, _| status("404 Not Found"));
-    let error = fetch_into(out.path(), &order(&server, &body)).unwrap_err();
+    let error = fetch_into(out.path(), &settings(&server, &body)).unwrap_err();
     assert!(matches!(error, FetchError::Status { status: 404, .. }), "{error}");
     assert_eq!(server.starts().len(), 1);
 }
 
 #[test]
-fn an_answer_that_is_no_http_is_an_error() {
+fn rejects_an_answer_that_is_not_http() {
     let (body, out) = (archive(), tempfile::tempdir().unwrap());
     for answer in [b"".to_vec(), b"hello\r\n\r\n".to_vec(), noise(10_000)] {
         let server = Server::start(move |_, _| answer.clone());
-        let error = fetch_into(out.path(), &order(&server, &body)).unwrap_err();
+        let error = fetch_into(out.path(), &settings(&server, &body)).unwrap_err();
         assert!(matches!(error, FetchError::Network { .. }), "{error}");
     }
 }
 
 #[test]
-fn hostile_archives_are_refused_and_leave_nothing() {
+fn rejects_hostile_archives_without_leaving_files() {
     let bomb = vec![0; 3_000_000];
     let archives = [
         zip_of(&[("cell_images/Parasitized/a.png", b"a"), ("../../evil.png", b"evil")]),
@@ -187,7 +187,7 @@ fn hostile_archives_are_refused_and_leave_nothing() {
             let body = body.clone();
             move |_, request| from(&body, request.start)
         });
-        let error = fetch_into(&out, &order(&server, &body)).unwrap_err();
+        let error = fetch_into(&out, &settings(&server, &body)).unwrap_err();
         assert!(matches!(error, FetchError::Archive(_)), "{error}");
         assert_eq!(names_in(&out), [""; 0]);
         assert_eq!(names_in(above.path()), ["out"]);
@@ -196,69 +196,69 @@ fn hostile_archives_are_refused_and_leave_nothing() {
 }
 
 #[test]
-fn what_is_there_whole_is_left_alone() {
+fn does_not_download_complete_images_again() {
     let (body, out) = (archive(), tempfile::tempdir().unwrap());
     let server = Server::start({
         let body = body.clone();
         move |_, _| ok(&body)
     });
-    let order = order(&server, &body);
-    fetch_into(out.path(), &order).unwrap();
-    let again = fetch_into(out.path(), &order).unwrap();
-    assert_eq!(again, Fetched { folder: out.path().join("cell_images"), files: 3, was_there: true });
+    let settings = settings(&server, &body);
+    fetch_into(out.path(), &settings).unwrap();
+    let again = fetch_into(out.path(), &settings).unwrap();
+    assert_eq!(again, Fetched { folder: out.path().join("cell_images"), images: 3, already_present: true });
     assert_eq!(server.starts().len(), 1);
     assert_whole(out.path());
 }
 
 #[test]
-fn what_is_there_otherwise_is_neither_used_nor_touched() {
+fn neither_uses_nor_changes_other_files() {
     let (body, out) = (archive(), tempfile::tempdir().unwrap());
     let server = Server::start({
         let body = body.clone();
         move |_, _| ok(&body)
     });
-    let order = order(&server, &body);
-    fetch_into(out.path(), &order).unwrap();
+    let settings = settings(&server, &body);
+    fetch_into(out.path(), &settings).unwrap();
     fs::remove_file(out.path().join("cell_images/Uninfected/b.png")).unwrap();
-    let error = fetch_into(out.path(), &order).unwrap_err();
+    let error = fetch_into(out.path(), &settings).unwrap_err();
     assert!(matches!(error, FetchError::Occupied { .. }), "{error}");
 
     let out = tempfile::tempdir().unwrap();
     fs::create_dir(out.path().join("cell_images")).unwrap();
     fs::write(out.path().join("cell_images/mine.txt"), "mine").unwrap();
-    let error = fetch_into(out.path(), &order).unwrap_err();
+    let error = fetch_into(out.path(), &settings).unwrap_err();
     assert!(matches!(error, FetchError::Occupied { .. }), "{error}");
     assert_eq!(names_in(&out.path().join("cell_images")), ["mine.txt"]);
     assert_eq!(server.starts().len(), 1);
 }
 
 #[test]
-fn stopping_keeps_what_has_come() {
+fn keeps_the_received_part_when_stopped() {
     let (body, out) = (archive(), tempfile::tempdir().unwrap());
     let server = Server::start({
         let body = body.clone();
         move |_, request| cut(from(&body, request.start), 4000)
     });
-    let order = order(&server, &body);
-    let stopped = fetch(&order, out.path(), &mut |progress| match progress {
+    let settings = settings(&server, &body);
+    let stopped = fetch(&settings, out.path(), &mut |progress| match progress {
         Progress::Retrying { .. } => ControlFlow::Break(()),
         _ => ControlFlow::Continue(()),
     });
     assert!(matches!(stopped, Err(FetchError::Stopped)), "{stopped:?}");
-    let stopped = fetch(&order, out.path(), &mut |progress| match progress {
+    let stopped = fetch(&settings, out.path(), &mut |progress| match progress {
         Progress::Unpacking { entries: 2, .. } => ControlFlow::Break(()),
         _ => ControlFlow::Continue(()),
     });
     assert!(matches!(stopped, Err(FetchError::Stopped)), "{stopped:?}");
     assert_eq!(names_in(out.path()), [".cell_images.zip.part"]);
     let requests = server.starts().len();
-    fetch_into(out.path(), &order).unwrap();
+    fetch_into(out.path(), &settings).unwrap();
     assert_whole(out.path());
-    assert_eq!(server.starts().len(), requests, "all of it was there");
+    assert_eq!(server.starts().len(), requests, "the download was complete");
 }
 
 #[test]
-fn leftovers_of_a_killed_process_are_cleared_away() {
+fn removes_the_leftovers_of_a_killed_process() {
     let (body, out) = (archive(), tempfile::tempdir().unwrap());
     let left = out.path().join(".cell_images.unpacking/cell_images/Parasitized");
     fs::create_dir_all(&left).unwrap();
@@ -267,23 +267,23 @@ fn leftovers_of_a_killed_process_are_cleared_away() {
         let body = body.clone();
         move |_, _| ok(&body)
     });
-    fetch_into(out.path(), &order(&server, &body)).unwrap();
+    fetch_into(out.path(), &settings(&server, &body)).unwrap();
     assert_whole(out.path());
 }
 
 #[test]
-fn two_at_once_in_one_folder_do_not_meet() {
+fn rejects_a_second_download_into_the_same_folder() {
     let (body, out) = (archive(), tempfile::tempdir().unwrap());
     let part = fs::File::create(out.path().join(".cell_images.zip.part")).unwrap();
     part.try_lock().unwrap();
     let server = Server::start(|_, _| Vec::new());
-    let error = fetch_into(out.path(), &order(&server, &body)).unwrap_err();
+    let error = fetch_into(out.path(), &settings(&server, &body)).unwrap_err();
     assert!(matches!(error, FetchError::Busy { .. }), "{error}");
     assert_eq!(server.starts(), [0; 0]);
 }
 
 #[test]
-fn tables_lie_beside_the_images_and_are_verified() {
+fn verifies_the_tables_beside_the_images() {
     let (body, out) = (archive(), tempfile::tempdir().unwrap());
     let server = Server::start({
         let body = body.clone();
@@ -294,24 +294,24 @@ fn tables_lie_beside_the_images_and_are_verified() {
         }
     });
     let table =
-        |name: &str| Remote { url: format!("{}/{name}", server.address), bytes: None, sha256: sha256(b"1,C33\n") };
-    let right = Order { tables: vec![table("right.csv")], ..order(&server, &body) };
+        |name: &str| RemoteFile { url: format!("{}/{name}", server.address), bytes: None, sha256: sha256(b"1,C33\n") };
+    let right = FetchSettings { tables: vec![table("right.csv")], ..settings(&server, &body) };
     fetch_into(out.path(), &right).unwrap();
     assert_eq!(names_in(out.path()), ["cell_images", "right.csv"]);
-    assert!(fetch_into(out.path(), &right).unwrap().was_there);
+    assert!(fetch_into(out.path(), &right).unwrap().already_present);
     assert_eq!(server.starts().len(), 2);
 
     let out = tempfile::tempdir().unwrap();
-    let wrong = Order { tables: vec![table("wrong.csv")], ..order(&server, &body) };
+    let wrong = FetchSettings { tables: vec![table("wrong.csv")], ..settings(&server, &body) };
     let error = fetch_into(out.path(), &wrong).unwrap_err();
     assert!(matches!(error, FetchError::Checksum { .. }), "{error}");
     assert_eq!(names_in(out.path()), [""; 0]);
 }
 
 #[test]
-fn the_official_order_names_the_tables_beside_the_archive() {
-    let order = Order::official("https://mirror.example.org/m/cell_images.zip");
-    let urls: Vec<&str> = order.tables.iter().map(|table| table.url.as_str()).collect();
+fn expects_the_tables_beside_the_archive() {
+    let settings = FetchSettings::official("https://mirror.example.org/m/cell_images.zip");
+    let urls: Vec<&str> = settings.tables.iter().map(|table| table.url.as_str()).collect();
     assert_eq!(
         urls,
         [
@@ -319,5 +319,5 @@ fn the_official_order_names_the_tables_beside_the_archive() {
             "https://mirror.example.org/m/patientid_cellmapping_uninfected.csv"
         ]
     );
-    assert_eq!(order.archive.bytes, Some(353_452_851));
+    assert_eq!(settings.archive.bytes, Some(353_452_851));
 }

@@ -1,4 +1,4 @@
-//! Checks on the files in a folder.
+//! Helpers for checking the files in a folder.
 
 use std::path::Path;
 

@@ -1,4 +1,4 @@
-//! Image files of every layout, whole and damaged, and resizing, against `tests/reference/image_golden.py`.
+//! Decoding image files of every layout, intact and damaged, and resizing, against `tests/reference/image_golden.py`.
 
 use giemsa::image::{Decoded, ImageError, decode_bytes, decode_file, read_size};
 use giemsa::preprocess::{Preprocessing, Resize};
@@ -44,12 +44,12 @@ fn largest_difference(a: &[u8], b: &[u8]) -> u8 {
     a.iter().zip(b).map(|(a, b)| a.abs_diff(*b)).max().unwrap_or(0)
 }
 
-/// Decodes under a name that says nothing, as the format is told by content.
+/// Decodes with a meaningless name, because the format is detected from the content.
 fn decode(bytes: &[u8]) -> Result<Decoded, ImageError> {
     decode_bytes(bytes, Path::new("cell.txt"))
 }
 
-/// One file of each format and, of PNG, of each layout that takes a path of its own.
+/// Returns one file per format and colour mode.
 fn one_of_each() -> Vec<(String, Vec<u8>)> {
     let mut kept: Vec<(String, Vec<u8>)> = Vec::new();
     for case in golden().files {
@@ -62,7 +62,7 @@ fn one_of_each() -> Vec<(String, Vec<u8>)> {
 }
 
 #[test]
-fn every_layout_of_every_format_gives_the_pixels_and_mode_that_went_in() {
+fn decodes_every_layout_of_every_format() {
     let golden = golden();
     assert_eq!(golden.files.len(), 50);
     for (i, case) in golden.files.iter().enumerate() {
@@ -79,7 +79,7 @@ fn every_layout_of_every_format_gives_the_pixels_and_mode_that_went_in() {
 }
 
 #[test]
-fn resizing_agrees_with_pillow_and_with_plain_means() {
+fn resizes_as_pillow_and_as_the_definition() {
     for (i, case) in golden().resized.iter().enumerate() {
         let (resize, allowed) = match case.resize.as_str() {
             "nearest" => (Resize::StretchNearest, 0),
@@ -92,7 +92,7 @@ fn resizing_agrees_with_pillow_and_with_plain_means() {
     }
 }
 
-/// `samples(3, 8, height, width)` of the script.
+/// Returns `samples(3, 8, height, width)` of the script.
 fn golden_image(height: u32, width: u32) -> RgbImage {
     RgbImage::from_fn(width, height, |column, row| {
         image::Rgb([0, 1, 2].map(|c| ((row * 7919 + column * 104_729 + c * 31_337 + row * column * 577) % 256) as u8))
@@ -100,15 +100,13 @@ fn golden_image(height: u32, width: u32) -> RgbImage {
 }
 
 #[test]
-fn a_file_that_is_cut_short_is_an_error_or_lacks_no_pixel() {
+fn rejects_a_truncated_file_unless_no_pixel_is_missing() {
     for (name, bytes) in one_of_each() {
         let whole = decode(&bytes).unwrap();
         for length in 0..bytes.len() {
             match decode(&bytes[..length]) {
-                Err(ImageError::Content { path, found, .. }) => {
-                    assert!(path == "cell.txt" && !found.is_empty(), "{name}");
-                }
-                Err(error) => panic!("{name}, {length} bytes: {error}"),
+                Err(error @ ImageError::Read { .. }) => panic!("{name}, {length} bytes: {error}"),
+                Err(error) => assert!(error.path() == "cell.txt" && !error.reason().is_empty(), "{name}: {error}"),
                 Ok(part) => {
                     assert!(!name.starts_with("png") && !name.starts_with("jpeg"), "{name}, {length} bytes: no error");
                     assert_eq!(part.pixels, whole.pixels, "{name}, {length} of {} bytes", bytes.len());
@@ -119,7 +117,7 @@ fn a_file_that_is_cut_short_is_an_error_or_lacks_no_pixel() {
 }
 
 #[test]
-fn a_flipped_bit_never_panics_and_in_a_png_is_an_error() {
+fn never_panics_on_a_bit_flip_and_detects_it_in_a_png() {
     for (name, bytes) in one_of_each() {
         let whole = decode(&bytes).unwrap();
         for bit in 0..bytes.len() * 8 {
@@ -128,7 +126,7 @@ fn a_flipped_bit_never_panics_and_in_a_png_is_an_error() {
             if let Ok(decoded) = decode(&damaged)
                 && name.starts_with("png")
             {
-                // A chunk that need not be understood may be damaged: the pixels are still right.
+                // An ancillary chunk may be damaged: the pixels are still correct.
                 assert_eq!(decoded.pixels, whole.pixels, "{name}: bit {bit}");
             }
         }
@@ -136,19 +134,20 @@ fn a_flipped_bit_never_panics_and_in_a_png_is_an_error() {
 }
 
 #[test]
-fn a_header_that_asks_for_too_much_is_refused() {
+fn rejects_a_header_with_too_many_pixels() {
     let mut png = from_hex(&golden().files[0].file);
     png[16..24].copy_from_slice(&[0, 0, 0xea, 0x60, 0, 0, 0xea, 0x60]);
     let checksum = crc32(&png[12..29]);
     png[29..33].copy_from_slice(&checksum.to_be_bytes());
-    let error = decode(&png).unwrap_err().to_string();
-    assert_eq!(error, "cell.txt: expected sides of 1 to 8192 pixels, found 60000x60000 pixels");
+    let error = decode(&png).unwrap_err();
+    assert!(matches!(error, ImageError::UnsupportedSize { width: 60000, height: 60000, .. }), "{error}");
+    assert_eq!(error.reason(), "the image is 60000x60000 pixels; sides of 1 to 8192 pixels are supported");
 
     png[16..24].copy_from_slice(&[0, 0, 0x20, 0, 0, 0, 0x20, 0]);
     let checksum = crc32(&png[12..29]);
     png[29..33].copy_from_slice(&checksum.to_be_bytes());
-    let error = decode(&png).unwrap_err().to_string();
-    assert!(error.contains("a file that can hold 8192x8192 pixels"), "{error}");
+    let error = decode(&png).unwrap_err();
+    assert!(matches!(error, ImageError::ImplausibleSize { width: 8192, height: 8192, .. }), "{error}");
 
     for (name, mut bytes) in one_of_each() {
         if let Some(at) = name.starts_with("jpeg").then(|| find(&bytes, &[0, 5, 0, 7])).flatten() {
@@ -167,7 +166,7 @@ fn find(bytes: &[u8], wanted: &[u8]) -> Option<usize> {
     bytes.windows(wanted.len()).position(|window| window == wanted)
 }
 
-/// PNG's checksum, bit by bit (PNG specification, annex D).
+/// Computes the checksum of a PNG chunk, bit by bit (PNG specification, annex D).
 fn crc32(bytes: &[u8]) -> u32 {
     !bytes.iter().fold(u32::MAX, |crc, &byte| {
         (0..8).fold(crc ^ u32::from(byte), |crc, _| (crc >> 1) ^ (0xedb8_8320 * (crc & 1)))
@@ -175,22 +174,23 @@ fn crc32(bytes: &[u8]) -> u32 {
 }
 
 #[test]
-fn what_is_no_image_is_named() {
-    let cases: [(&[u8], &str); 5] = [
-        (b"", "an empty file"),
+fn describes_content_that_is_not_an_image() {
+    assert!(matches!(decode(b""), Err(ImageError::Empty { .. })));
+    let cases: [(&[u8], &str); 4] = [
         (b"slide,label\n1,0\n", "text"),
         (b"GIF89a\x01\0\x01\0", "a GIF image"),
         (b"RIFF\x10\0\0\0WEBPVP8 ", "a WebP image"),
-        (b"\x00\x01\x02\x03\xfe", "bytes that start 00 01 02 03 fe"),
+        (b"\x00\x01\x02\x03\xfe", "bytes that start with 00 01 02 03 fe"),
     ];
     for (bytes, found) in cases {
-        let error = decode(bytes).unwrap_err().to_string();
-        assert_eq!(error, format!("cell.txt: expected a PNG, JPEG, TIFF or BMP image, found {found}"));
+        let error = decode(bytes).unwrap_err();
+        assert_eq!(error.to_string(), format!("cell.txt: expected a PNG, JPEG, TIFF or BMP image, found {found}"));
+        assert_eq!(error.reason(), format!("expected a PNG, JPEG, TIFF or BMP image, found {found}"));
     }
 }
 
 #[test]
-fn files_are_read_by_content_and_missing_ones_named() {
+fn detects_the_format_from_the_content_and_reports_missing_files() {
     let folder = tempfile::tempdir().unwrap();
     let golden = golden();
     for case in &golden.files {
@@ -206,7 +206,7 @@ fn files_are_read_by_content_and_missing_ones_named() {
 }
 
 #[test]
-fn an_image_of_the_right_size_is_left_as_it_is() {
+fn keeps_an_image_of_the_input_size() {
     let image = golden_image(12, 12);
     for resize in [Resize::StretchNearest, Resize::Fit] {
         assert_eq!(Preprocessing { side_px: 12, resize }.to_bytes(&image), image.as_raw().as_slice());
@@ -214,7 +214,7 @@ fn an_image_of_the_right_size_is_left_as_it_is() {
 }
 
 #[test]
-fn fitting_keeps_a_flat_image_flat_at_any_size() {
+fn keeps_a_uniform_image_uniform_at_any_size() {
     for (width, height, side) in [(1, 300, 7), (300, 1, 64), (33, 32, 32), (2, 3, 1), (131, 127, 64), (5, 9, 200)] {
         let image = RgbImage::from_pixel(width, height, image::Rgb([200, 100, 50]));
         let bytes = Preprocessing { side_px: side, resize: Resize::Fit }.to_bytes(&image);

@@ -1,8 +1,6 @@
-//! A server of our own, the ways in which servers and networks misbehave, and the archive that it gives.
+//! A local HTTP server that fails in configurable ways, and an archive for it to serve.
 
 use crate::folder::names_in;
-use giemsa::checksum::hexadecimal;
-use giemsa::random::Random;
 use sha2::{Digest, Sha256};
 use std::fs;
 use std::io::{BufRead, BufReader, Cursor, Write};
@@ -11,25 +9,25 @@ use std::path::Path;
 use std::sync::{Arc, Mutex};
 use zip::write::{SimpleFileOptions, ZipWriter};
 
-/// What a client asked for.
+/// A request of a client.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Request {
-    /// After the host.
+    /// The path in the URL.
     pub path: String,
-    /// First byte of its `Range`, 0 without one.
+    /// The first byte of the requested range, 0 without one.
     pub start: usize,
 }
 
-/// A server whose answers are raw bytes, given by a function of the request's number and the request; it closes the
-/// connection after each.
+/// A server that answers with raw bytes, computed from the number of the request and the request, and then closes the
+/// connection.
 pub struct Server {
-    /// With its scheme and port.
+    /// The address with scheme and port.
     pub address: String,
     requests: Arc<Mutex<Vec<Request>>>,
 }
 
 impl Server {
-    /// Listens until the test ends.
+    /// Starts a server that runs until the test ends.
     pub fn start(answer: impl Fn(usize, &Request) -> Vec<u8> + Send + 'static) -> Server {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = format!("http://{}", listener.local_addr().unwrap());
@@ -40,14 +38,14 @@ impl Server {
                 let mut stream = stream.unwrap();
                 let request = read_request(&stream);
                 log.lock().unwrap().push(request.clone());
-                // A client may hang up in the middle of an answer.
+                // A client may close the connection early.
                 let _ = stream.write_all(&answer(number, &request));
             }
         });
         Server { address, requests }
     }
 
-    /// The first byte that each request asked for.
+    /// Returns the first requested byte of each request.
     pub fn starts(&self) -> Vec<usize> {
         self.requests.lock().unwrap().iter().map(|request| request.start).collect()
     }
@@ -65,18 +63,18 @@ fn read_request(stream: &TcpStream) -> Request {
     request
 }
 
-/// A whole answer.
+/// Returns a complete answer.
 pub fn ok(body: &[u8]) -> Vec<u8> {
     let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\nConnection: close\r\n\r\n", body.len());
     [head.as_bytes(), body].concat()
 }
 
-/// An answer without a body.
+/// Returns an answer without a body.
 pub fn status(line: &str) -> Vec<u8> {
     format!("HTTP/1.1 {line}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n").into_bytes()
 }
 
-/// As a server that knows ranges answers.
+/// Returns the answer of a server that supports ranges.
 pub fn from(body: &[u8], start: usize) -> Vec<u8> {
     if start == 0 {
         return ok(body);
@@ -91,14 +89,14 @@ pub fn from(body: &[u8], start: usize) -> Vec<u8> {
     [head.as_bytes(), &body[start..]].concat()
 }
 
-/// Cuts an answer so that so many bytes of its body are left.
+/// Truncates the body of an answer to this number of bytes.
 pub fn cut(mut answer: Vec<u8>, body_bytes: usize) -> Vec<u8> {
     let head = answer.windows(4).position(|four| four == b"\r\n\r\n").unwrap() + 4;
     answer.truncate(head + body_bytes);
     answer
 }
 
-/// An archive of these files.
+/// Returns a zip archive of these files.
 pub fn zip_of(entries: &[(&str, &[u8])]) -> Vec<u8> {
     let mut writer = ZipWriter::new(Cursor::new(Vec::new()));
     for (name, contents) in entries {
@@ -108,13 +106,20 @@ pub fn zip_of(entries: &[(&str, &[u8])]) -> Vec<u8> {
     writer.finish().unwrap().into_inner()
 }
 
-/// Bytes that do not compress, the same each time.
+/// Returns incompressible bytes, the same each time.
 pub fn noise(bytes: usize) -> Vec<u8> {
-    let mut random = Random::keyed(&[1]);
-    (0..bytes).map(|_| random.below(256) as u8).collect()
+    // xorshift64 (Marsaglia, 2003).
+    let mut state = 0x2545_F491_4F6C_DD1D_u64;
+    let mut next = || {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        (state >> 32) as u8
+    };
+    (0..bytes).map(|_| next()).collect()
 }
 
-/// A small archive laid out as the official one.
+/// Returns a small archive in the layout of the NIH archive.
 pub fn archive() -> Vec<u8> {
     zip_of(&[
         ("cell_images/Parasitized/a.png", &noise(9000)),
@@ -124,12 +129,12 @@ pub fn archive() -> Vec<u8> {
     ])
 }
 
-/// Its SHA-256, in hexadecimal digits.
+/// Computes the SHA-256 as hexadecimal digits.
 pub fn sha256(bytes: &[u8]) -> String {
-    hexadecimal(&Sha256::digest(bytes))
+    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// The archive lies there as it should.
+/// Checks that all files of the archive are in the folder.
 #[track_caller]
 pub fn assert_whole(out: &Path) {
     assert_eq!(names_in(out), ["cell_images"]);

@@ -1,49 +1,49 @@
-//! The background of a segmented crop: finding it, and replacing it by what other microscopes' crops have there.
+//! Finds the background of a segmented crop, and replaces it by a synthetic smear.
 //!
-//! Crops of the NIH set are black outside the cell. Plain crops show the smear instead: pale, pinkish to buff, a little
-//! uneven. A network that has seen both looks at the cell.
+//! Crops of the NIH data set are black outside the cell. Unsegmented crops show the smear instead: pale, pinkish to buff,
+//! slightly uneven. Training on both keeps a network from relying on the background.
 
 use super::canvas::Canvas;
 use super::colour::luminance;
 use crate::random::Random;
 
-/// Which pixels are background.
+/// A mask of the background pixels.
 pub(super) struct Background {
     side: usize,
     covered: Vec<bool>,
 }
 
-/// What becomes of the background.
+/// The replacement of the background.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Replacement {
     None,
-    /// It looks as a smear between its cells does.
+    /// A synthetic smear.
     Smear,
-    /// As `Smear`, and then all is black outside an ellipse.
+    /// A synthetic smear inside an ellipse, and black outside.
     Ellipse,
 }
 
-/// Of the replaced backgrounds, the share that is cut off by an ellipse.
-const ELLIPSE_SHARE: f32 = 1.0 / 3.0;
+/// The fraction of replaced backgrounds that are cut off by an ellipse.
+const ELLIPSE_FRACTION: f32 = 1.0 / 3.0;
 
 impl Replacement {
-    /// Replaced on this share of images.
-    pub fn draw(share: f32, random: &mut Random) -> Replacement {
-        match share > 0.0 && random.chance(share) {
+    /// Draws a replacement for this fraction of images.
+    pub fn draw(fraction: f32, random: &mut Random) -> Replacement {
+        match fraction > 0.0 && random.chance(fraction) {
             false => Replacement::None,
-            true if random.chance(ELLIPSE_SHARE) => Replacement::Ellipse,
+            true if random.chance(ELLIPSE_FRACTION) => Replacement::Ellipse,
             true => Replacement::Smear,
         }
     }
 }
 
 impl Background {
-    /// No pixel.
+    /// Returns an empty mask.
     pub fn none(side: usize) -> Background {
         Background { side, covered: vec![false; side * side] }
     }
 
-    /// What is exactly black and connected to the border through pixels that share an edge.
+    /// Finds the pixels that are exactly black and connected to the border through common edges.
     pub fn find(bytes: &[u8], side: usize) -> Background {
         let mut background = Background::none(side);
         let pixels = bytes.as_chunks::<3>().0;
@@ -62,7 +62,7 @@ impl Background {
         background
     }
 
-    /// All outside a random ellipse that has most of the image inside.
+    /// Covers everything outside a random ellipse that contains most of the image.
     pub fn outside_ellipse(side: usize, random: &mut Random) -> Background {
         let side_px = side as f32;
         let centre = [0; 2].map(|_| (0.5 + random.range(-0.04, 0.04)) * side_px - 0.5);
@@ -80,14 +80,14 @@ impl Background {
         self.covered[i]
     }
 
-    /// Takes in the pixels beside the background, in which shrinking has mixed it with the cell.
+    /// Adds the pixels beside the background, where resizing has mixed it with the cell.
     pub fn grow(&mut self) {
         let before = self.covered.clone();
         let near = |i: usize| before[i] || neighbours(i, self.side).any(|i| before[i]);
         self.covered = (0..before.len()).map(near).collect();
     }
 
-    /// Makes the background black.
+    /// Paints the background black.
     pub fn blacken(&self, canvas: &mut Canvas) {
         canvas.for_each_pixel(|i, pixel| {
             if self.covers(i) {
@@ -96,7 +96,7 @@ impl Background {
         });
     }
 
-    /// The mean colour of what is no background; black where there is nothing else.
+    /// Computes the mean colour of the foreground; black if there is none.
     pub fn mean_of_foreground(&self, canvas: &Canvas) -> [f32; 3] {
         let (mut sums, mut n) = ([0.0_f32; 3], 0_usize);
         for y in 0..self.side {
@@ -111,7 +111,7 @@ impl Background {
     }
 }
 
-/// The pixels that share an edge with a pixel.
+/// Returns the pixels that have an edge in common with a pixel.
 fn neighbours(i: usize, side: usize) -> impl Iterator<Item = usize> {
     let (y, x) = (i / side, i % side);
     let found = [
@@ -123,11 +123,11 @@ fn neighbours(i: usize, side: usize) -> impl Iterator<Item = usize> {
     found.into_iter().flatten()
 }
 
-/// Paints the background as a smear looks, and lighter than the cell: one pale tone, a gradient, noise, and at times the
-/// edges of neighbouring cells, which have about the colour of this one.
+/// Paints the background as a smear, lighter than the cell: one pale tone, a gradient, noise, and sometimes the edges of
+/// neighbouring cells of a similar colour.
 pub(super) fn fill(canvas: &mut Canvas, background: &Background, cell: [f32; 3], random: &mut Random) {
     let lightest = random.range(0.78, 0.97);
-    // Less green gives pink, less blue gives buff, a little of both the grey of an old stain.
+    // Less green gives pink, less blue gives buff, and less of both the grey of an old stain.
     let tone = [lightest, lightest - random.range(0.0, 0.1), lightest - random.range(0.0, 0.12)];
     let lift = (luminance(cell) + 0.03 - luminance(tone)).max(0.0);
     let slope = [0; 2].map(|_| random.range(-0.08, 0.08) / canvas.side() as f32);
@@ -146,20 +146,20 @@ pub(super) fn fill(canvas: &mut Canvas, background: &Background, cell: [f32; 3],
     });
 }
 
-/// Of the smears, the share that shows neighbouring cells.
-const NEIGHBOURS_SHARE: f32 = 0.5;
+/// The fraction of smears with neighbouring cells.
+const NEIGHBOURS_FRACTION: f32 = 0.5;
 
-/// Discs that reach into the image from outside.
+/// Discs that extend into the image from outside.
 struct Neighbours {
-    /// Centre from the middle of the image, and radius, in pixels.
+    /// Centres relative to the middle of the image, and radii, in pixels.
     discs: Vec<([f32; 2], f32)>,
     colour: [f32; 3],
 }
 
 impl Neighbours {
-    /// None, or one to three, about as large as a cell that fills the image.
+    /// Draws no disc, or one to three discs of about the size of the image.
     fn draw(side: usize, cell: [f32; 3], random: &mut Random) -> Neighbours {
-        let count = if random.chance(NEIGHBOURS_SHARE) { 1 + random.below(3) } else { 0 };
+        let count = if random.chance(NEIGHBOURS_FRACTION) { 1 + random.below(3) } else { 0 };
         let side = side as f32;
         let mut disc = || {
             let radius = random.range(0.35, 0.55) * side;
@@ -199,7 +199,7 @@ mod tests {
     }
 
     #[test]
-    fn black_that_only_touches_the_background_at_a_corner_belongs_to_the_cell() {
+    fn excludes_black_pixels_that_touch_the_background_only_at_a_corner() {
         let found = Background::find(&bytes(), 6);
         let mut expected = covered(CELL);
         expected[2 * 6 + 2] = false;
@@ -207,15 +207,15 @@ mod tests {
     }
 
     #[test]
-    fn growing_takes_one_pixel_off_the_cell() {
+    fn grows_by_one_pixel() {
         let mut found = Background::find(&bytes(), 6);
         found.grow();
         let inner: Vec<usize> = (0..36).filter(|&i| !found.covered[i]).collect();
-        assert_eq!(inner, [2 * 6 + 2], "only the hole has no background beside it");
+        assert_eq!(inner, [2 * 6 + 2], "only the hole has no background neighbour");
     }
 
     #[test]
-    fn the_mean_is_of_the_cell_alone() {
+    fn averages_the_colour_of_the_foreground_only() {
         let bytes = [[0; 3], [0; 3], [0; 3], [255, 51, 0]].concat();
         let mean = Background::find(&bytes, 2).mean_of_foreground(&Canvas::from_bytes(&bytes, 2));
         assert_eq!(mean.map(|value| (value * 255.0).round()), [255.0, 51.0, 0.0]);
@@ -224,23 +224,23 @@ mod tests {
     }
 
     #[test]
-    fn an_ellipse_leaves_the_middle_and_cuts_the_corners() {
+    fn covers_the_corners_but_not_the_middle_with_an_ellipse() {
         for seed in 0..50 {
             let outside = Background::outside_ellipse(50, &mut Random::keyed(&[seed]));
             assert!(!outside.covers(25 * 50 + 25));
             assert!([0, 49, 49 * 50, 2499].iter().all(|&corner| outside.covers(corner)));
-            let share = outside.covered.iter().filter(|&&covered| covered).count() as f32 / 2500.0;
+            let fraction = outside.covered.iter().filter(|&&covered| covered).count() as f32 / 2500.0;
             // An ellipse with half axes of 0.4 to 0.52 sides covers 0.50 to 0.85 of the square; a part may lie outside.
-            assert!((0.15..0.52).contains(&share), "{share}");
+            assert!((0.15..0.52).contains(&fraction), "{fraction}");
         }
     }
 
     #[test]
-    fn what_is_filled_is_pale_and_lighter_than_the_cell() {
+    fn fills_the_background_with_a_pale_tone_lighter_than_the_cell() {
         for seed in 0..50 {
             let mut canvas = Canvas::from_bytes(&bytes(), 6);
             let background = Background::find(&bytes(), 6);
-            // Neighbours are green here, which no smear is.
+            // Neighbours are green here, unlike any smear.
             let cell = [0.5, 0.8, 0.4];
             fill(&mut canvas, &background, cell, &mut Random::keyed(&[seed]));
             for y in 0..6 {
@@ -254,7 +254,7 @@ mod tests {
     }
 
     #[test]
-    fn neighbours_reach_in_from_outside_and_leave_the_middle() {
+    fn draws_neighbours_at_the_border_but_not_in_the_middle() {
         let mut seen = 0;
         for seed in 0..100 {
             let neighbours = Neighbours::draw(64, [0.5; 3], &mut Random::keyed(&[seed]));
@@ -263,7 +263,7 @@ mod tests {
                 (0..64).flat_map(|i| [[i as f32 - 32.0, -32.0], [i as f32 - 32.0, 32.0], [-32.0, i as f32 - 32.0]]);
             seen += usize::from(border.into_iter().any(|place| neighbours.colour_at(place).is_some()));
         }
-        // Half of the smears have neighbours; some of these only touch the right border, or a corner.
+        // Half of the smears have neighbours; some of them touch only the right border or a corner.
         assert!((25..=55).contains(&seen), "{seen}");
     }
 }

@@ -1,15 +1,15 @@
-//! Gaussian blur, as a microscope out of focus gives, that does not mix the cell with its black background.
+//! Gaussian blur, as of a microscope out of focus, that does not mix the cell with its black background.
 
 use super::background::Background;
 use super::canvas::{Canvas, Pixel};
 use crate::random::Random;
 
-/// The standard deviation in pixels: of one image in two up to `most`, of the others 0.
-pub(super) fn draw(most: f32, random: &mut Random) -> f32 {
-    if most > 0.0 && random.chance(0.5) { random.range(0.0, most) } else { 0.0 }
+/// Draws the standard deviation in pixels: up to `max` for half of the images, 0 for the others.
+pub(super) fn draw(max: f32, random: &mut Random) -> f32 {
+    if max > 0.0 && random.chance(0.5) { random.range(0.0, max) } else { 0.0 }
 }
 
-/// Weights at distances 0, 1, 2, … up to three standard deviations; both sides together sum to 1.
+/// Returns the weights at distances 0, 1, 2, … up to three standard deviations; both sides together sum to 1.
 fn weights(deviation_px: f32) -> Vec<f32> {
     let reach = (3.0 * deviation_px).ceil() as i32;
     let bell = |distance: i32| (-0.5 * (distance as f32 / deviation_px).powi(2)).exp();
@@ -17,34 +17,34 @@ fn weights(deviation_px: f32) -> Vec<f32> {
     (0..=reach).map(|distance| bell(distance) / sum).collect()
 }
 
-/// Blurs what is no background, by what is no background; the background becomes black.
+/// Blurs the foreground with weights of foreground pixels only; the background becomes black.
 pub(super) fn gaussian(canvas: &mut Canvas, background: &Background, deviation_px: f32) {
     let side = canvas.side();
     let weights = weights(deviation_px);
-    // The fourth number says how much of a pixel is no background.
+    // The fourth number is the foreground fraction of a pixel.
     canvas.for_each_pixel(|i, pixel| {
         *pixel = if background.covers(i) { [0.0; 4] } else { [pixel[0], pixel[1], pixel[2], 1.0] };
     });
     let mut line = vec![[0.0; 4]; side];
     for y in 0..side {
-        along(canvas.row(y), &weights, &mut line);
+        blur_line(canvas.row(y), &weights, &mut line);
         canvas.row_mut(y).copy_from_slice(&line);
     }
     let mut column = vec![[0.0; 4]; side];
     for x in 0..side {
         (0..side).for_each(|y| column[y] = canvas.row(y)[x]);
-        along(&column, &weights, &mut line);
+        blur_line(&column, &weights, &mut line);
         (0..side).for_each(|y| canvas.row_mut(y)[x] = line[y]);
     }
     canvas.for_each_pixel(|i, pixel| {
-        let [r, g, b, share] = *pixel;
-        // Whatever is no background has at least its own weight.
-        *pixel = if background.covers(i) { [0.0; 4] } else { [r / share, g / share, b / share, 0.0] };
+        let [r, g, b, fraction] = *pixel;
+        // The fraction of a foreground pixel is at least its own weight.
+        *pixel = if background.covers(i) { [0.0; 4] } else { [r / fraction, g / fraction, b / fraction, 0.0] };
     });
 }
 
-/// Blurs along a line; beyond its ends there is nothing.
-fn along(from: &[Pixel], weights: &[f32], to: &mut [Pixel]) {
+/// Blurs a line; pixels beyond its ends have weight 0.
+fn blur_line(from: &[Pixel], weights: &[f32], to: &mut [Pixel]) {
     for (i, to) in to.iter_mut().enumerate() {
         let first = (i + 1).saturating_sub(weights.len());
         let last = from.len().min(i + weights.len());
@@ -61,7 +61,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_weights_are_the_normal_distributions() {
+    fn computes_the_weights_of_a_normal_distribution() {
         // scipy.ndimage.gaussian_filter1d([0, 0, 0, 1, 0, 0, 0], 1, truncate=3)[3:]
         let expected = [0.39905027, 0.24203622, 0.05400558, 0.00443305];
         for (found, expected) in weights(1.0).iter().zip(expected) {
@@ -71,7 +71,7 @@ mod tests {
     }
 
     #[test]
-    fn an_even_cell_stays_even_up_to_its_edge() {
+    fn keeps_a_uniform_cell_uniform_up_to_its_edge() {
         let bytes: Vec<u8> = (0..81)
             .flat_map(|i| if (2..7).contains(&(i % 9)) && (2..7).contains(&(i / 9)) { [200, 100, 50] } else { [0; 3] })
             .collect();
@@ -89,7 +89,7 @@ mod tests {
     }
 
     #[test]
-    fn a_point_spreads_as_the_product_of_the_weights() {
+    fn spreads_a_point_by_the_product_of_the_weights() {
         let mut bytes = vec![0; 7 * 7 * 3];
         bytes[(3 * 7 + 3) * 3] = 255;
         let mut canvas = Canvas::from_bytes(&bytes, 7);

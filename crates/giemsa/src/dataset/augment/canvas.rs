@@ -1,22 +1,23 @@
-//! The image while it is worked on: four numbers a pixel, so that a pixel is one vector register.
+//! The image during augmentation: four numbers per pixel, so that a pixel fits one vector register.
 
 use super::geometry::Affine;
 
-/// Red, green and blue in 0..=1; the fourth number is free for use.
+/// Red, green and blue in 0..=1; the fourth number is scratch space.
 pub(super) type Pixel = [f32; 4];
 
-/// A square image with one more row and column, which sampling at the last row and column reads and weighs with zero.
+/// A square image with an additional row and column, which sampling at the last row and column reads with weight 0.
 pub(super) struct Canvas {
     side: usize,
     pixels: Vec<Pixel>,
 }
 
-/// Positions are fixed-point with 32 bits behind the point: exact to add up, quick to split into index and fraction.
+/// The scale of fixed-point positions with 32 fractional bits: sums are exact, and splitting into index and fraction is
+/// fast.
 const ONE: f64 = (1_u64 << 32) as f64;
 const FRACTION_SCALE: f32 = 1.0 / (1 << 24) as f32;
 
 impl Canvas {
-    /// Bytes divided by 255.
+    /// Divides bytes by 255.
     pub fn from_bytes(bytes: &[u8], side: usize) -> Canvas {
         let mut pixels = vec![[0.0; 4]; (side + 1) * (side + 1)];
         for (row, from) in pixels.chunks_exact_mut(side + 1).zip(bytes.chunks_exact(side * 3)) {
@@ -31,7 +32,7 @@ impl Canvas {
         self.side
     }
 
-    /// Row `y` without the pixel that is added to it.
+    /// Returns row `y` without the additional pixel.
     pub fn row(&self, y: usize) -> &[Pixel] {
         &self.pixels[y * (self.side + 1)..][..self.side]
     }
@@ -48,7 +49,7 @@ impl Canvas {
         }
     }
 
-    /// Samples through an affine map: bilinear, and beyond the border the nearest pixel of it.
+    /// Samples through an affine map with bilinear interpolation; positions outside take the nearest border pixel.
     pub fn sample(&self, affine: &Affine, out: &mut [f32]) {
         let last = ((self.side - 1) as i64) << 32;
         let stride = self.side + 1;
@@ -72,7 +73,21 @@ impl Canvas {
     }
 }
 
-/// `a` for a share of 0, `b` for a share of 1.
-fn mix(a: Pixel, b: Pixel, share: f32) -> Pixel {
-    std::array::from_fn(|i| a[i] + (b[i] - a[i]) * share)
+/// Interpolates linearly from `a` at weight 0 to `b` at weight 1.
+fn mix(a: Pixel, b: Pixel, weight: f32) -> Pixel {
+    std::array::from_fn(|i| a[i] + (b[i] - a[i]) * weight)
+}
+
+/// Samples an image through an affine map with bilinear interpolation, and divides by 255. Positions outside take the
+/// nearest border pixel.
+///
+/// # Shapes
+/// `bytes`: `[side, side, 3]`, RGB. `out`: `[side, side, 3]`, in 0..=1.
+///
+/// # Panics
+/// If a length differs from the shapes.
+pub fn sample_affine(bytes: &[u8], side: usize, affine: &Affine, out: &mut [f32]) {
+    let length = side * side * 3;
+    assert!(bytes.len() == length && out.len() == length, "expected {side}x{side}x3 bytes and values");
+    Canvas::from_bytes(bytes, side).sample(affine, out);
 }

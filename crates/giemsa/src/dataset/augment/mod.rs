@@ -1,8 +1,8 @@
-//! Augmentation: how a training image is varied each time it is seen.
+//! Data augmentation: random variation of training images.
 //!
-//! An image goes through three stages, each skipped where the recipe does not ask for it: its colours are changed by
-//! one matrix, its black background is replaced, and it is sampled through one affine map. Only the last one is Keras';
-//! the recipe `seed` uses nothing else.
+//! An image passes through up to three stages, as the recipe requires: one matrix changes its colours, its black
+//! background is replaced, and one affine map resamples it. Only the last stage exists in Keras; the recipe
+//! `keras-tutorial` uses no other.
 
 mod background;
 mod blur;
@@ -10,7 +10,8 @@ mod canvas;
 mod colour;
 mod geometry;
 
-pub use geometry::{Affine, Geometry, affine_for, sample_affine};
+pub use canvas::sample_affine;
+pub use geometry::{Affine, Geometry, affine_for};
 
 use crate::model::recipe::Augmentation;
 use crate::preprocess::to_input;
@@ -19,37 +20,38 @@ use background::{Background, Replacement};
 use canvas::Canvas;
 use colour::ColourMatrix;
 
-/// Varies one image as the settings say.
+/// Varies an image within the settings.
 ///
-/// The result follows from `random`'s state alone. With all settings off it is [`to_input`] exactly. Background, which
-/// is what is exactly black and connected to the border, stays black under changes of colour and blur.
+/// The result depends only on the arguments; `key` selects the random numbers, such as `[seed, epoch, image]`. With all
+/// settings off it equals [`to_input`]. The background, that is exactly black pixels connected to the border, stays black
+/// under changes of colour and blur.
 ///
 /// # Shapes
 /// `bytes`: `[side, side, 3]`, RGB. `out`: `[side, side, 3]`, in 0..=1.
 ///
 /// # Panics
-/// When a length is another one.
+/// If a length differs from the shapes.
 ///
 /// ```
 /// use giemsa::dataset::augment::augment;
 /// use giemsa::model::recipe::Augmentation;
-/// use giemsa::random::Random;
 /// let settings = Augmentation { zoom: 0.2, horizontal_flip: true, ..Augmentation::default() };
 /// let mut out = [0.0; 4 * 4 * 3];
-/// augment(&[51; 4 * 4 * 3], 4, &settings, &mut Random::keyed(&[1]), &mut out);
+/// augment(&[51; 4 * 4 * 3], 4, &settings, &[7, 0, 1], &mut out);
 /// assert!(out.iter().all(|value| (value - 0.2).abs() < 1e-6));
 /// ```
-pub fn augment(bytes: &[u8], side: usize, settings: &Augmentation, random: &mut Random, out: &mut [f32]) {
+pub fn augment(bytes: &[u8], side: usize, settings: &Augmentation, key: &[u64], out: &mut [f32]) {
     let length = side * side * 3;
-    assert!(bytes.len() == length && out.len() == length, "{side}x{side}x3 bytes in and numbers out");
+    assert!(bytes.len() == length && out.len() == length, "expected {side}x{side}x3 bytes and values");
     if *settings == Augmentation::default() {
         to_input(bytes, out);
         return;
     }
-    let geometry = Geometry::draw(settings, side, random);
+    let mut random = Random::keyed(key);
+    let geometry = Geometry::draw(settings, side, &mut random);
     let mut canvas = Canvas::from_bytes(bytes, side);
     if changes_more_than_geometry(settings) {
-        change_content(&mut canvas, bytes, settings, random);
+        change_content(&mut canvas, bytes, settings, &mut random);
     }
     canvas.sample(&affine_for(&geometry, side), out);
 }
@@ -58,7 +60,7 @@ fn changes_more_than_geometry(settings: &Augmentation) -> bool {
     colour::is_on(settings) || settings.blur_px > 0.0 || settings.mask > 0.0
 }
 
-/// Colours, background and blur, in the order in which stain, smear and optics bring them about.
+/// Changes colours, background and blur, in the physical order of stain, smear and optics.
 fn change_content(canvas: &mut Canvas, bytes: &[u8], settings: &Augmentation, random: &mut Random) {
     let mut background = Background::find(bytes, canvas.side());
     let mean = background.mean_of_foreground(canvas);
@@ -75,7 +77,7 @@ fn change_content(canvas: &mut Canvas, bytes: &[u8], settings: &Augmentation, ra
     }
     if replacement != Replacement::None {
         background.grow();
-        background::fill(canvas, &background, matrix.changed(mean), random);
+        background::fill(canvas, &background, matrix.map(mean), random);
         background = match replacement {
             Replacement::Ellipse => Background::outside_ellipse(canvas.side(), random),
             _ => Background::none(canvas.side()),

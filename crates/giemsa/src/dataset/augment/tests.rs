@@ -18,7 +18,7 @@ const OFF: Augmentation = Augmentation {
     mask: 0.0,
 };
 
-/// Every setting alone, with its name.
+/// Returns each setting switched on by itself, with its name.
 fn each_setting() -> [(&'static str, Augmentation); 15] {
     [
         ("shear_degrees", Augmentation { shear_degrees: 20.0, ..OFF }),
@@ -59,7 +59,7 @@ fn all_settings() -> Augmentation {
     }
 }
 
-/// A disc of many colours on black, off the centre.
+/// Draws a disc of many colours on black, off the centre.
 fn cell(side: usize) -> Vec<u8> {
     let mut random = Random::keyed(&[11]);
     let inside = |i: usize| {
@@ -72,7 +72,7 @@ fn cell(side: usize) -> Vec<u8> {
 
 fn varied(bytes: &[u8], side: usize, settings: &Augmentation, seed: u64) -> Vec<f32> {
     let mut out = vec![f32::NAN; bytes.len()];
-    augment(bytes, side, settings, &mut Random::keyed(&[seed]), &mut out);
+    augment(bytes, side, settings, &[seed], &mut out);
     out
 }
 
@@ -83,19 +83,19 @@ fn plain(bytes: &[u8]) -> Vec<f32> {
 }
 
 #[test]
-fn with_all_settings_off_an_image_is_the_plain_input() {
+fn returns_the_plain_input_with_all_settings_off() {
     assert_eq!(varied(&cell(21), 21, &OFF, 1), plain(&cell(21)));
 }
 
 #[test]
-fn a_map_that_moves_nothing_gives_the_plain_input() {
+fn returns_the_plain_input_for_the_identity() {
     let mut out = vec![0.0; 50 * 50 * 3];
     sample_affine(&cell(50), 50, &affine_for(&Geometry::default(), 50), &mut out);
     assert_eq!(out, plain(&cell(50)));
 }
 
 #[test]
-fn flips_and_quarter_turns_move_whole_pixels() {
+fn moves_whole_pixels_by_flips_and_quarter_turns() {
     let bytes: Vec<u8> = (0..9).flat_map(|i| [i * 20; 3]).collect();
     let base = Geometry::default();
     let cases = [
@@ -115,7 +115,7 @@ fn flips_and_quarter_turns_move_whole_pixels() {
 }
 
 #[test]
-fn every_setting_changes_some_images_by_itself() {
+fn changes_some_images_with_each_setting() {
     let (bytes, expected) = (cell(24), plain(&cell(24)));
     for (name, settings) in each_setting() {
         let changed = (0..40).filter(|&seed| varied(&bytes, 24, &settings, seed) != expected).count();
@@ -130,7 +130,7 @@ fn every_setting_changes_some_images_by_itself() {
 }
 
 #[test]
-fn whatever_is_set_the_values_stay_in_range_and_follow_from_the_random_numbers() {
+fn stays_in_range_and_is_reproducible_with_all_settings_on() {
     for side in [1, 2, 3, 17, 50] {
         let noise: Vec<u8> = {
             let mut random = Random::keyed(&[side as u64]);
@@ -147,7 +147,7 @@ fn whatever_is_set_the_values_stay_in_range_and_follow_from_the_random_numbers()
 }
 
 #[test]
-fn black_background_stays_black_under_colour_and_blur() {
+fn keeps_black_background_under_colour_and_blur() {
     let bytes = cell(30);
     let settings = Augmentation { colour: 0.3, brightness: 0.3, contrast: 0.5, hue_degrees: 30.0, blur_px: 2.0, ..OFF };
     for seed in 0..20 {
@@ -162,7 +162,7 @@ fn black_background_stays_black_under_colour_and_blur() {
 }
 
 #[test]
-fn a_replaced_background_is_pale_in_two_of_three_and_an_ellipse_in_the_others() {
+fn replaces_two_backgrounds_of_three_by_a_smear_and_the_others_by_an_ellipse() {
     let (bytes, settings) = (cell(30), Augmentation { mask: 1.0, ..OFF });
     let corner_is_black = |seed| varied(&bytes, 30, &settings, seed)[..3] == [0.0; 3];
     let black = (0..300).filter(|&seed| corner_is_black(seed)).count();
@@ -170,14 +170,14 @@ fn a_replaced_background_is_pale_in_two_of_three_and_an_ellipse_in_the_others() 
     for seed in 0..300 {
         let out = varied(&bytes, 30, &settings, seed);
         let middle = (15 * 30 + 14) * 3;
-        assert_eq!(out[middle..middle + 3], plain(&bytes)[middle..middle + 3], "the cell stays");
-        // A smear, or a neighbour of about the colour of the cell.
+        assert_eq!(out[middle..middle + 3], plain(&bytes)[middle..middle + 3], "the cell is unchanged");
+        // A smear, or a neighbour of a similar colour.
         assert!(corner_is_black(seed) || out[..3].iter().all(|&value| value > 0.4), "{:?}", &out[..3]);
     }
 }
 
 #[test]
-fn what_is_drawn_reaches_the_whole_of_its_range_and_not_beyond() {
+fn draws_parameters_from_the_whole_range() {
     let settings = Augmentation { shear_degrees: 0.2, zoom: 0.2, horizontal_flip: true, ..OFF };
     let draw = |seed| Geometry::draw(&settings, 50, &mut Random::keyed(&[seed]));
     let drawn: Vec<Geometry> = (0..2000).map(draw).collect();

@@ -1,0 +1,116 @@
+//! Writes a split as folders of images.
+
+use super::scan::ClassFolders;
+use super::{DatasetError, Sample};
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// Creates `out/{part}/{class}/…` with the images of each part. The folder appears complete or not at all.
+///
+/// The images are hard links if the file system supports them between the two folders, and copies otherwise. Symbolic
+/// links are replaced by their targets. Images of the same name from different folders get numbers.
+///
+/// # Errors
+/// If `out` is not empty, an image cannot be read, or the folder cannot be written.
+///
+/// ```
+/// use giemsa::classes::Class;
+/// use giemsa::dataset::{Sample, scan::ClassFolders, split_folders::write_split_folders};
+/// # let folder = tempfile::tempdir()?;
+/// # let path = folder.path().join("C1_a.png");
+/// # std::fs::write(&path, "")?;
+/// # let out = folder.path().join("split");
+/// let samples = [Sample { path, class: Class::Uninfected, patient: Some("C1".into()) }];
+/// write_split_folders(&out, &[("Train", &samples), ("Test", &[])], &ClassFolders::default())?;
+/// assert!(out.join("Train/Uninfected/C1_a.png").exists());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub fn write_split_folders(
+    out: &Path,
+    parts: &[(&str, &[Sample])],
+    classes: &ClassFolders,
+) -> Result<(), DatasetError> {
+    let error = |path: &Path| {
+        let path = path.to_owned();
+        move |source| DatasetError::Io { path, source }
+    };
+    if !is_missing_or_empty(out) {
+        return Err(DatasetError::OutputNotEmpty { path: out.to_owned() });
+    }
+    let parent = out.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    fs::create_dir_all(parent).map_err(error(parent))?;
+    let temporary = tempfile::Builder::new().prefix(".giemsa-split-").tempdir_in(parent).map_err(error(parent))?;
+    // Temporary folders are private. The folder inside has the permissions of any new folder.
+    let complete = temporary.path().join("complete");
+    for (name, samples) in parts {
+        place(samples, &complete.join(name), classes)?;
+    }
+    if out.exists() {
+        fs::remove_dir(out).map_err(error(out))?;
+    }
+    fs::rename(&complete, out).map_err(error(out))
+}
+
+fn is_missing_or_empty(folder: &Path) -> bool {
+    match fs::read_dir(folder) {
+        Ok(mut entries) => entries.next().is_none(),
+        Err(_) => !folder.exists(),
+    }
+}
+
+/// Links or copies images into the class folders of a part.
+fn place(samples: &[Sample], part: &Path, classes: &ClassFolders) -> Result<(), DatasetError> {
+    for sample in samples {
+        let error = |source| DatasetError::io(&sample.path, source);
+        let folder = part.join(classes.name_of(sample.class));
+        fs::create_dir_all(&folder).map_err(error)?;
+        let to = free_name(&folder, &sample.path);
+        // A hard link to a relative symbolic link would not resolve in its new folder.
+        let from = sample.path.canonicalize().map_err(error)?;
+        if fs::hard_link(&from, &to).is_err() {
+            fs::copy(&from, &to).map_err(error)?;
+        }
+    }
+    Ok(())
+}
+
+/// Returns a path in `folder` for a file, with a number if another file already has its name.
+fn free_name(folder: &Path, path: &Path) -> PathBuf {
+    let name = path.file_name().unwrap_or_default();
+    let (stem, extension) = (path.file_stem().unwrap_or_default(), path.extension());
+    let numbered = (2..).map(|n| {
+        let mut name = stem.to_owned();
+        name.push(format!("-{n}"));
+        extension.iter().for_each(|extension| {
+            name.push(".");
+            name.push(extension);
+        });
+        folder.join(name)
+    });
+    std::iter::once(folder.join(name)).chain(numbered).find(|path| !path.exists()).unwrap_or_else(|| folder.join(name))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::classes::Class;
+
+    #[test]
+    fn numbers_images_of_the_same_name() {
+        let folder = tempfile::tempdir().unwrap();
+        let sample = |name: &str| {
+            let path = folder.path().join(name);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(&path, name).unwrap();
+            Sample { path, class: Class::Parasitized, patient: None }
+        };
+        let samples = [sample("a/1.png"), sample("b/1.png")];
+        let out = folder.path().join("out");
+        let classes = ClassFolders { positive: "infected".into(), negative: "healthy".into() };
+        write_split_folders(&out, &[("Train", &samples)], &classes).unwrap();
+        assert_eq!(fs::read_to_string(out.join("Train/infected/1.png")).unwrap(), "a/1.png");
+        assert_eq!(fs::read_to_string(out.join("Train/infected/1-2.png")).unwrap(), "b/1.png");
+        let again = write_split_folders(&out, &[("Train", &samples)], &classes).unwrap_err();
+        assert!(matches!(again, DatasetError::OutputNotEmpty { .. }), "{again}");
+    }
+}
