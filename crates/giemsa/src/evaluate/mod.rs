@@ -14,6 +14,7 @@ pub mod metrics;
 pub mod operating_point;
 pub mod paired;
 pub mod patients;
+pub mod predictions_csv;
 pub mod threshold;
 
 use crate::classes::Class;
