@@ -3,7 +3,7 @@
 use crate::Context;
 use crate::data::{PatientArgs, load, say_found};
 use giemsa::dataset::Cache;
-use giemsa::dataset::scan::{Layout, scan_layout};
+use giemsa::dataset::scan::{ClassFolders, Layout, scan_layout};
 use giemsa::dataset::{DatasetError, Sample};
 use giemsa::evaluate::{LabelledPrediction, labelled_predictions};
 use giemsa::model::Model;
@@ -13,7 +13,7 @@ use std::path::Path;
 
 /// The labelled images of a folder of class folders; of one with Train and Test in it, those of Test.
 pub fn find(folder: &Path, patients: &PatientArgs) -> anyhow::Result<Vec<Sample>> {
-    Ok(match scan_layout(folder, &patients.source()?)? {
+    Ok(match scan_layout(folder, &ClassFolders::default(), &patients.source()?)? {
         Layout::Classes(samples) => samples,
         Layout::Parts { test, .. } => test,
     })

@@ -10,7 +10,7 @@ use giemsa::RESEARCH_ONLY;
 use giemsa::dataset::Cache;
 use giemsa::dataset::Sample;
 use giemsa::dataset::patients::PatientSource;
-use giemsa::dataset::scan::scan_classes;
+use giemsa::dataset::scan::{ClassFolders, scan_classes};
 use giemsa::dataset::split::{SplitBy, split};
 use giemsa::evaluate::counts::Counts;
 use giemsa::evaluate::{LabelledPrediction, count, predict_labelled};
@@ -103,7 +103,7 @@ fn draw(args: &DemoArgs, context: &Context) -> anyhow::Result<Vec<Sample>> {
     let cells = args.out.join("cells");
     write_folder(&cells, args.images as usize, PATIENTS, args.seed, &|| bar.inc(1))?;
     bar.finish_and_clear();
-    Ok(scan_classes(&cells, &PatientSource::FileName)?)
+    Ok(scan_classes(&cells, &ClassFolders::default(), &PatientSource::FileName)?)
 }
 
 /// How many cells of how many patients, as people write it.

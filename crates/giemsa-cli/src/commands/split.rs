@@ -3,7 +3,7 @@
 use crate::data::{By, PatientArgs, share};
 use crate::{Context, Outcome, number_of};
 use anyhow::Context as _;
-use giemsa::dataset::scan::scan_classes;
+use giemsa::dataset::scan::{ClassFolders, scan_classes};
 use giemsa::dataset::split::{patient_count, split};
 use giemsa::dataset::{DatasetError, Sample};
 use std::fs;
@@ -38,7 +38,7 @@ pub struct SplitArgs {
 
 /// Runs it.
 pub fn run(args: SplitArgs, context: &Context) -> anyhow::Result<Outcome> {
-    let samples = scan_classes(&args.dir, &args.patients.source()?)?;
+    let samples = scan_classes(&args.dir, &ClassFolders::default(), &args.patients.source()?)?;
     let (train, test) = split(samples, args.test, args.split_by.into(), args.seed)
         .with_context(|| format!("{} cannot be split", args.dir.display()))?;
     refuse_full(&args.out)?;

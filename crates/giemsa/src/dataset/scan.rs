@@ -15,6 +15,30 @@ pub struct ClassFolder {
     pub files: Vec<PathBuf>,
 }
 
+/// The names of the two class folders; upper and lower case are equal.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ClassFolders {
+    /// The folder of the images of the class Parasitized.
+    pub positive: String,
+    /// The folder of the images of the class Uninfected.
+    pub negative: String,
+}
+
+impl Default for ClassFolders {
+    fn default() -> ClassFolders {
+        let [positive, negative] = Class::ALL.map(|class| class.name().to_owned());
+        ClassFolders { positive, negative }
+    }
+}
+
+impl ClassFolders {
+    /// Returns the class whose folder has this name.
+    fn class(&self, name: &str) -> Option<Class> {
+        let folders = [(&self.positive, Class::Parasitized), (&self.negative, Class::Uninfected)];
+        folders.into_iter().find(|(folder, _)| folder.to_lowercase() == name.to_lowercase()).map(|(_, class)| class)
+    }
+}
+
 /// What a data folder holds.
 #[derive(Clone, Debug)]
 pub enum Layout {
@@ -98,10 +122,10 @@ fn collect_files(folder: &Path, above: &mut Vec<PathBuf>, found: &mut Vec<PathBu
 }
 
 /// The folders below `folder`, or below the one folder in it, as archives unpack (`cell_images/cell_images/…`).
-fn class_folders(folder: &Path) -> Result<Vec<PathBuf>, DatasetError> {
+fn class_folders(folder: &Path, names: &ClassFolders) -> Result<Vec<PathBuf>, DatasetError> {
     let (folders, _) = entries(folder)?;
     match &folders[..] {
-        [only] if Class::from_folder_name(&name_of(only)).is_none() => {
+        [only] if names.class(&name_of(only)).is_none() => {
             let (inner, _) = entries(only)?;
             Ok(if inner.is_empty() { folders } else { inner })
         }
@@ -119,7 +143,7 @@ pub fn scan_any_classes(folder: &Path) -> Result<Vec<ClassFolder>, DatasetError>
         expected: "a folder of class folders, such as Parasitized/ and Uninfected/".to_owned(),
         found: found.to_owned(),
     };
-    let folders = class_folders(folder)?;
+    let folders = class_folders(folder, &ClassFolders::default())?;
     if folders.is_empty() {
         return Err(refuse("no folders in it"));
     }
@@ -137,18 +161,23 @@ pub fn scan_any_classes(folder: &Path) -> Result<Vec<ClassFolder>, DatasetError>
 ///
 /// # Errors
 /// When there is no such folder, a class is missing or empty, or there are folders of other names.
-pub fn scan_classes(folder: &Path, patients: &PatientSource) -> Result<Vec<Sample>, DatasetError> {
+pub fn scan_classes(
+    folder: &Path,
+    class_names: &ClassFolders,
+    patients: &PatientSource,
+) -> Result<Vec<Sample>, DatasetError> {
+    let ClassFolders { positive, negative } = class_names;
     let refuse = |found: String| DatasetError::Content {
         path: folder.display().to_string(),
-        expected: "the two class folders Parasitized and Uninfected with images in them".to_owned(),
+        expected: format!("the two class folders {positive} and {negative} with images in them"),
         found,
     };
-    let folders = class_folders(folder)?;
+    let folders = class_folders(folder, class_names)?;
     let names = || folders.iter().map(|path| name_of(path)).collect::<Vec<_>>().join(", ");
     if folders.is_empty() {
         return Err(refuse("no folders in it".to_owned()));
     }
-    if folders.iter().any(|path| Class::from_folder_name(&name_of(path)).is_none()) {
+    if folders.iter().any(|path| class_names.class(&name_of(path)).is_none()) {
         return Err(refuse(names()));
     }
     if folders.len() > Class::ALL.len() {
@@ -156,7 +185,7 @@ pub fn scan_classes(folder: &Path, patients: &PatientSource) -> Result<Vec<Sampl
     }
     let mut samples = Vec::new();
     for class in Class::ALL {
-        let Some(path) = folders.iter().find(|path| Class::from_folder_name(&name_of(path)) == Some(class)) else {
+        let Some(path) = folders.iter().find(|path| class_names.class(&name_of(path)) == Some(class)) else {
             return Err(refuse(format!("only {}", names())));
         };
         let files = files_in(path)?;
@@ -173,21 +202,26 @@ pub fn scan_classes(folder: &Path, patients: &PatientSource) -> Result<Vec<Sampl
 ///
 /// # Errors
 /// As [`scan_classes`]; and when one part is there without the other, or something beside the two.
-pub fn scan_layout(folder: &Path, patients: &PatientSource) -> Result<Layout, DatasetError> {
-    let folders = class_folders(folder)?;
+pub fn scan_layout(
+    folder: &Path,
+    class_names: &ClassFolders,
+    patients: &PatientSource,
+) -> Result<Layout, DatasetError> {
+    let folders = class_folders(folder, class_names)?;
     let named = |names: &[&str]| {
         let is_one = |path: &&PathBuf| names.iter().any(|name| name.eq_ignore_ascii_case(&name_of(path)));
         folders.iter().find(is_one)
     };
     match (named(&["train", "training"]), named(&["test", "validation", "val", "valid"])) {
-        (None, None) => Ok(Layout::Classes(scan_classes(folder, patients)?)),
+        (None, None) => Ok(Layout::Classes(scan_classes(folder, class_names, patients)?)),
         (Some(_), Some(_)) if folders.len() > 2 => Err(DatasetError::Content {
             path: folder.display().to_string(),
             expected: "two parts, such as Train and Test".to_owned(),
             found: folders.iter().map(|path| name_of(path)).collect::<Vec<_>>().join(", "),
         }),
         (Some(train), Some(test)) => {
-            Ok(Layout::Parts { train: scan_classes(train, patients)?, test: scan_classes(test, patients)? })
+            let scan = |part| scan_classes(part, class_names, patients);
+            Ok(Layout::Parts { train: scan(train)?, test: scan(test)? })
         }
         (train, _) => Err(DatasetError::Content {
             path: folder.display().to_string(),
@@ -225,7 +259,11 @@ mod tests {
             "__MACOSX/x.png",
             ".git/y",
         ]);
-        let Layout::Classes(samples) = scan_layout(flat.path(), &PatientSource::FileName).unwrap() else { panic!() };
+        let Layout::Classes(samples) =
+            scan_layout(flat.path(), &ClassFolders::default(), &PatientSource::FileName).unwrap()
+        else {
+            panic!()
+        };
         assert_eq!(names(&samples), ["C1_a.png", "C2_b.png"]);
         assert_eq!(samples[0].patient.as_deref(), Some("C1"));
         assert_eq!(samples[0].class, Class::Parasitized);
@@ -236,7 +274,9 @@ mod tests {
             "validation/Parasitized/c.png",
             "validation/Uninfected/d.png",
         ]);
-        let Layout::Parts { train, test } = scan_layout(parts.path(), &PatientSource::FileName).unwrap() else {
+        let Layout::Parts { train, test } =
+            scan_layout(parts.path(), &ClassFolders::default(), &PatientSource::FileName).unwrap()
+        else {
             panic!()
         };
         assert_eq!(
@@ -248,7 +288,7 @@ mod tests {
     #[test]
     fn a_folder_in_a_folder_is_looked_into() {
         let folder = folder_with(&["cell_images/Parasitized/a.png", "cell_images/Uninfected/b.png"]);
-        assert_eq!(scan_classes(folder.path(), &PatientSource::FileName).unwrap().len(), 2);
+        assert_eq!(scan_classes(folder.path(), &ClassFolders::default(), &PatientSource::FileName).unwrap().len(), 2);
         assert_eq!(scan_any_classes(folder.path()).unwrap().len(), 2);
     }
 
@@ -269,12 +309,25 @@ mod tests {
         ];
         for (files, expected) in cases {
             let folder = folder_with(files);
-            let message = scan_layout(folder.path(), &PatientSource::FileName).unwrap_err().to_string();
+            let message =
+                scan_layout(folder.path(), &ClassFolders::default(), &PatientSource::FileName).unwrap_err().to_string();
             assert!(message.contains(expected), "{message} does not say {expected}");
             assert!(message.contains(&folder.path().display().to_string()), "{message}");
         }
-        let message = scan_layout(Path::new("/no/such"), &PatientSource::FileName).unwrap_err().to_string();
+        let message = scan_layout(Path::new("/no/such"), &ClassFolders::default(), &PatientSource::FileName)
+            .unwrap_err()
+            .to_string();
         assert!(message.contains("/no/such") && message.contains("No such file"), "{message}");
+    }
+
+    #[test]
+    fn reads_class_folders_of_other_names() {
+        let folder = folder_with(&["Infected/C1_a.png", "healthy/C2_b.png"]);
+        let names = ClassFolders { positive: "infected".into(), negative: "Healthy".into() };
+        let samples = scan_classes(folder.path(), &names, &PatientSource::FileName).unwrap();
+        assert_eq!(samples.iter().map(|s| s.class).collect::<Vec<_>>(), [Class::Parasitized, Class::Uninfected]);
+        let error = scan_classes(folder.path(), &ClassFolders::default(), &PatientSource::FileName).unwrap_err();
+        assert!(error.to_string().contains("Infected, healthy"), "{error}");
     }
 
     #[cfg(unix)]
@@ -295,7 +348,7 @@ mod tests {
         let folder = folder_with(&["Parasitized/a.png", "Uninfected/b.png"]);
         let odd = folder.path().join("Uninfected").join(std::ffi::OsStr::from_bytes(b"C5\xff.png"));
         std::fs::write(&odd, "x").unwrap();
-        let samples = scan_classes(folder.path(), &PatientSource::FileName).unwrap();
+        let samples = scan_classes(folder.path(), &ClassFolders::default(), &PatientSource::FileName).unwrap();
         let found = samples.iter().find(|sample| sample.path == odd).unwrap();
         assert_eq!(found.patient.as_deref(), Some("C5"));
     }

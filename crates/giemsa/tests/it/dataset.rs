@@ -3,7 +3,7 @@
 use giemsa::classes::Class;
 use giemsa::dataset::Sample;
 use giemsa::dataset::patients::PatientSource;
-use giemsa::dataset::scan::{Layout, scan_layout};
+use giemsa::dataset::scan::{ClassFolders, Layout, scan_layout};
 use giemsa::dataset::split::{SplitBy, folds, patient_count, split};
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -15,7 +15,7 @@ fn real_cells() -> Option<Vec<Sample>> {
         eprintln!("skipped: no {}", folder.display());
         return None;
     }
-    match scan_layout(&folder, &PatientSource::FileName).unwrap() {
+    match scan_layout(&folder, &ClassFolders::default(), &PatientSource::FileName).unwrap() {
         Layout::Classes(samples) => Some(samples),
         Layout::Parts { .. } => panic!("expected class folders in {}", folder.display()),
     }

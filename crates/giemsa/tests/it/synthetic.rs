@@ -102,7 +102,8 @@ fn a_folder_is_read_as_a_data_set_with_patients_in_the_names() {
     .unwrap();
     assert_eq!((paths.len(), seen.into_inner()), (24, 24));
     let source = giemsa::dataset::patients::PatientSource::FileName;
-    let samples = giemsa::dataset::scan::scan_classes(&folder, &source).unwrap();
+    let samples =
+        giemsa::dataset::scan::scan_classes(&folder, &giemsa::dataset::scan::ClassFolders::default(), &source).unwrap();
     assert_eq!(samples.len(), 24);
     for sample in &samples {
         let number: usize = sample.patient.as_deref().and_then(|name| name.strip_prefix('C')).unwrap().parse().unwrap();

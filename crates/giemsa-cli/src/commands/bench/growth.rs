@@ -5,7 +5,7 @@ use crate::Context;
 use crate::data::{bar, load, say};
 use anyhow::Context as _;
 use giemsa::dataset::patients::PatientSource;
-use giemsa::dataset::scan::scan_classes;
+use giemsa::dataset::scan::{ClassFolders, scan_classes};
 use giemsa::model::Recipe;
 use giemsa::nn::{Network, Shape};
 use giemsa::report::chart::{Axis, Chart, Mark, Series, covering};
@@ -80,7 +80,7 @@ fn images(context: &Context) -> anyhow::Result<Vec<Figure>> {
     let drawing = bar(context, CELLS, "Drawing cells");
     write_folder(&cells, CELLS, 20, 0, &|| drawing.inc(1)).context("the temporary folder")?;
     drawing.finish_and_clear();
-    let samples = scan_classes(&cells, &PatientSource::FileName)?;
+    let samples = scan_classes(&cells, &ClassFolders::default(), &PatientSource::FileName)?;
     let mut recipe = Recipe::load("keras-tutorial")?;
     recipe.training.epochs = 1;
     let few = load(samples.iter().take(20).cloned().collect(), &recipe.input, context)?;

@@ -6,7 +6,7 @@ use crate::data::{check_unreadable, load, patients, say, say_found};
 use anyhow::{Context as _, bail};
 use giemsa::dataset::Cache;
 use giemsa::dataset::duplicates::find_duplicates;
-use giemsa::dataset::scan::{Layout, scan_classes, scan_layout};
+use giemsa::dataset::scan::{ClassFolders, Layout, scan_classes, scan_layout};
 use giemsa::dataset::split::split;
 use giemsa::dataset::{DatasetError, Sample};
 use giemsa::model::Recipe;
@@ -67,11 +67,13 @@ pub fn gather(run: &RunSettings, context: &Context) -> anyhow::Result<Sets> {
 
 fn divide(run: &RunSettings) -> anyhow::Result<Parts> {
     let source = run.images.patients.source()?;
+    let names = ClassFolders::default();
     if let Some(folder) = &run.images.validation {
-        let (training, validation) = (scan_classes(&run.data, &source)?, scan_classes(folder, &source)?);
+        let (training, validation) =
+            (scan_classes(&run.data, &names, &source)?, scan_classes(folder, &names, &source)?);
         return Ok(Parts { training, validation, given: Some(folder.clone()) });
     }
-    match scan_layout(&run.data, &source)? {
+    match scan_layout(&run.data, &names, &source)? {
         Layout::Parts { train, test } => Ok(Parts { training: train, validation: test, given: Some(run.data.clone()) }),
         Layout::Classes(samples) => hold_back(samples, run),
     }
