@@ -81,6 +81,11 @@ impl Cache {
         &self.unreadable
     }
 
+    /// Drops the images and returns why the other ones could not be read, in their order.
+    pub fn into_unreadable(self) -> Vec<ImageError> {
+        self.unreadable
+    }
+
     /// Bytes of one image: `side * side * 3`.
     pub fn image_len(&self) -> usize {
         self.image_len

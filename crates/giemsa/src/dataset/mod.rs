@@ -3,6 +3,8 @@
 pub mod augment;
 pub mod cache;
 pub mod duplicates;
+mod image_digest;
+pub mod labels;
 pub mod patients;
 pub mod scan;
 pub mod split;
@@ -10,6 +12,7 @@ pub mod statistics;
 mod subset;
 
 pub use cache::Cache;
+pub use image_digest::image_digest;
 pub use subset::Subset;
 
 use crate::classes::Class;

@@ -2,10 +2,12 @@
 
 use super::{DatasetError, Sample};
 use crate::random::Random;
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
 /// What stays together in a split.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum SplitBy {
     /// All images of a patient.
     Patient,
