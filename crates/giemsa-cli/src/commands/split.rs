@@ -1,9 +1,8 @@
 //! `giemsa split`: makes Train and Test folders.
 
-use crate::data::{By, PatientArgs, share};
+use crate::data::{By, LabelArgs, fraction};
 use crate::{Context, Outcome, number_of};
 use anyhow::Context as _;
-use giemsa::dataset::scan::{ClassFolders, scan_classes};
 use giemsa::dataset::split::{patient_count, split};
 use giemsa::dataset::{DatasetError, Sample};
 use std::fs;
@@ -24,7 +23,7 @@ pub struct SplitArgs {
     /// The folder to make; it must not exist, or be empty.
     out: PathBuf,
     /// The share of the images that goes to Test, between 0 and 1.
-    #[arg(long, value_name = "F", value_parser = share)]
+    #[arg(long, value_name = "F", value_parser = fraction)]
     test: f64,
     /// What stays together.
     #[arg(long, value_enum, default_value = "patient")]
@@ -33,12 +32,12 @@ pub struct SplitArgs {
     #[arg(long, default_value_t = 0)]
     seed: u64,
     #[command(flatten)]
-    patients: PatientArgs,
+    labels: LabelArgs,
 }
 
 /// Runs it.
 pub fn run(args: SplitArgs, context: &Context) -> anyhow::Result<Outcome> {
-    let samples = scan_classes(&args.dir, &ClassFolders::default(), &args.patients.source()?)?;
+    let samples = args.labels.settings().scan_classes(&args.dir)?;
     let (train, test) = split(samples, args.test, args.split_by.into(), args.seed)
         .with_context(|| format!("{} cannot be split", args.dir.display()))?;
     refuse_full(&args.out)?;

@@ -6,6 +6,7 @@
 pub mod bootstrap;
 pub mod calibration;
 pub mod counts;
+pub mod cross_fit;
 pub mod curves;
 pub mod figures;
 pub mod limit_of_detection;
