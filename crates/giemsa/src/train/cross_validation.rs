@@ -99,7 +99,7 @@ pub struct FoldReport {
     pub held_out: usize,
 }
 
-/// An observer that also learns which fold is trained.
+/// An observer that is also told which fold is trained.
 pub trait FoldObserver: Observer {
     /// Is called before a fold is trained or resumed, not for a fold that was finished earlier.
     fn fold(&mut self, report: &FoldReport);

@@ -106,13 +106,13 @@ pub enum TrainError {
         requested: u64,
     },
     /// The patient of an image is not known, so the images cannot be split by patient.
-    #[error("{path}: the file name contains no patient identifier (such as the C33 of C33P1….png)")]
+    #[error("{path}: the patient of this image is unknown (a file name such as C33P1….png would contain it)")]
     MissingPatient {
         /// The image.
         path: PathBuf,
     },
     /// The images cannot be divided into sets or folds.
-    #[error("{} cannot be divided", folder.display())]
+    #[error("{folder} cannot be divided")]
     Divide {
         /// The data folder.
         folder: PathBuf,
@@ -120,7 +120,7 @@ pub enum TrainError {
         source: DatasetError,
     },
     /// Too many images of a folder are unreadable.
-    #[error("{}: {} of {images} images are unreadable, more than {max_percent} %", folder.display(), unreadable.len())]
+    #[error("{folder}: {} of {images} images are unreadable, more than {max_percent} %", unreadable.len())]
     TooManyUnreadable {
         /// The data folder.
         folder: PathBuf,
@@ -132,7 +132,7 @@ pub enum TrainError {
         max_percent: f64,
     },
     /// Images of a given validation set are also in the training set.
-    #[error("{}: {} validation images are also training images", folder.display(), pairs.len())]
+    #[error("{folder}: {} validation images are also training images", pairs.len())]
     SharedImages {
         /// The folder of the validation set.
         folder: PathBuf,
