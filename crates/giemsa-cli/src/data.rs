@@ -1,58 +1,70 @@
-//! What commands that read labelled images share: where patients come from, and loading with a bar and a limit.
+//! Arguments and progress bars of the commands that read labelled images.
 
-use crate::Context;
+use crate::exit::Hint;
+use crate::{Context, number_of};
 use clap::ValueEnum;
 use giemsa::classes::Class;
-use giemsa::dataset::patients::PatientSource;
+use giemsa::dataset::labels::LabelSettings;
 use giemsa::dataset::split::SplitBy;
-use giemsa::dataset::{Cache, DatasetError, Sample};
-use giemsa::preprocess::{Images, Preprocessing};
+use giemsa::dataset::{Cache, Sample};
+use giemsa::preprocess::Preprocessing;
+use giemsa::train::TrainError;
 use indicatif::{ProgressBar, ProgressStyle};
-use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 use std::io::{IsTerminal, Write};
 use std::path::{Path, PathBuf};
 
-/// Where it is written which image is of which patient.
-#[derive(clap::Args, Clone, Debug, Default, Serialize, Deserialize)]
-pub struct PatientArgs {
-    /// A CSV file with an image's name or path and its patient in each row; else the patient is the C and number that an
-    /// image's name begins with.
+/// Arguments from which the class and the patient of each image follow.
+#[derive(clap::Args, Clone, Debug)]
+pub struct LabelArgs {
+    /// Name of the folder with the images of the class Parasitized
+    #[arg(long, value_name = "NAME", default_value = "Parasitized")]
+    pub positive: String,
+    /// Name of the folder with the images of the class Uninfected
+    #[arg(long, value_name = "NAME", default_value = "Uninfected")]
+    pub negative: String,
+    /// CSV file with the columns file and patient [default: the patient is the C and the digits at the start of a file
+    /// name]
     #[arg(long, value_name = "FILE.csv", conflicts_with = "patient_pattern")]
     pub patients: Option<PathBuf>,
-    /// A regular expression that finds the patient in an image's name: its first group, or all of it.
+    /// Regular expression whose first group is the patient in a file name
     #[arg(long, value_name = "REGEX")]
     pub patient_pattern: Option<String>,
 }
 
-impl PatientArgs {
-    /// Reads the table or compiles the pattern.
-    pub fn source(&self) -> anyhow::Result<PatientSource> {
-        Ok(match (&self.patients, &self.patient_pattern) {
-            (Some(table), _) => PatientSource::from_table(table)?,
-            (None, Some(pattern)) => PatientSource::from_pattern(pattern)?,
-            (None, None) => PatientSource::FileName,
-        })
+impl LabelArgs {
+    /// Returns the settings of the library, with absolute paths.
+    pub fn settings(&self) -> LabelSettings {
+        let mut settings = LabelSettings::default();
+        settings.positive.clone_from(&self.positive);
+        settings.negative.clone_from(&self.negative);
+        settings.patients = self.patients.as_deref().map(absolute);
+        settings.patient_pattern.clone_from(&self.patient_pattern);
+        settings
     }
 }
 
-/// A bar on a terminal for `len` steps of something; nothing elsewhere.
-pub fn bar(context: &Context, len: usize, what: &'static str) -> ProgressBar {
+/// Returns the absolute path, or the path itself if there is none.
+pub fn absolute(path: &Path) -> PathBuf {
+    std::path::absolute(path).unwrap_or_else(|_| path.to_owned())
+}
+
+/// Creates a progress bar with `len` steps, hidden unless standard error is a terminal.
+pub fn bar(context: &Context, len: usize, message: &'static str) -> ProgressBar {
     let shown = !context.quiet && std::io::stderr().is_terminal();
     let bar = if shown { ProgressBar::new(len as u64) } else { ProgressBar::hidden() };
     if let Ok(style) = ProgressStyle::with_template("{msg} {bar:30} {pos}/{len}, {eta} left") {
         bar.set_style(style);
     }
-    bar.with_message(what)
+    bar.with_message(message)
 }
 
-/// What is split.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+/// The unit of a split.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum By {
-    /// Whole patients.
+    /// Keep all images of a patient in one part
     Patient,
-    /// Single images.
+    /// Split single images
     Image,
 }
 
@@ -65,15 +77,15 @@ impl From<By> for SplitBy {
     }
 }
 
-/// Parses a share between 0 and 1, neither included.
-pub fn share(text: &str) -> Result<f64, String> {
+/// Parses a fraction between 0 and 1, exclusive.
+pub fn fraction(text: &str) -> Result<f64, String> {
     match text.parse::<f64>() {
         Ok(value) if value > 0.0 && value < 1.0 => Ok(value),
         _ => Err("expected a number between 0 and 1".to_owned()),
     }
 }
 
-/// Decodes all images of a set, with a bar on a terminal, and lists those that cannot be read.
+/// Decodes the images of a set with a progress bar, and lists the unreadable ones.
 pub fn load(samples: Vec<Sample>, preprocessing: &Preprocessing, context: &Context) -> anyhow::Result<Cache> {
     let bar = bar(context, samples.len(), "Reading images");
     let cache = Cache::load(samples, preprocessing, None, &|| bar.inc(1))?;
@@ -84,34 +96,69 @@ pub fn load(samples: Vec<Sample>, preprocessing: &Preprocessing, context: &Conte
     Ok(cache)
 }
 
-/// Refuses a set of which more than a share could not be read.
-pub fn check_unreadable(set: &Cache, max_percent: f64, folder: &Path) -> Result<(), DatasetError> {
-    let all = set.len() + set.unreadable().len();
-    let percent = 100.0 * set.unreadable().len() as f64 / all.max(1) as f64;
-    if percent <= max_percent {
-        return Ok(());
-    }
-    Err(DatasetError::Content {
-        path: folder.display().to_string(),
-        expected: format!("at most {max_percent} % of the images unreadable (--max-unreadable)"),
-        found: format!("{} of {all}, listed above", set.unreadable().len()),
-    })
-}
-
-/// Says how many images of how many classes were found, as Keras does.
+/// Prints the number of images and classes, as Keras does.
 pub fn say_found(samples: &[Sample], context: &Context) {
     let classes: BTreeSet<Class> = samples.iter().map(|sample| sample.class).collect();
     say(context, &format!("Found {} images belonging to {} classes.", samples.len(), classes.len()));
 }
 
-/// The patients in a set.
+/// Returns the patients of a set.
 pub fn patients(samples: &[Sample]) -> BTreeSet<&str> {
     samples.iter().filter_map(|sample| sample.patient.as_deref()).collect()
 }
 
-/// A line on standard output, unless quiet; a reader that has gone away does not stop the work.
+/// Prints a line on standard output unless `--quiet` is given; a closed pipe does not stop the work.
 pub fn say(context: &Context, line: &str) {
     if !context.quiet {
         let _ = writeln!(std::io::stdout(), "{line}");
+    }
+}
+
+/// Adds a hint if the data folder does not exist.
+pub fn with_fetch_hint(error: impl Into<anyhow::Error>, data: &Path) -> anyhow::Error {
+    let error = error.into();
+    if data.exists() {
+        return error;
+    }
+    error.context(Hint("`giemsa fetch` downloads the NIH cell images to data/cell_images".to_owned()))
+}
+
+/// Lists the images that a training error is about, and adds a hint with the arguments that help.
+pub fn explain(error: TrainError, data: &Path, out: Option<&Path>) -> anyhow::Error {
+    let hint = match &error {
+        TrainError::MissingPatient { .. } => {
+            Some("--patients FILE.csv or --patient-pattern REGEX supplies the patients".to_owned())
+        }
+        TrainError::TooManyUnreadable { unreadable, .. } => {
+            unreadable.iter().for_each(|error| eprintln!("unreadable: {error}"));
+            Some("--max-unreadable PERCENT accepts more unreadable images".to_owned())
+        }
+        TrainError::SharedImages { pairs, .. } => {
+            list_pairs(pairs);
+            Some("--allow-shared turns this error into a warning".to_owned())
+        }
+        TrainError::Mismatch { .. } | TrainError::FolderInUse { .. } => {
+            let delete = out.map(|out| format!(", or delete {}", out.display())).unwrap_or_default();
+            let delete = if matches!(error, TrainError::Mismatch { .. }) { delete } else { String::new() };
+            Some(format!("to start again, give another --out{delete}"))
+        }
+        _ => None,
+    };
+    match hint {
+        Some(hint) => anyhow::Error::new(error).context(Hint(hint)),
+        None => with_fetch_hint(error, data),
+    }
+}
+
+/// The highest number of pairs that are listed.
+const PAIRS_LISTED: usize = 20;
+
+/// Lists images that are in both sets.
+pub fn list_pairs(pairs: &[(PathBuf, PathBuf)]) {
+    for (training, validation) in pairs.iter().take(PAIRS_LISTED) {
+        eprintln!("in both sets: {} = {}", training.display(), validation.display());
+    }
+    if pairs.len() > PAIRS_LISTED {
+        eprintln!("in both sets: and {} more", number_of(pairs.len() - PAIRS_LISTED, "image"));
     }
 }

@@ -5,6 +5,8 @@ use giemsa::dataset::DatasetError;
 use giemsa::evaluate::EvaluateError;
 use giemsa::image::ImageError;
 use giemsa::model::ModelError;
+use giemsa::train::TrainError;
+use std::fmt;
 use std::io::{self, IsTerminal};
 use std::process::ExitCode;
 
@@ -14,6 +16,16 @@ const MODEL_AT_FAULT: u8 = 4;
 const SOME_SKIPPED: u8 = 5;
 /// 128 and the number of SIGINT, as shells say it.
 pub const INTERRUPTED: u8 = 130;
+
+/// Advice on an error, as its outermost context: printed below the causes.
+#[derive(Debug)]
+pub struct Hint(pub String);
+
+impl fmt::Display for Hint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "hint: {}", self.0)
+    }
+}
 
 /// Prints the error, if there is one, and gives the exit code.
 pub fn code_after(result: anyhow::Result<Outcome>) -> ExitCode {
@@ -37,8 +49,9 @@ pub fn code_after(result: anyhow::Result<Outcome>) -> ExitCode {
 
 /// One line a cause. A cause whose text the line before already ends with is left out.
 fn causes(error: &anyhow::Error) -> Vec<String> {
+    let hint = error.downcast_ref::<Hint>().map(ToString::to_string);
     let mut lines: Vec<String> = Vec::new();
-    for cause in error.chain().map(ToString::to_string) {
+    for cause in error.chain().map(ToString::to_string).filter(|cause| hint.as_ref() != Some(cause)) {
         if !lines.last().is_some_and(|line| line.ends_with(&cause)) {
             lines.push(cause);
         }
@@ -56,10 +69,29 @@ fn code_of(error: &anyhow::Error) -> u8 {
             } else if cause.is::<DatasetError>() || cause.is::<ImageError>() || cause.is::<EvaluateError>() {
                 Some(DATA_AT_FAULT)
             } else {
-                None
+                cause.downcast_ref().and_then(code_of_training)
             }
         })
         .unwrap_or(FAILED)
+}
+
+/// Returns the exit code of an error of training if the data or a model file is at fault.
+fn code_of_training(error: &TrainError) -> Option<u8> {
+    match error {
+        TrainError::NoImages { .. }
+        | TrainError::MissingPatient { .. }
+        | TrainError::TooManyUnreadable { .. }
+        | TrainError::SharedImages { .. }
+        | TrainError::Divide { .. }
+        | TrainError::Image(_)
+        | TrainError::Dataset(_) => Some(DATA_AT_FAULT),
+        TrainError::Evaluate(error) => Some(if is_improbable(error) { MODEL_AT_FAULT } else { DATA_AT_FAULT }),
+        TrainError::Mismatch { difference, .. } if difference.is_of_images() => Some(DATA_AT_FAULT),
+        TrainError::Model(_) | TrainError::NotACheckpoint { .. } | TrainError::InvalidCheckpoint { .. } => {
+            Some(MODEL_AT_FAULT)
+        }
+        _ => None,
+    }
 }
 
 /// A model whose probabilities are none.

@@ -1,25 +1,34 @@
-//! What commands that judge models share: labelled images, and what a model says of them.
+//! Predictions of a model for the labelled images of a folder.
 
 use crate::Context;
-use crate::data::{PatientArgs, load, say_found};
-use giemsa::dataset::Cache;
-use giemsa::dataset::scan::{ClassFolders, Layout, scan_layout};
-use giemsa::dataset::{DatasetError, Sample};
+use crate::data::{LabelArgs, load, say, say_found, with_fetch_hint};
+use giemsa::dataset::scan::Layout;
+use giemsa::dataset::{Cache, DatasetError, Sample};
 use giemsa::evaluate::{LabelledPrediction, labelled_predictions};
-use giemsa::model::Model;
-use giemsa::model::{Tta, predict_logits};
+use giemsa::model::{Model, Tta, predict_logits};
 use giemsa::preprocess::{Images, Preprocessing};
 use std::path::Path;
 
-/// The labelled images of a folder of class folders; of one with Train and Test in it, those of Test.
-pub fn find(folder: &Path, patients: &PatientArgs) -> anyhow::Result<Vec<Sample>> {
-    Ok(match scan_layout(folder, &ClassFolders::default(), &patients.source()?)? {
-        Layout::Classes(samples) => samples,
-        Layout::Parts { test, .. } => test,
-    })
+/// Finds the labelled images of a folder of class folders; if it has the parts Train and Test, those of Test.
+pub fn find(folder: &Path, labels: &LabelArgs) -> anyhow::Result<Vec<Sample>> {
+    match labels.settings().scan_layout(folder) {
+        Ok(Layout::Classes(samples)) => Ok(samples),
+        Ok(Layout::Parts { test, .. }) => Ok(test),
+        Err(error) => Err(with_fetch_hint(error, folder)),
+    }
 }
 
-/// Decodes images, and refuses a folder of which none can be read.
+/// Finds all labelled images of a folder; if it has the parts Train and Test, those of both.
+pub fn find_all(folder: &Path, labels: &LabelArgs, context: &Context) -> anyhow::Result<Vec<Sample>> {
+    let found = labels.settings().scan_all(folder).map_err(|error| with_fetch_hint(error, folder))?;
+    say_found(&found.samples, context);
+    if found.from_parts {
+        say(context, "The folder has a training part and a test part: the folds contain the images of both.");
+    }
+    Ok(found.samples)
+}
+
+/// Decodes images, and rejects a folder without readable images.
 pub fn read(
     samples: Vec<Sample>,
     folder: &Path,
@@ -34,28 +43,22 @@ pub fn read(
     Ok(set)
 }
 
-/// What a model says of the images of a folder.
+/// The predictions of a model for the images of a folder.
 pub struct Judged {
-    /// One an image that could be read.
+    /// One prediction per readable image.
     pub scored: Vec<LabelledPrediction>,
-    /// The network's logits, before calibration.
+    /// Logits of the network, before calibration.
     pub logits: Vec<f32>,
-    /// How many images could not be read; they have been listed.
+    /// Number of unreadable images; they have been listed.
     pub unreadable: usize,
 }
 
-/// Finds, decodes and judges the images of a folder.
-pub fn judge(
-    model: &Model,
-    views: Tta,
-    folder: &Path,
-    patients: &PatientArgs,
-    context: &Context,
-) -> anyhow::Result<Judged> {
-    let samples = find(folder, patients)?;
+/// Finds and decodes the images of a folder, and predicts their classes.
+pub fn judge(model: &Model, tta: Tta, folder: &Path, labels: &LabelArgs, context: &Context) -> anyhow::Result<Judged> {
+    let samples = find(folder, labels)?;
     say_found(&samples, context);
     let set = read(samples, folder, &model.recipe.input, context)?;
-    let logits = predict_logits(&model.network, &set, views)?;
+    let logits = predict_logits(&model.network, &set, tta)?;
     let scored = labelled_predictions(set.samples(), &logits, model.temperature);
     Ok(Judged { scored, logits, unreadable: set.unreadable().len() })
 }

@@ -1,6 +1,6 @@
 //! `giemsa calibrate`: makes probabilities mean what they say, and chooses the decision threshold for an aim.
 
-use crate::data::{PatientArgs, say};
+use crate::data::{LabelArgs, say};
 use crate::model::load;
 use crate::scores::judge;
 use crate::{Context, Outcome};
@@ -40,7 +40,7 @@ pub struct CalibrateArgs {
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
     #[command(flatten)]
-    patients: PatientArgs,
+    patients: LabelArgs,
 }
 
 /// Parses what a threshold is for.

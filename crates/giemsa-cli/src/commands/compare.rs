@@ -1,7 +1,7 @@
 //! `giemsa compare`: two models on the same images.
 
 use super::evaluate::IntervalArgs;
-use crate::data::PatientArgs;
+use crate::data::LabelArgs;
 use crate::scores::judge;
 use crate::{Context, Outcome};
 use giemsa::RESEARCH_ONLY;
@@ -39,7 +39,7 @@ pub struct CompareArgs {
     #[arg(long)]
     json: bool,
     #[command(flatten)]
-    patients: PatientArgs,
+    patients: LabelArgs,
     #[command(flatten)]
     intervals: IntervalArgs,
 }

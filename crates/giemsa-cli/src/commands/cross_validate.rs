@@ -1,22 +1,19 @@
-//! `giemsa cross-validate`: a recipe judged on every image, each by a network that has not seen its patient.
-
-pub mod folds;
+//! `giemsa cross-validate`: evaluates a recipe on every image, each by a network that has not seen its patient.
 
 use super::evaluate::{IntervalArgs, text};
-use crate::data::{PatientArgs, say, say_found};
-use crate::scores::{find, read};
-use crate::{Context, Outcome};
-use anyhow::Context as _;
-use folds::{CrossSettings, OutOfFold, THRESHOLD, out_of_fold};
-use giemsa::evaluate::LabelledPrediction;
+use crate::data::{LabelArgs, absolute, explain, patients, say};
+use crate::scores::{find_all, read};
+use crate::{Context, Outcome, number_of};
+use giemsa::dataset::Cache;
 use giemsa::evaluate::bootstrap;
-use giemsa::evaluate::figures::{FIGURES, Figures};
 use giemsa::evaluate::metrics::Metrics;
-use giemsa::evaluate::patients::{Spread, spread};
-use giemsa::files::write_whole;
 use giemsa::model::Recipe;
-use giemsa::report::evaluation::{Evaluation, write_report};
-use serde::Serialize;
+use giemsa::report::cross_validation::{spread_lines, write_report};
+use giemsa::train::cross_validation::{
+    CrossValidationSettings, FoldObserver, FoldReport, FoldsSummary, OutOfFold, THRESHOLD, cross_validate,
+};
+use giemsa::train::{EpochRow, Observer, StepReport};
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
 const EXAMPLES: &str = "\
@@ -24,120 +21,118 @@ Examples:
   giemsa cross-validate data/cell_images
   giemsa cross-validate data/cell_images --folds 10 --recipe my.toml --out runs/mine
 
-The same command again goes on where it was stopped. Nothing is chosen on the fold held out: each network is that of the
-last epoch.";
+After an interruption, the same command continues where it stopped. Nothing is chosen on the held-out fold: its network
+is that of the last epoch.";
 
 /// Arguments of `giemsa cross-validate`.
 #[derive(clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub struct CrossValidateArgs {
-    /// A folder of class folders.
+    /// Folder of class folders; of Train and Test, the images of both are used
     #[arg(value_name = "DIR")]
     data: PathBuf,
-    /// Into how many parts the patients are divided.
+    /// Number of folds into which the patients are divided
     #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u16).range(2..))]
     folds: u16,
-    /// A recipe in the program, or a .toml file.
+    /// Built-in recipe, or a .toml file
     #[arg(long, value_name = "NAME", default_value = "compact")]
     recipe: String,
-    /// Epochs, instead of the recipe's.
+    /// Number of epochs [default: as in the recipe]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     epochs: Option<u64>,
-    /// Folds, first weights, order, variation and dropout follow from this number.
+    /// Seed of the folds, the initial weights, the order of the images, augmentation and dropout
     #[arg(long, value_name = "N", default_value_t = 0, value_parser = clap::value_parser!(u64).range(..=i64::MAX as u64))]
     seed: u64,
-    /// Where the folds and the report go. [default: runs/cross-validation-RECIPE]
+    /// Folder for the folds and the report [default: runs/cross-validation-RECIPE]
     #[arg(long, value_name = "OUT")]
     out: Option<PathBuf>,
     #[command(flatten)]
-    patients: PatientArgs,
+    labels: LabelArgs,
     #[command(flatten)]
     intervals: IntervalArgs,
 }
 
-/// What `folds.json` holds.
-#[derive(Serialize)]
-struct FoldsSummary {
-    /// The figures of each fold.
-    folds: Vec<Figures<Option<f64>>>,
-    /// How each varies over the folds.
-    spread: Figures<Option<Spread>>,
-    research_only: &'static str,
-}
-
-/// Trains and judges fold after fold, then all out-of-fold predictions together.
+/// Trains and evaluates the folds, then evaluates all out-of-fold predictions together.
 pub fn run(args: CrossValidateArgs, context: &Context) -> anyhow::Result<Outcome> {
-    // From here on Ctrl-C is a wish.
+    // From now on, Ctrl-C is a request to stop after the current step.
     crate::interrupted();
     let mut recipe = Recipe::load(&args.recipe)?;
     recipe.training.epochs = args.epochs.unwrap_or(recipe.training.epochs);
     let name = recipe.name.clone();
     let out = args.out.clone().unwrap_or_else(|| Path::new("runs").join(format!("cross-validation-{name}")));
-    let data = std::path::absolute(&args.data)?;
-    let run = CrossSettings { data, folds: args.folds, seed: args.seed, recipe };
-    let samples = find(&args.data, &args.patients)?;
-    say_found(&samples, context);
-    let set = read(samples, &args.data, &run.recipe.input, context)?;
-    let Some(judged) = out_of_fold(&run, &set, &out, context)? else { return Ok(Outcome::Interrupted) };
-    report(&run, &judged, &out, args.intervals.settings(), context)?;
+    let mut settings = CrossValidationSettings::new(&absolute(&args.data), recipe);
+    (settings.folds, settings.seed) = (args.folds.into(), args.seed);
+    let samples = find_all(&args.data, &args.labels, context)?;
+    let set = read(samples, &args.data, &settings.recipe.input, context)?;
+    let Some(out_of_fold) = run_folds(&settings, &set, &out, context)? else { return Ok(Outcome::Interrupted) };
+    report(&settings, &out_of_fold, &out, args.intervals.settings(), context)?;
     Ok(if set.unreadable().is_empty() { Outcome::Done } else { Outcome::SomeSkipped })
 }
 
-/// Writes the report of all folds together and the spread over them, and prints both.
+/// Cross-validates with progress on standard output. Returns `None` if the user stopped it.
+pub fn run_folds(
+    settings: &CrossValidationSettings,
+    set: &Cache,
+    out: &Path,
+    context: &Context,
+) -> anyhow::Result<Option<OutOfFold>> {
+    let count = patients(set.samples()).len();
+    let mut lines = Lines { context, evaluated_on: "held out", fold: None };
+    say(context, &format!("{} in {} folds.", number_of(count, "patient"), settings.folds));
+    let result = cross_validate(settings, set, out, &mut lines);
+    let out_of_fold = result.map_err(|error| explain(error, &settings.data, Some(out)))?;
+    if let (None, Some(fold)) = (&out_of_fold, lines.fold) {
+        eprintln!("stopped in fold {fold}; the same command continues from there");
+    }
+    Ok(out_of_fold)
+}
+
+/// Writes the report of all folds together, and prints the metrics and their spread over the folds.
 pub fn report(
-    run: &CrossSettings,
-    judged: &OutOfFold,
+    settings: &CrossValidationSettings,
+    out_of_fold: &OutOfFold,
     out: &Path,
     intervals: bootstrap::Settings,
     context: &Context,
 ) -> anyhow::Result<()> {
-    let OutOfFold { scored: all, fold_of } = judged;
-    let metrics = Metrics::of(all, THRESHOLD, intervals)?;
-    let summary = summary(all, fold_of, run.folds.into())?;
-    let json = serde_json::to_string_pretty(&summary)?;
-    let path = out.join("folds.json");
-    write_whole(&path, |file| file.write_all(json.as_bytes())).with_context(|| path.display().to_string())?;
-    let lines = spread_lines(&summary.spread);
-    let mut about = vec![
-        format!("Recipe {}, {} epochs, seed {}", run.recipe.name, run.recipe.training.epochs, run.seed),
-        format!(
-            "Images: {}; {} folds by patient, each judged by a network that saw none of it",
-            run.data.display(),
-            run.folds
-        ),
-    ];
-    about.extend(lines.iter().map(|line| format!("Mean and standard deviation over folds: {line}")));
-    let title = format!("Cross-validation of {}", run.recipe.name);
-    write_report(out, &Evaluation { title: &title, about: &about, metrics: &metrics, scored: all })?;
+    let metrics = Metrics::of(&out_of_fold.predictions, THRESHOLD, intervals)?;
+    let summary = FoldsSummary::of(out_of_fold)?;
+    write_report(out, settings, out_of_fold, &metrics, &summary)?;
     let result = Context { quiet: false, ..*context };
-    say(&result, &format!("\n{}\nMean and standard deviation over {} folds:", text(&metrics), run.folds));
-    lines.iter().for_each(|line| say(&result, line));
-    say(context, &format!("The report is {}", out.join("index.html").display()));
+    say(&result, &format!("\n{}\nMean and standard deviation over {} folds:", text(&metrics), settings.folds));
+    spread_lines(&summary.spread).iter().for_each(|line| say(&result, line));
+    say(context, &format!("Report: {}", out.join("index.html").display()));
     Ok(())
 }
 
-fn summary(all: &[LabelledPrediction], fold_of: &[usize], count: usize) -> anyhow::Result<FoldsSummary> {
-    let figures = |fold: usize| -> anyhow::Result<Figures<Option<f64>>> {
-        let mine = all.iter().zip(fold_of).filter(|&(_, &of)| of == fold).map(|(image, _)| image.clone());
-        let no_draws = bootstrap::Settings { draws: 0, seed: 0 };
-        Ok(Metrics::of(&mine.collect::<Vec<_>>(), THRESHOLD, no_draws)?.figures)
-    };
-    let folds = (0..count).map(figures).collect::<anyhow::Result<Vec<_>>>()?;
-    let arrays: Vec<[Option<f64>; FIGURES]> = folds.iter().map(|figures| figures.to_array()).collect();
-    let spread = Figures::from_array(std::array::from_fn(|i| spread(arrays.iter().filter_map(|array| array[i]))));
-    Ok(FoldsSummary { folds, spread, research_only: giemsa::RESEARCH_ONLY })
+/// Prints one line per epoch, and stops on Ctrl-C.
+pub struct Lines<'a> {
+    pub context: &'a Context,
+    /// The images on which the epochs are evaluated: "held out" or "seen".
+    pub evaluated_on: &'static str,
+    /// The fold that is being trained.
+    pub fold: Option<usize>,
 }
 
-fn spread_lines(spread: &Figures<Option<Spread>>) -> Vec<String> {
-    let rows = [
-        ("accuracy", spread.accuracy),
-        ("sensitivity", spread.sensitivity),
-        ("specificity", spread.specificity),
-        ("ROC AUC", spread.roc_auc),
-        ("macro FPR", spread.macro_false_positive_rate),
-    ];
-    let line = |(name, spread): (&str, Option<Spread>)| {
-        spread.map(|spread| format!("{name:<12} {:>9.4} ± {:.4}", spread.mean, spread.standard_deviation))
-    };
-    rows.into_iter().filter_map(line).collect()
+impl Observer for Lines<'_> {
+    fn step(&mut self, _: &StepReport) -> ControlFlow<()> {
+        if crate::interrupted() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    }
+
+    fn epoch(&mut self, history: &[EpochRow]) -> ControlFlow<()> {
+        if let Some(row) = history.last() {
+            let EpochRow { epoch, loss, val_loss, val_acc, .. } = row;
+            let on = self.evaluated_on;
+            say(self.context, &format!("  epoch {epoch}  loss {loss:.4}  {on}: loss {val_loss:.4}, acc {val_acc:.4}"));
+        }
+        ControlFlow::Continue(())
+    }
+}
+
+impl FoldObserver for Lines<'_> {
+    fn fold(&mut self, report: &FoldReport) {
+        self.fold = Some(report.fold);
+        let FoldReport { fold, training, held_out, .. } = report;
+        say(self.context, &format!("Fold {fold}: {training} training images, {held_out} held out."));
+    }
 }

@@ -1,6 +1,6 @@
 //! `giemsa evaluate`: how a model does on labelled images.
 
-use crate::data::{PatientArgs, say};
+use crate::data::{LabelArgs, say};
 use crate::model::ModelArgs;
 use crate::scores::judge;
 use crate::{Context, Outcome};
@@ -37,7 +37,7 @@ pub struct EvaluateArgs {
     #[arg(long)]
     json: bool,
     #[command(flatten)]
-    patients: PatientArgs,
+    patients: LabelArgs,
     #[command(flatten)]
     intervals: IntervalArgs,
 }

@@ -1,10 +1,9 @@
 //! `giemsa split`: divides a data folder into Train and Test folders.
 
-use crate::data::{By, PatientArgs, share};
+use crate::data::{By, LabelArgs, fraction};
 use crate::{Context, Outcome, number_of};
 use anyhow::{Context as _, bail};
 use giemsa::dataset::DatasetError;
-use giemsa::dataset::scan::{ClassFolders, scan_classes};
 use giemsa::dataset::split::{patient_count, split};
 use giemsa::dataset::split_folders::write_split_folders;
 use std::io::{self, Write};
@@ -24,7 +23,7 @@ pub struct SplitArgs {
     /// Output folder, new or empty
     out: PathBuf,
     /// Fraction of the images in Test, between 0 and 1
-    #[arg(long, value_name = "F", value_parser = share)]
+    #[arg(long, value_name = "F", value_parser = fraction)]
     test: f64,
     /// Unit that stays in one part
     #[arg(long, value_enum, default_value = "patient")]
@@ -32,24 +31,18 @@ pub struct SplitArgs {
     /// Seed of the random split
     #[arg(long, value_name = "N", default_value_t = 0)]
     seed: u64,
-    /// Name of the folder of parasitized cells
-    #[arg(long, value_name = "NAME", default_value = "Parasitized")]
-    positive: String,
-    /// Name of the folder of uninfected cells
-    #[arg(long, value_name = "NAME", default_value = "Uninfected")]
-    negative: String,
     #[command(flatten)]
-    patients: PatientArgs,
+    labels: LabelArgs,
 }
 
 /// Runs the command.
 pub fn run(args: SplitArgs, context: &Context) -> anyhow::Result<Outcome> {
-    let classes = ClassFolders { positive: args.positive, negative: args.negative };
-    let samples = scan_classes(&args.dir, &classes, &args.patients.source()?)?;
+    let labels = args.labels.settings();
+    let samples = labels.scan_classes(&args.dir)?;
     let (train, test) = split(samples, args.test, args.split_by.into(), args.seed)
         .with_context(|| format!("cannot split {}", args.dir.display()))?;
     let parts = [("Train", &train[..]), ("Test", &test[..])];
-    match write_split_folders(&args.out, &parts, &classes) {
+    match write_split_folders(&args.out, &parts, &labels.class_folders()) {
         // The output folder is not the data, whose errors have an exit code of their own.
         Err(error @ DatasetError::OutputNotEmpty { .. }) => bail!("{error}; choose another one"),
         written => written?,

@@ -1,16 +1,16 @@
-//! `giemsa train`: from folders of images to a model file.
+//! `giemsa train`: trains a network on folders of images.
 
 pub mod progress;
-mod sets;
 
-use crate::data::{By, PatientArgs, say, share};
+use crate::data::{By, LabelArgs, absolute, bar, explain, fraction, list_pairs, patients, say, say_found};
+use crate::exit::Hint;
 use crate::{Context, Outcome};
-use anyhow::{Context as _, bail};
+use anyhow::bail;
 use giemsa::RESEARCH_ONLY;
 use giemsa::model::Recipe;
-use giemsa::train::{Ending, RunFolder, Settings, State, TrainError, train};
+use giemsa::train::sets::{SetSettings, Sets, Warning};
+use giemsa::train::{Ending, Run, RunFolder, RunSettings, State, StoppedRun, TrainError};
 use progress::Progress;
-use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 
 const EXAMPLES: &str = "\
@@ -18,220 +18,216 @@ Examples:
   giemsa train data/cell_images
   giemsa train data/cell_images --recipe keras-tutorial --split-by image --out runs/tutorial
   giemsa train mine --recipe my.toml       # mine/Train/{class}, mine/Test/{class}
+  giemsa train mine --positive infected --negative healthy
   giemsa train --resume runs/compact-1     # after Ctrl-C
 
-The run's folder gets model.safetensors (the best by validation loss), last.safetensors (from which --resume goes on),
-history.csv, curves.png, settings.toml and split.csv.";
+The run folder contains model.safetensors (the best model by validation loss), last.safetensors (the checkpoint for
+--resume), history.csv, curves.png, settings.toml and split.csv.";
 
 /// Arguments of `giemsa train`.
 #[derive(clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub struct TrainArgs {
-    /// A folder of class folders, or of Train and Test with class folders in them.
+    /// Folder of class folders, or of Train and Test with class folders in them
     #[arg(value_name = "DIR", required_unless_present = "resume", conflicts_with = "resume")]
     data: Option<PathBuf>,
-    /// Go on with the run in this folder, exactly as if it had not stopped; of the other options only --epochs is
-    /// heeded.
-    #[arg(long, value_name = "RUN")]
+    /// Resume an interrupted run in this folder; the weights are the same as without the interruption
+    #[arg(long, value_name = "RUN", conflicts_with_all = ["DataArgs", "LabelArgs", "RecipeArgs"])]
     resume: Option<PathBuf>,
-    /// The run's folder; it must be new or empty. [default: runs/RECIPE-N]
+    /// Run folder; must be new or empty [default: runs/RECIPE-N]
     #[arg(long, value_name = "RUN", conflicts_with = "resume")]
     out: Option<PathBuf>,
+    /// Number of epochs [default: as in the recipe]. With --resume, extends the run if its learning rate is constant; a
+    /// schedule such as warmup_cosine spans all epochs, so such a run cannot be extended
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    epochs: Option<u64>,
     #[command(flatten)]
     data_args: DataArgs,
+    #[command(flatten)]
+    labels: LabelArgs,
     #[command(flatten)]
     recipe_args: RecipeArgs,
 }
 
-/// Which images, and which part they are in.
-#[derive(clap::Args, Clone, Debug, Serialize, Deserialize)]
+/// The images and their division into a training set and a validation set.
+#[derive(clap::Args)]
 pub struct DataArgs {
-    /// Validate on this folder of class folders.
+    /// Folder of class folders with the validation set
     #[arg(long, value_name = "DIR", conflicts_with = "validation_split")]
     validation: Option<PathBuf>,
-    /// Where nothing else says what to validate on: hold this share back.
-    #[arg(long, value_name = "SHARE", default_value_t = 0.3, value_parser = share)]
+    /// Fraction of the images to split off as the validation set, if there is no other
+    #[arg(long, value_name = "FRACTION", default_value_t = 0.3, value_parser = fraction)]
     validation_split: f64,
-    /// Hold back whole patients, or single images (then patients leak, and the figures are too good).
+    /// Unit of the split; with image, patients are in both sets and the metrics are too good
     #[arg(long, value_enum, default_value_t = By::Patient)]
     split_by: By,
-    #[command(flatten)]
-    #[serde(flatten)]
-    patients: PatientArgs,
-    /// Skip up to this share of images that cannot be read, in percent.
+    /// Skip unreadable images up to this percentage
     #[arg(long, value_name = "PERCENT", default_value_t = 1.0, value_parser = percent)]
     max_unreadable: f64,
-    /// Only warn when given parts have images in common.
+    /// Warn, instead of failing, if images of a given validation set are also training images
     #[arg(long)]
     allow_shared: bool,
 }
 
-/// The recipe, and what is changed of it.
+/// The recipe and changes to it.
 #[derive(clap::Args)]
 pub struct RecipeArgs {
-    /// A recipe in the program, or a .toml file.
+    /// Built-in recipe, or a .toml file
     #[arg(long, value_name = "NAME", default_value = "compact")]
     recipe: String,
-    /// Epochs, instead of the recipe's.
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
-    epochs: Option<u64>,
-    /// Images a step, instead of the recipe's.
+    /// Images per step [default: as in the recipe]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     batch_size: Option<u32>,
-    /// Side of the network's input in pixels, instead of the recipe's.
+    /// Side of the network's input, in pixels [default: as in the recipe]
     #[arg(long, value_name = "PX", value_parser = clap::value_parser!(u32).range(1..))]
     image_size: Option<u32>,
-    /// Step size of Adam, instead of the recipe's.
-    #[arg(long, value_name = "X", value_parser = step_size)]
+    /// Learning rate of Adam [default: as in the recipe]
+    #[arg(long, value_name = "X", value_parser = learning_rate)]
     learning_rate: Option<f32>,
-    /// Steps an epoch, instead of one pass over the images; as in Keras, the next epoch goes on with the images that
-    /// come then.
+    /// Steps per epoch [default: one pass over the images]; as in Keras, the next epoch continues with the following
+    /// images
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     steps_per_epoch: Option<u64>,
-    /// First weights, split, order, variation and dropout follow from this number.
+    /// Seed of the split, the initial weights, the order of the images, augmentation and dropout
     #[arg(long, value_name = "N", default_value_t = 0, value_parser = clap::value_parser!(u64).range(..=i64::MAX as u64))]
     seed: u64,
 }
 
-/// What `settings.toml` holds: enough to run it again.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct RunSettings {
-    /// What made it.
-    program: String,
-    data: PathBuf,
-    seed: u64,
-    steps_per_epoch: Option<u64>,
-    images: DataArgs,
-    recipe: Recipe,
-}
-
-impl RunSettings {
-    fn of_training(&self) -> Settings {
-        Settings { recipe: self.recipe.clone(), seed: self.seed, steps_per_epoch: self.steps_per_epoch }
-    }
-}
-
-/// Trains, or goes on training.
+/// Trains, or resumes training.
 pub fn run(args: TrainArgs, context: &Context) -> anyhow::Result<Outcome> {
-    // From here on Ctrl-C is a wish.
+    // From now on, Ctrl-C is a request to stop after the current step.
     crate::interrupted();
     match &args.resume {
-        Some(folder) => resume(folder, &args.recipe_args, context),
-        None => begin(args, context),
+        Some(folder) => resume(folder, args.epochs, context),
+        None => start(args, context),
     }
 }
 
-fn begin(args: TrainArgs, context: &Context) -> anyhow::Result<Outcome> {
-    let recipe = recipe(&args.recipe_args)?;
-    let out = args.out.map_or_else(|| free_run_folder(&recipe.name), Ok)?;
-    RunFolder::check_free(&out)?;
-    let data = args.data.unwrap_or_default();
-    let run = RunSettings {
-        program: concat!("giemsa ", env!("CARGO_PKG_VERSION")).to_owned(),
-        data: std::path::absolute(&data).unwrap_or(data),
-        seed: args.recipe_args.seed,
-        steps_per_epoch: args.recipe_args.steps_per_epoch,
-        images: with_absolute_paths(args.data_args),
-        recipe,
-    };
-    let sets = sets::gather(&run, context)?;
+fn start(args: TrainArgs, context: &Context) -> anyhow::Result<Outcome> {
+    let recipe = recipe(&args.recipe_args, args.epochs)?;
+    let out = args.out.clone().map_or_else(|| free_run_folder(&recipe.name), Ok)?;
+    let data = args.data.clone().unwrap_or_default();
+    let fail = |error| explain(error, &data, None);
+    RunFolder::check_free(&out).map_err(fail)?;
+    let mut settings = RunSettings::new(&absolute(&data), recipe);
+    settings.seed = args.recipe_args.seed;
+    settings.steps_per_epoch = args.recipe_args.steps_per_epoch;
+    settings.images = set_settings(&args.data_args, &args.labels);
+    let sets = load_sets(&settings, context).map_err(|error| match error {
+        TrainError::MissingPatient { .. } => anyhow::Error::new(error).context(Hint(
+            "--patients FILE.csv or --patient-pattern REGEX supplies the patients; --split-by image needs none"
+                .to_owned(),
+        )),
+        error => fail(error),
+    })?;
     if crate::interrupted() {
         return Ok(Outcome::Interrupted);
     }
-    let state = State::new(&run.of_training())?;
-    let folder = RunFolder::create(&out)?;
-    folder.save_settings(&run)?;
-    folder.save_split(&sets.split_rows())?;
-    folder.save_last(&state, &run.recipe)?;
-    go_on(state, &run, &sets, &folder, context)
+    train(Run::start(&out, settings, sets)?, context)
 }
 
-fn resume(path: &Path, changes: &RecipeArgs, context: &Context) -> anyhow::Result<Outcome> {
-    let folder = RunFolder::existing(path);
-    let settings_path = folder.settings();
-    let text = std::fs::read_to_string(&settings_path)
-        .with_context(|| format!("{}: expected the folder of a run", settings_path.display()))?;
-    let mut run: RunSettings = toml::from_str(&text)
-        .with_context(|| format!("{}: expected the settings of a run", settings_path.display()))?;
-    let (state, recipe) = State::load(&folder.last())?;
-    if let Some(epochs) = changes.epochs {
-        run.recipe.training.epochs = epochs;
-        run.recipe.check("", "--epochs")?;
+fn resume(path: &Path, epochs: Option<u64>, context: &Context) -> anyhow::Result<Outcome> {
+    let mut stopped = StoppedRun::open(path)?;
+    if let Some(epochs) = epochs {
+        stopped.set_epochs(epochs).map_err(|error| epochs_hint(error, stopped.settings()))?;
     }
-    sets::check_same_recipe(&recipe, &run.recipe, &folder)?;
-    let sets = sets::gather(&run, context)?;
-    sets::check_same_split(&sets, &folder)?;
-    folder.save_settings(&run)?;
-    say(context, &format!("Going on after step {} of the run.", state.progress.steps_done));
-    go_on(state, &run, &sets, &folder, context)
+    let data = stopped.settings().data.clone();
+    let sets = load_sets(stopped.settings(), context).map_err(|error| explain(error, &data, None))?;
+    let run = stopped.resume(sets)?;
+    say(context, &format!("Resuming after step {}.", run.state().progress.steps_done));
+    train(run, context)
 }
 
-fn go_on(
-    mut state: State,
-    run: &RunSettings,
-    sets: &sets::Sets,
-    folder: &RunFolder,
-    context: &Context,
-) -> anyhow::Result<Outcome> {
-    let mut progress = Progress::new(folder, run.recipe.training.epochs, context)?;
-    let settings = run.of_training();
-    let ended = train(&mut state, &settings, &sets.training, &sets.validation, Some(folder), &mut progress);
+/// Adds the command that trains for another number of epochs.
+fn epochs_hint(error: TrainError, settings: &RunSettings) -> anyhow::Error {
+    let TrainError::EpochsFixed { requested, .. } = error else { return error.into() };
+    let (data, recipe) = (settings.data.display(), &settings.recipe.name);
+    let hint = format!("start a new run: giemsa train {data} --recipe {recipe} --epochs {requested}");
+    anyhow::Error::new(error).context(Hint(hint))
+}
+
+fn set_settings(args: &DataArgs, labels: &LabelArgs) -> SetSettings {
+    let mut settings = SetSettings::default();
+    settings.validation = args.validation.as_deref().map(absolute);
+    settings.validation_split = args.validation_split;
+    settings.split_by = args.split_by.into();
+    settings.labels = labels.settings();
+    settings.max_unreadable_percent = args.max_unreadable;
+    settings.allow_shared = args.allow_shared;
+    settings
+}
+
+/// Finds, divides and decodes the images of a run, and prints their numbers and warnings.
+fn load_sets(settings: &RunSettings, context: &Context) -> Result<Sets, TrainError> {
+    let parts = settings.divide()?;
+    for (samples, part) in [(&parts.training, "Training"), (&parts.validation, "Validation")] {
+        say_found(samples, context);
+        let count = patients(samples).len();
+        if count > 0 {
+            say(context, &format!("{part}: {} images of {count} patients.", samples.len()));
+        }
+    }
+    let bar = bar(context, parts.training.len() + parts.validation.len(), "Reading images");
+    let sets = parts.load(&settings.recipe.input, &|| bar.inc(1));
+    bar.finish_and_clear();
+    let sets = sets?;
+    sets.unreadable().for_each(|error| eprintln!("unreadable: {error}"));
+    for warning in &sets.warnings {
+        if let Warning::SharedImages { pairs } = warning {
+            list_pairs(pairs);
+        }
+        eprintln!("warning: {warning}");
+    }
+    Ok(sets)
+}
+
+fn train(mut run: Run, context: &Context) -> anyhow::Result<Outcome> {
+    let folder = run.folder().clone();
+    let mut progress = Progress::new(&folder, run.settings().recipe.training.epochs, context)?;
+    let ending = run.train(&mut progress);
     let failure = progress.failure.take();
     drop(progress);
     if let Some(error) = failure {
         return Err(error);
     }
-    match ended.map_err(|error| name_run(error, folder))? {
+    let place = || format!("training stopped; the run is in {}", folder.path().display());
+    match ending.map_err(|error| anyhow::Error::new(error).context(place()))? {
         Ending::Completed => {
-            say_result(&state, folder);
-            Ok(if sets.skipped() { Outcome::SomeSkipped } else { Outcome::Done })
+            say_result(run.state(), &folder);
+            let skipped = run.sets().unreadable().next().is_some();
+            Ok(if skipped { Outcome::SomeSkipped } else { Outcome::Done })
         }
         Ending::Interrupted => {
-            let done = state.progress.steps_done;
-            eprintln!("stopped after step {done}; to go on: giemsa train --resume {}", folder.path().display());
+            let done = run.state().progress.steps_done;
+            eprintln!("stopped after step {done}; to resume: giemsa train --resume {}", folder.path().display());
             Ok(Outcome::Interrupted)
         }
     }
-}
-
-/// An error in the middle of a run says where its last good files are.
-fn name_run(error: TrainError, folder: &RunFolder) -> anyhow::Error {
-    let text = format!("training stopped; the run is in {}", folder.path().display());
-    anyhow::Error::new(error).context(text)
 }
 
 fn say_result(state: &State, folder: &RunFolder) {
     let best = state.progress.history.iter().min_by(|a, b| a.val_loss.total_cmp(&b.val_loss));
     let Some(best) = best else { return };
     let context = Context { quiet: false, colour: false };
+    let (epoch, loss, accuracy) = (best.epoch, best.val_loss, best.val_acc);
     let model = folder.model();
-    say(
-        &context,
-        &format!(
-            "Best: epoch {}, val_loss {:.4}, val_acc {:.4}: {}",
-            best.epoch,
-            best.val_loss,
-            best.val_acc,
-            model.display()
-        ),
-    );
+    say(&context, &format!("Best: epoch {epoch}, val_loss {loss:.4}, val_acc {accuracy:.4}: {}", model.display()));
     say(&context, RESEARCH_ONLY);
 }
 
-/// The recipe with the changes that were asked for.
-fn recipe(args: &RecipeArgs) -> anyhow::Result<Recipe> {
+/// Loads the recipe and applies the changes.
+fn recipe(args: &RecipeArgs, epochs: Option<u64>) -> anyhow::Result<Recipe> {
     let mut recipe = Recipe::load(&args.recipe)?;
     let training = &mut recipe.training;
-    training.epochs = args.epochs.unwrap_or(training.epochs);
+    training.epochs = epochs.unwrap_or(training.epochs);
     training.batch_size = args.batch_size.map_or(training.batch_size, |size| size as usize);
     training.learning_rate = args.learning_rate.unwrap_or(training.learning_rate);
     recipe.input.side_px = args.image_size.map_or(recipe.input.side_px, |side| side as usize);
-    recipe.check("", &format!("recipe `{}` with the options given", recipe.name))?;
+    recipe.check("", &format!("recipe `{}` with the given options", recipe.name))?;
     Ok(recipe)
 }
 
-/// The first of `runs/compact-1`, `runs/seed-2`, … that is not there.
+/// Returns the first of `runs/compact-1`, `runs/compact-2`, … that does not exist.
 fn free_run_folder(recipe: &str) -> anyhow::Result<PathBuf> {
     let name: String =
         recipe.chars().map(|c| if c.is_alphanumeric() || c == '-' || c == '_' { c } else { '_' }).collect();
@@ -241,21 +237,12 @@ fn free_run_folder(recipe: &str) -> anyhow::Result<PathBuf> {
             return Ok(path);
         }
     }
-    bail!("runs: expected a free name like {name}-1, found a million taken")
+    bail!("runs contains a million folders named {name}-N; give --out")
 }
 
-fn with_absolute_paths(mut args: DataArgs) -> DataArgs {
-    for path in [&mut args.validation, &mut args.patients.patients].into_iter().flatten() {
-        if let Ok(absolute) = std::path::absolute(&*path) {
-            *path = absolute;
-        }
-    }
-    args
-}
-
-fn step_size(text: &str) -> Result<f32, String> {
-    let size = text.parse().ok().filter(|size: &f32| size.is_finite() && *size > 0.0);
-    size.ok_or_else(|| "expected a finite number above 0".to_owned())
+fn learning_rate(text: &str) -> Result<f32, String> {
+    let rate = text.parse().ok().filter(|rate: &f32| rate.is_finite() && *rate > 0.0);
+    rate.ok_or_else(|| "expected a finite number above 0".to_owned())
 }
 
 fn percent(text: &str) -> Result<f64, String> {

@@ -49,7 +49,7 @@ fn a_report_is_three_files_of_which_the_page_needs_no_other() {
     assert_eq!((metrics["accuracy"].as_f64(), metrics["patients"].as_u64()), (Some(0.75), Some(4)));
     assert_eq!(metrics["roc_auc"].as_f64(), Some(14.0 / 16.0));
     let predictions = fs::read_to_string(root.join("out/predictions.csv")).unwrap();
-    assert_eq!(predictions.lines().next(), Some("path,patient,class,probability_parasitized,called"));
+    assert_eq!(predictions.lines().next(), Some("path,label,patient,probability_parasitized,predicted"));
     assert_eq!(predictions.lines().count(), 9);
 }
 
@@ -123,7 +123,7 @@ fn aims_that_are_none_are_wrong_usage() {
 }
 
 #[test]
-fn cross_validation_judges_every_image_and_does_not_train_a_finished_fold_again() {
+fn cross_validation_evaluates_every_image_and_skips_finished_folds() {
     let (folder, _) = place();
     let root = folder.path();
     draw_cells(&root.join("data"), 1, 6, 3);
@@ -147,7 +147,7 @@ fn cross_validation_judges_every_image_and_does_not_train_a_finished_fold_again(
 }
 
 #[test]
-fn cross_validation_refuses_what_cannot_be_divided_or_was_begun_otherwise() {
+fn cross_validation_rejects_too_few_patients_and_other_settings() {
     let (folder, _) = place();
     let root = folder.path();
     draw_cells(&root.join("data"), 1, 3, 2);
@@ -157,7 +157,30 @@ fn cross_validation_refuses_what_cannot_be_divided_or_was_begun_otherwise() {
     cross(&["--folds", "5"]).assert().code(3).stderr(contains("expected at least 5 patients, found 3"));
     assert!(!root.join("cv").exists());
     cross(&["--folds", "3"]).assert().success();
-    cross(&["--folds", "3", "--seed", "7"]).assert().code(1).stderr(contains("settings.toml"));
+    cross(&["--folds", "3", "--seed", "7"]).assert().code(1).stderr(
+        contains("settings.toml: begun with the seed 0, not 7").and(contains("give another --out, or delete cv")),
+    );
     save_grey(&root.join("data/Uninfected/nobody.png"), 200);
-    cross(&["--folds", "3"]).assert().code(3).stderr(contains("nobody.png"));
+    cross(&["--folds", "3"]).assert().code(3).stderr(contains("nobody.png").and(contains("--patient-pattern")));
+    fs::rename(root.join("data/Uninfected/nobody.png"), root.join("data/Uninfected/C4P1.png")).unwrap();
+    fs::copy(root.join("data/Uninfected/C4P1.png"), root.join("data/Parasitized/C4P1.png")).unwrap();
+    cross(&["--folds", "3"])
+        .assert()
+        .code(3)
+        .stderr(contains("begun with other images").and(contains("give another --out")));
+}
+
+#[test]
+fn cross_validation_uses_the_images_of_train_and_test() {
+    let (folder, _) = place();
+    let root = folder.path();
+    draw_cells(&root.join("data/Train"), 1, 4, 3);
+    draw_cells(&root.join("data/Test"), 5, 2, 3);
+    let command = ["cross-validate", "data", "--recipe", "quick.toml", "--folds", "3", "--out", "cv", "--draws", "100"];
+    run(root, &command)
+        .assert()
+        .success()
+        .stdout(contains("Found 36 images").and(contains("images of both")).and(contains("6 patients in 3 folds")));
+    let predictions = fs::read_to_string(root.join("cv/predictions.csv")).unwrap();
+    assert_eq!(predictions.lines().count(), 1 + 36);
 }

@@ -1,9 +1,9 @@
-//! `giemsa pretrain` and the interruption of its folds, as a user meets them.
+//! Tests of `giemsa pretrain`, and of interrupted folds.
 
 use crate::cells::{QUICK_RECIPE, draw_cells, giemsa, place};
 use crate::folder::names_in;
 use giemsa::model::Model;
-use predicates::prelude::PredicateBooleanExt;
+use predicates::prelude::*;
 use predicates::str::contains;
 use std::fs;
 
@@ -22,7 +22,7 @@ const COMMAND: [&str; 11] = [
 ];
 
 #[test]
-fn pretraining_makes_a_model_with_the_card_of_its_folds() {
+fn writes_a_model_and_a_card_with_the_metrics_of_its_folds() {
     let (folder, _) = place();
     let root = folder.path();
     draw_cells(&root.join("data"), 1, 6, 3);
@@ -55,7 +55,7 @@ fn pretraining_makes_a_model_with_the_card_of_its_folds() {
     assert_eq!(model.card.as_deref(), Some(card.as_str()));
     assert_eq!(model.threshold_aim.as_deref(), Some("specificity at least 0.975"));
 
-    // The same again is the same byte for byte, and a finished run has nothing left to train.
+    // A second run writes the same bytes, and a finished run trains nothing.
     run("again");
     let read = |path: &str| fs::read(root.join(path)).unwrap();
     assert!(read("made/quick.safetensors") == read("again/quick.safetensors"));
@@ -64,21 +64,21 @@ fn pretraining_makes_a_model_with_the_card_of_its_folds() {
 }
 
 #[test]
-fn one_patient_or_too_few_are_refused_before_anything_is_written() {
+fn rejects_too_few_patients_before_it_writes_anything() {
     let (folder, recipe) = place();
     let root = folder.path();
     fs::copy(&recipe, root.join("other.toml")).unwrap();
     for patients in [1, 2] {
         let data = root.join("data");
         draw_cells(&data, 1, patients, 3);
-        giemsa().current_dir(root).args(COMMAND).arg("out").assert().code(3).stderr(contains("found"));
+        giemsa().current_dir(root).args(COMMAND).arg("out").assert().code(3).stderr(contains("data cannot be divided"));
         assert!(!root.join("out/other/fold-1").exists());
     }
 }
 
 #[cfg(unix)]
 #[test]
-fn a_cross_validation_that_ctrl_c_stopped_in_a_fold_goes_on_to_the_same_predictions() {
+fn a_cross_validation_stopped_by_ctrl_c_continues_to_the_same_predictions() {
     use std::io::{BufRead, BufReader};
     let (folder, _) = place();
     let root = folder.path();
@@ -101,8 +101,55 @@ fn a_cross_validation_that_ctrl_c_stopped_in_a_fold_goes_on_to_the_same_predicti
     let rest = command("stopped").output().unwrap();
     let said = String::from_utf8(rest.stdout).unwrap();
     let first = said.lines().find(|line| line.starts_with("  epoch ")).unwrap();
-    assert!(rest.status.success() && !first.starts_with("  epoch 1 "), "begins again:\n{said}");
+    assert!(rest.status.success() && !first.starts_with("  epoch 1 "), "starts again:\n{said}");
     let read = |run: &str, file: &str| fs::read(root.join(run).join(file)).unwrap();
     assert!(read("whole", "predictions.csv") == read("stopped", "predictions.csv"));
     assert!(read("whole", "fold-1/model.safetensors") == read("stopped", "fold-1/model.safetensors"));
+}
+
+#[test]
+fn refuses_the_checkpoint_of_another_recipe() {
+    let (folder, recipe) = place();
+    let root = folder.path();
+    fs::copy(&recipe, root.join("other.toml")).unwrap();
+    draw_cells(&root.join("data"), 1, 6, 3);
+    fs::write(root.join("b.toml"), QUICK_RECIPE.replace("quick", "b").replace("0.001", "0.01")).unwrap();
+    giemsa().current_dir(root).args(COMMAND).arg("out").assert().success();
+    let other = ["pretrain", "data", "--recipe", "b.toml", "--baseline", "other.toml"];
+    giemsa()
+        .current_dir(root)
+        .args(other)
+        .args(["--folds", "3", "--draws", "100", "--out", "out"])
+        .assert()
+        .code(1)
+        .stderr(contains("begun with the recipe `quick`, not `b`").and(contains("give another --out, or delete")));
+    assert!(!root.join("out/b.safetensors").exists());
+}
+
+#[test]
+fn warns_of_a_weak_model_also_in_its_card() {
+    let (folder, recipe) = place();
+    let root = folder.path();
+    fs::copy(&recipe, root.join("other.toml")).unwrap();
+    draw_cells(&root.join("data/Train"), 1, 4, 3);
+    draw_cells(&root.join("data/Test"), 5, 2, 3);
+    // The labels of half of the patients are swapped, so nothing can be learned.
+    for patient in [1, 3, 5] {
+        let part = root.join(if patient < 5 { "data/Train" } else { "data/Test" });
+        for cell in 0..3 {
+            let name = format!("C{patient}P1_cell_{cell}.png");
+            let [a, b] = ["Parasitized", "Uninfected"].map(|class| part.join(class).join(&name));
+            fs::rename(&a, root.join("swap")).unwrap();
+            fs::rename(&b, &a).unwrap();
+            fs::rename(root.join("swap"), &b).unwrap();
+        }
+    }
+    let warned = || contains("This model is not fit for use").and(contains("Only 6 patients have images of the class"));
+    let mut command = giemsa();
+    command.current_dir(root).args(COMMAND).args(["out", "--quiet"]).assert().success().stderr(warned());
+    let card = fs::read_to_string(root.join("out/MODEL_CARD.md")).unwrap();
+    assert!(warned().eval(&card), "{card}");
+    let (warning, model) = (card.find("> **Warning**").unwrap(), card.find("## The model").unwrap());
+    assert!(warning < model, "{card}");
+    assert!(card.contains("36 images of 6 patients"), "{card}");
 }

@@ -1,4 +1,4 @@
-//! `giemsa train` as a user meets it.
+//! Tests of `giemsa train`.
 
 use crate::cells::{QUICK_RECIPE, cell, draw_cells, giemsa, place};
 use crate::folder::names_in;
@@ -16,7 +16,7 @@ fn train(folder: &Path, data: &Path, more: &[&str]) -> assert_cmd::assert::Asser
 }
 
 #[test]
-fn a_run_says_what_it_found_and_leaves_all_its_files() {
+fn prints_the_images_found_and_writes_all_files() {
     let (folder, _) = place();
     draw_cells(&folder.path().join("data"), 1, 10, 3);
     train(folder.path(), Path::new("data"), &[]).success().stdout(
@@ -47,7 +47,7 @@ fn a_run_says_what_it_found_and_leaves_all_its_files() {
 }
 
 #[test]
-fn the_same_run_gives_the_same_model_for_any_number_of_threads() {
+fn the_model_does_not_depend_on_the_number_of_threads() {
     let (folder, _) = place();
     draw_cells(&folder.path().join("data"), 1, 6, 3);
     let model = |name: &str, more: &[&str]| {
@@ -60,7 +60,7 @@ fn the_same_run_gives_the_same_model_for_any_number_of_threads() {
 }
 
 #[test]
-fn folders_of_train_and_test_are_taken_as_they_are_in_any_case() {
+fn accepts_folders_of_train_and_test_in_any_case() {
     let (folder, _) = place();
     draw_cells(&folder.path().join("data/TRAIN"), 1, 4, 2);
     draw_cells(&folder.path().join("data/test"), 5, 1, 2);
@@ -70,7 +70,7 @@ fn folders_of_train_and_test_are_taken_as_they_are_in_any_case() {
 }
 
 #[test]
-fn another_folder_to_validate_on_is_taken() {
+fn accepts_another_folder_for_validation() {
     let (folder, _) = place();
     draw_cells(&folder.path().join("a"), 1, 3, 2);
     draw_cells(&folder.path().join("b"), 4, 2, 2);
@@ -80,16 +80,16 @@ fn another_folder_to_validate_on_is_taken() {
 }
 
 #[test]
-fn a_split_by_image_warns_that_patients_leak() {
+fn warns_of_leaking_patients_after_a_split_by_image() {
     let (folder, _) = place();
     draw_cells(&folder.path().join("data"), 1, 4, 5);
     train(folder.path(), Path::new("data"), &["--split-by", "image"])
         .success()
-        .stderr(contains("warning: split by image: 4 patients are in both parts"));
+        .stderr(contains("warning: split by image: 4 patients have images in both sets"));
 }
 
 #[test]
-fn names_without_a_patient_are_an_error_that_says_what_to_do() {
+fn rejects_names_without_a_patient_with_advice() {
     let (folder, _) = place();
     draw_cells(&folder.path().join("data"), 1, 4, 6);
     cell(true, 99).save(folder.path().join("data/Parasitized/nameless.png")).unwrap();
@@ -104,7 +104,7 @@ fn names_without_a_patient_are_an_error_that_says_what_to_do() {
 }
 
 #[test]
-fn data_that_cannot_be_trained_on_is_named() {
+fn rejects_unusable_data_with_its_path() {
     let (folder, _) = place();
     let data = |name: &str| folder.path().join(name);
     draw_cells(&data("one-class"), 1, 4, 2);
@@ -122,7 +122,7 @@ fn data_that_cannot_be_trained_on_is_named() {
 }
 
 #[test]
-fn a_folder_that_is_in_use_is_refused_and_stays_as_it_is() {
+fn rejects_a_folder_in_use_and_leaves_it_unchanged() {
     let (folder, _) = place();
     draw_cells(&folder.path().join("data"), 1, 4, 2);
     fs::create_dir(folder.path().join("mine")).unwrap();
@@ -134,7 +134,7 @@ fn a_folder_that_is_in_use_is_refused_and_stays_as_it_is() {
 }
 
 #[test]
-fn a_few_unreadable_images_are_listed_and_skipped_but_not_many() {
+fn skips_a_few_unreadable_images_but_not_many() {
     let (folder, _) = place();
     draw_cells(&folder.path().join("data"), 1, 6, 4);
     fs::write(folder.path().join("data/Parasitized/C1P1_cell_broken.png"), "no image").unwrap();
@@ -151,7 +151,7 @@ fn a_few_unreadable_images_are_listed_and_skipped_but_not_many() {
 }
 
 #[test]
-fn an_image_in_both_given_parts_is_named_with_its_copy() {
+fn lists_images_in_both_given_sets() {
     let (folder, _) = place();
     draw_cells(&folder.path().join("data/Train"), 1, 4, 2);
     draw_cells(&folder.path().join("data/Test"), 5, 2, 2);
@@ -163,16 +163,16 @@ fn an_image_in_both_given_parts_is_named_with_its_copy() {
 }
 
 #[test]
-fn a_loss_that_is_no_number_says_at_which_step() {
+fn reports_the_step_of_a_non_finite_loss() {
     let (folder, _) = place();
     draw_cells(&folder.path().join("data"), 1, 6, 4);
     train(folder.path(), Path::new("data"), &["--learning-rate", "3e38", "--out", "run"])
         .code(1)
-        .stderr(contains("epoch 1, step ").and(contains("expected a finite loss")));
+        .stderr(contains("epoch 1, step ").and(contains("the loss is not finite")));
 }
 
 #[test]
-fn options_and_recipes_that_make_no_sense_are_refused() {
+fn rejects_invalid_options_and_recipes() {
     let (folder, _) = place();
     draw_cells(&folder.path().join("data"), 1, 4, 2);
     let usage: [&[&str]; 7] = [
@@ -193,38 +193,34 @@ fn options_and_recipes_that_make_no_sense_are_refused() {
     );
     fs::write(folder.path().join("quick.toml"), QUICK_RECIPE.replace("epochs", "epoch")).unwrap();
     train(folder.path(), Path::new("data"), &[]).failure().stderr(contains("quick.toml, line 5, "));
-    giemsa()
-        .args(["train", "data", "--recipe", "sead"])
-        .assert()
-        .failure()
-        .stderr(contains("expected one of compact, seed"));
+    giemsa().args(["train", "data", "--recipe", "sead"]).assert().failure().stderr(contains("expected one of compact"));
 }
 
 #[test]
-fn a_run_goes_on_only_with_the_images_it_began_with() {
+fn resumes_a_run_with_its_images_only() {
     let (folder, _) = place();
     draw_cells(&folder.path().join("data"), 1, 6, 2);
     train(folder.path(), Path::new("data"), &["--out", "run"]).success();
     fs::remove_file(folder.path().join("data/Parasitized/C1P1_cell_0.png")).unwrap();
     let mut command = giemsa();
     command.current_dir(folder.path()).args(["train", "--resume", "run", "--epochs", "3"]);
-    command.assert().code(3).stderr(contains("split.csv: expected the images that the run began with"));
+    command.assert().code(3).stderr(contains("split.csv: begun with other images"));
 }
 
 #[test]
-fn what_is_no_run_cannot_be_resumed() {
+fn rejects_a_folder_that_is_not_a_run() {
     let (folder, _) = place();
     let mut command = giemsa();
     command.current_dir(folder.path()).args(["train", "--resume", "nowhere"]);
-    command.assert().failure().stderr(contains("nowhere").and(contains("expected the folder of a run")));
+    command.assert().failure().stderr(contains("nowhere").and(contains("not the folder of a training run")));
 }
 
 #[cfg(unix)]
 #[test]
-fn a_full_disk_is_named_and_leaves_nothing_half_written() {
+fn a_full_disk_leaves_no_incomplete_file() {
     let (folder, _) = place();
     draw_cells(&folder.path().join("data"), 1, 6, 6);
-    // A limit of 2 KiB a file stands for the disk: the settings fit, the list of images does not.
+    // A limit of 2 KiB per file simulates a full disk: the settings fit, the list of images does not.
     let script = "trap '' XFSZ; ulimit -f 4; exec \"$0\" \"$@\"";
     let program = assert_cmd::cargo::cargo_bin("giemsa");
     let mut command = assert_cmd::Command::new("dash");
@@ -236,7 +232,7 @@ fn a_full_disk_is_named_and_leaves_nothing_half_written() {
 
 #[cfg(unix)]
 #[test]
-fn a_run_that_ctrl_c_stopped_goes_on_to_the_same_model() {
+fn a_run_stopped_by_ctrl_c_resumes_to_the_same_model() {
     use std::io::{BufRead, BufReader};
     let (folder, _) = place();
     draw_cells(&folder.path().join("data"), 1, 6, 4);
@@ -266,4 +262,74 @@ fn a_run_that_ctrl_c_stopped_goes_on_to_the_same_model() {
         text.lines().map(|row| row.rsplit_once(',').unwrap().0.to_owned()).collect()
     };
     assert_eq!(without_times("whole"), without_times("stopped"));
+}
+
+#[test]
+fn advises_to_fetch_the_images_if_the_folder_does_not_exist() {
+    let (folder, _) = place();
+    train(folder.path(), Path::new("data/cell_images"), &[])
+        .code(3)
+        .stderr(contains("data/cell_images").and(contains("`giemsa fetch` downloads")));
+}
+
+#[test]
+fn a_text_file_without_a_patient_is_an_unreadable_image() {
+    let (folder, _) = place();
+    draw_cells(&folder.path().join("data"), 1, 6, 4);
+    fs::write(folder.path().join("data/Uninfected/bad.png"), "not an image").unwrap();
+    train(folder.path(), Path::new("data"), &[])
+        .code(3)
+        .stderr(contains("bad.png").and(contains("--max-unreadable")).and(contains("patient").not()));
+    train(folder.path(), Path::new("data"), &["--max-unreadable", "3"]).code(5).stderr(contains("unreadable: "));
+}
+
+#[test]
+fn accepts_class_folders_of_other_names() {
+    let (folder, _) = place();
+    let data = folder.path().join("data");
+    draw_cells(&data, 1, 4, 2);
+    fs::rename(data.join("Parasitized"), data.join("infected")).unwrap();
+    fs::rename(data.join("Uninfected"), data.join("healthy")).unwrap();
+    train(folder.path(), Path::new("data"), &[]).code(3);
+    let names = ["--positive", "Infected", "--negative", "healthy", "--out", "run"];
+    train(folder.path(), Path::new("data"), &names).success();
+    let split = fs::read_to_string(folder.path().join("run/split.csv")).unwrap();
+    let of_class = |class| split.lines().filter(|row| row.ends_with(class)).count();
+    assert_eq!((of_class(",Parasitized"), of_class(",Uninfected")), (8, 8));
+    let mut command = giemsa();
+    command.current_dir(folder.path()).args(["train", "--resume", "run", "--epochs", "3"]).assert().success();
+}
+
+#[test]
+fn resume_extends_a_run_with_a_constant_learning_rate() {
+    let (folder, _) = place();
+    draw_cells(&folder.path().join("data"), 1, 6, 2);
+    train(folder.path(), Path::new("data"), &["--out", "whole", "--epochs", "4"]).success();
+    train(folder.path(), Path::new("data"), &["--out", "extended"]).success();
+    let resume = |more: &[&str]| {
+        let mut command = giemsa();
+        command.current_dir(folder.path()).args(["train", "--resume", "extended"]).args(more).assert()
+    };
+    resume(&["--epochs", "4"]).success().stdout(contains("Epoch 3/4").and(contains("Epoch 4/4")));
+    let model = |run: &str| fs::read(folder.path().join(run).join("model.safetensors")).unwrap();
+    assert!(model("whole") == model("extended"));
+    resume(&["--epochs", "1"]).code(1).stderr(contains("the run is in epoch 4 already"));
+    for option in [["--seed", "1"], ["--learning-rate", "1"], ["--split-by", "image"], ["--positive", "infected"]] {
+        resume(&option).code(2).stderr(contains("cannot be used with"));
+    }
+}
+
+#[test]
+fn resume_explains_why_a_run_with_a_schedule_cannot_be_extended() {
+    let (folder, recipe) = place();
+    draw_cells(&folder.path().join("data"), 1, 6, 2);
+    fs::write(recipe, QUICK_RECIPE.replace("0.001", "0.001, schedule = 'warmup_cosine'")).unwrap();
+    train(folder.path(), Path::new("data"), &["--out", "run"]).success();
+    let mut command = giemsa();
+    command.current_dir(folder.path()).args(["train", "--resume", "run", "--epochs", "3"]);
+    command.assert().code(1).stderr(
+        contains("`warmup_cosine` spans all 2 epochs")
+            .and(contains("hint: start a new run: giemsa train "))
+            .and(contains("--epochs 3")),
+    );
 }

@@ -83,6 +83,11 @@ impl Cache {
         &self.unreadable
     }
 
+    /// Drops the images and returns why the other ones could not be read, in their order.
+    pub fn into_unreadable(self) -> Vec<ImageError> {
+        self.unreadable
+    }
+
     /// Returns the number of bytes per image, `side_px * side_px * 3`.
     pub fn image_len(&self) -> usize {
         self.image_len

@@ -22,7 +22,8 @@ pub fn find_duplicates(
     Ok(in_second.filter_map(|(index, hash)| Some((*in_first.get(&hash)?, index))).collect())
 }
 
-fn hashes(images: &dyn Images, side_px: usize) -> Result<Vec<[u8; 32]>, ImageError> {
+/// Computes the SHA-256 of the bytes of each image.
+pub(super) fn hashes(images: &dyn Images, side_px: usize) -> Result<Vec<[u8; 32]>, ImageError> {
     let hash = |bytes: &mut Vec<u8>, index| {
         images.read(index, bytes)?;
         Ok(Sha256::digest(&*bytes).into())

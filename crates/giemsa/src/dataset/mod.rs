@@ -5,6 +5,8 @@ mod cache;
 mod digest;
 pub mod duplicates;
 mod error;
+mod image_digest;
+pub mod labels;
 pub mod patients;
 pub mod scan;
 pub mod selection;
@@ -16,6 +18,7 @@ mod subset;
 pub use cache::Cache;
 pub use digest::sha256_of_samples;
 pub use error::DatasetError;
+pub use image_digest::image_digest;
 pub use subset::Subset;
 
 use crate::classes::Class;

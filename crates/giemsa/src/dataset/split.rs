@@ -4,10 +4,12 @@ use super::{DatasetError, Sample};
 use crate::classes::Class;
 use crate::image::{ImageError, read_size};
 use crate::random::Random;
+use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// The unit that a split keeps together.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum SplitBy {
     /// All images of a patient.
     Patient,

@@ -6,6 +6,7 @@
 pub mod bootstrap;
 pub mod calibration;
 pub mod counts;
+pub mod cross_fit;
 pub mod curves;
 pub mod figures;
 pub mod limit_of_detection;
@@ -14,6 +15,7 @@ pub mod metrics;
 pub mod operating_point;
 pub mod paired;
 pub mod patients;
+pub mod predictions_csv;
 pub mod threshold;
 
 use crate::classes::Class;

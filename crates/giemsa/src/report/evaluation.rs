@@ -4,6 +4,7 @@ use super::{ReportError, evaluation_plots as plots, png_bytes};
 use crate::classes::Class;
 use crate::evaluate::figures::Figures;
 use crate::evaluate::metrics::Metrics;
+use crate::evaluate::predictions_csv::write_predictions;
 use crate::evaluate::{LabelledPrediction, bootstrap::Interval};
 use crate::files::write_whole;
 use crate::image::decode_file;
@@ -12,8 +13,7 @@ use base64::engine::general_purpose::STANDARD;
 use image::imageops::FilterType;
 use minijinja::Environment;
 use minijinja::value::Serde;
-use serde::{Deserialize, Serialize};
-use std::io;
+use serde::Serialize;
 use std::path::Path;
 
 /// What was evaluated.
@@ -54,52 +54,6 @@ pub fn write_report(out: &Path, evaluation: &Evaluation<'_>) -> Result<(), Repor
     .map_err(fail(&path))?;
     let (path, page) = (out.join("index.html"), page(evaluation)?);
     write_whole(&path, |file| file.write_all(page.as_bytes())).map_err(fail(&path))
-}
-
-/// One row of `predictions.csv`.
-#[derive(Serialize, Deserialize)]
-struct PredictionRow {
-    path: String,
-    patient: Option<String>,
-    class: Class,
-    probability_parasitized: f64,
-    called: Class,
-}
-
-/// Writes one row an image, in the order given.
-///
-/// # Errors
-/// When the file cannot be written.
-pub fn write_predictions(path: &Path, scored: &[LabelledPrediction], threshold: f64) -> io::Result<()> {
-    write_whole(path, |file| {
-        let mut csv = csv::Writer::from_writer(file);
-        for image in scored {
-            let row = PredictionRow {
-                path: image.path.to_string_lossy().into_owned(),
-                patient: image.patient.clone(),
-                class: image.class,
-                probability_parasitized: image.probability_parasitized,
-                called: image.called(threshold),
-            };
-            csv.serialize(row).map_err(io::Error::other)?;
-        }
-        csv.flush()
-    })
-}
-
-/// Reads what [`write_predictions`] wrote.
-///
-/// # Errors
-/// When the file cannot be read, or has other columns.
-pub fn read_predictions(path: &Path) -> io::Result<Vec<LabelledPrediction>> {
-    let rows: csv::Result<Vec<PredictionRow>> = csv::Reader::from_path(path)?.into_deserialize().collect();
-    let scored = |row: PredictionRow| LabelledPrediction {
-        path: row.path.into(),
-        class: row.class,
-        patient: row.patient,
-        probability_parasitized: row.probability_parasitized,
-    };
-    Ok(rows.map_err(io::Error::other)?.into_iter().map(scored).collect())
 }
 
 /// The page: one file that needs no other and no network.

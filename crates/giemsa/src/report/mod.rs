@@ -4,6 +4,7 @@
 //! most plots are. [`sheet`] lays images out under a title a class, and [`page`] puts it all on one page.
 
 pub mod chart;
+pub mod cross_validation;
 pub mod curves;
 pub mod evaluation;
 mod evaluation_plots;

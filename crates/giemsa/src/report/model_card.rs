@@ -26,8 +26,10 @@ pub struct Card<'a> {
     pub instruction_set: &'a str,
     /// Out-of-fold figures.
     pub metrics: &'a Metrics,
-    /// What they come from.
-    pub scored: &'a [LabelledPrediction],
+    /// Out-of-fold predictions that are wrong.
+    pub mistakes: &'a [LabelledPrediction],
+    /// Reasons not to rely on the model, one sentence each.
+    pub warnings: &'a [String],
     /// Another recipe on the same folds: its name, and this one compared with it.
     pub baseline: Option<(&'a str, &'a Comparison)>,
     /// What somebody who has looked at the mistakes says of them, as Markdown.
@@ -71,6 +73,7 @@ struct Filled<'a> {
     rows: Vec<Row>,
     spreads: Vec<SpreadRow<'a>>,
     failures: &'a str,
+    warnings: &'a [String],
     misses: Vec<String>,
     alarms: Vec<String>,
 }
@@ -127,6 +130,7 @@ pub fn model_card(model: &Model, card: &Card<'_>) -> Result<String, ReportError>
         rows: rows(card),
         spreads: spreads.into_iter().filter_map(|(name, spread)| Some(SpreadRow { name, spread: spread? })).collect(),
         failures: card.failures.trim(),
+        warnings: card.warnings,
         misses: surest_mistakes(card, Class::Parasitized),
         alarms: surest_mistakes(card, Class::Uninfected),
     };
@@ -181,8 +185,7 @@ fn with_interval(figure: Option<f64>, interval: Option<Interval>, signed: bool) 
 
 /// The names of the images of a class that were surest to be of the other one.
 fn surest_mistakes(card: &Card<'_>, class: Class) -> Vec<String> {
-    let wrong = |image: &&LabelledPrediction| image.class == class && !image.is_right(card.metrics.threshold);
-    let mut mistakes: Vec<&LabelledPrediction> = card.scored.iter().filter(wrong).collect();
+    let mut mistakes: Vec<&LabelledPrediction> = card.mistakes.iter().filter(|image| image.class == class).collect();
     mistakes.sort_by(|a, b| a.probability_of_truth().total_cmp(&b.probability_of_truth()));
     let name = |image: &LabelledPrediction| image.path.file_name().unwrap_or_default().to_string_lossy().into_owned();
     mistakes.into_iter().take(NAMED).map(name).collect()

@@ -1,4 +1,4 @@
-//! The batches of a run: which images each step sees, in which order, and how they are varied.
+//! The batches of a run: the images of each step, in random order and augmented.
 
 use super::Settings;
 use super::schedule::Plan;
@@ -9,22 +9,23 @@ use crate::model::recipe::Augmentation;
 use crate::random::Random;
 use rayon::prelude::*;
 
-/// One step's images.
+/// The images of one step.
 pub(super) struct Batch {
-    /// NHWC, in 0..=1.
+    /// Pixels in 0..=1, of shape `[images, side_px, side_px, 3]`.
     pub inputs: Vec<f32>,
-    /// One an image.
+    /// One target per image.
     pub targets: Vec<f32>,
-    /// The images' indices in the data set.
+    /// Indices of the images in the training set.
     pub samples: Vec<u64>,
-    /// The pass over the data set, from 0.
+    /// Pass over the training set, counted from 0.
     pub pass: u64,
 }
 
-/// Keys that keep the random numbers of one purpose apart from those of another.
+// Keys that separate the random numbers of different purposes.
 const ORDER: u64 = u64::from_be_bytes(*b"order\0\0\0");
 const AUGMENTATION: u64 = u64::from_be_bytes(*b"augment\0");
 
+/// Prepares the batches of a run.
 pub(super) struct Batches<'a> {
     images: &'a dyn LabelledImages,
     augmentation: &'a Augmentation,
@@ -32,7 +33,7 @@ pub(super) struct Batches<'a> {
     batch_size: usize,
     per_pass: u64,
     seed: u64,
-    /// The order of the images in `pass`.
+    /// Order of the images in `pass`.
     order: Vec<usize>,
     pass: Option<u64>,
 }
@@ -52,7 +53,7 @@ impl<'a> Batches<'a> {
         }
     }
 
-    /// The batch of a step, counted from 0 over the whole run.
+    /// Prepares the batch of a step, counted from 0 over the whole run.
     pub fn prepare(&mut self, step: u64) -> Result<Batch, ImageError> {
         let (pass, index) = (step / self.per_pass, (step % self.per_pass) as usize);
         self.shuffle_for(pass);
@@ -60,10 +61,10 @@ impl<'a> Batches<'a> {
         let chosen = &self.order[first..self.order.len().min(first + self.batch_size)];
         let values = self.side_px * self.side_px * 3;
         let mut inputs = vec![0.0; chosen.len() * values];
-        inputs
-            .par_chunks_exact_mut(values)
-            .zip(chosen)
-            .try_for_each_init(|| vec![0; values], |bytes, (input, &sample)| self.varied(sample, pass, bytes, input))?;
+        inputs.par_chunks_exact_mut(values).zip(chosen).try_for_each_init(
+            || vec![0; values],
+            |bytes, (input, &sample)| self.augmented(sample, pass, bytes, input),
+        )?;
         Ok(Batch {
             inputs,
             targets: chosen.iter().map(|&sample| self.images.class(sample).target()).collect(),
@@ -80,8 +81,8 @@ impl<'a> Batches<'a> {
         }
     }
 
-    /// One image, varied as the recipe says; `bytes` is room for the image as it is.
-    fn varied(&self, sample: usize, pass: u64, bytes: &mut [u8], input: &mut [f32]) -> Result<(), ImageError> {
+    /// Augments one image; `bytes` is a buffer for the original image.
+    fn augmented(&self, sample: usize, pass: u64, bytes: &mut [u8], input: &mut [f32]) -> Result<(), ImageError> {
         self.images.read(sample, bytes)?;
         let key = [self.seed, AUGMENTATION, pass, sample as u64];
         augment(bytes, self.side_px, self.augmentation, &key, input);
@@ -96,7 +97,7 @@ mod tests {
     use crate::model::Recipe;
     use crate::preprocess::Images;
 
-    /// Images that are all of one grey, which says which one it is.
+    /// Uniformly grey images; the shade is the index.
     struct Greys(usize);
 
     impl Images for Greys {
@@ -128,7 +129,7 @@ mod tests {
     }
 
     #[test]
-    fn a_pass_has_every_image_once_in_an_order_of_its_own() {
+    fn each_pass_contains_every_image_once_in_a_different_order() {
         let (settings, images) = (settings(4), Greys(10));
         let mut batches = Batches::new(&settings, &images, &Plan::new(&settings, 10));
         let (first, second) = (samples_of_pass(&mut batches, 0), samples_of_pass(&mut batches, 1));
@@ -140,7 +141,7 @@ mod tests {
     }
 
     #[test]
-    fn the_last_batch_is_smaller() {
+    fn the_last_batch_of_a_pass_is_smaller() {
         let (settings, images) = (settings(4), Greys(10));
         let mut batches = Batches::new(&settings, &images, &Plan::new(&settings, 10));
         let sizes: Vec<usize> = (0..4).map(|step| batches.prepare(step).unwrap().samples.len()).collect();
@@ -148,7 +149,7 @@ mod tests {
     }
 
     #[test]
-    fn a_batch_holds_the_images_it_names() {
+    fn a_batch_contains_the_images_of_its_indices() {
         let (settings, images) = (settings(3), Greys(10));
         let batch = Batches::new(&settings, &images, &Plan::new(&settings, 10)).prepare(2).unwrap();
         for (i, &sample) in batch.samples.iter().enumerate() {

@@ -1,98 +1,159 @@
-//! The whole state of a run, and the file from which it goes on: `last.safetensors`.
+//! The state of a run, and the file that stores it: `last.safetensors`.
 //!
-//! A checkpoint is a model file with more in it: the optimizer's arrays (`adam.…`), the averaged weights (`ema.…`) where
-//! the recipe averages, and the progress as TOML in the metadata.
+//! A checkpoint is a model file with additional content: the state of the optimizer (`adam.…`), the averaged weights
+//! (`ema.…`) if the recipe averages them, and in the metadata the progress as TOML, the seed, the steps per epoch, and a
+//! digest of the training set and of the validation set.
 
+use super::error::{Difference, TrainError};
 use super::history::EpochRow;
-use super::{Settings, TrainError};
-use crate::model::container::{self, Texts, wrong};
+use super::settings::Settings;
+use crate::model::container::{self, Texts};
 use crate::model::file::{AVERAGE_PREFIX, OPTIMIZER_PREFIX};
-use crate::model::{Model, ModelError, Recipe};
-use crate::nn::ArchitectureError;
-use crate::nn::{Network, Tensor};
+use crate::model::{Model, ModelError};
+use crate::nn::{ArchitectureError, Network, Tensor};
 use serde::{Deserialize, Serialize};
-use std::path::Path;
+use std::fmt;
+use std::path::{Path, PathBuf};
 
-/// Everything that a run's next step depends on.
+/// The state of a run: everything that its next step depends on, except the images.
+#[non_exhaustive]
 pub struct State {
     /// Weights and optimizer.
     pub network: Network,
-    /// The moving average of the weights, where the recipe asks for one.
+    /// Moving average of the weights, if the recipe asks for one.
     pub average: Option<Vec<Tensor>>,
-    /// Where the run is.
+    /// Progress of the run.
     pub progress: Progress,
-    /// The best model so far; none before the first epoch's end, and after resuming until there is a better one.
+    /// The best model so far. `None` before the end of the first epoch and, after resuming, until a better one is found.
     pub best: Option<Model>,
+    /// The settings of the run.
+    pub settings: Settings,
+    /// Digests of the images of the run. `None` before the first call of [`train`](super::train()).
+    pub images: Option<ImageDigests>,
+    /// The file that the state was read from.
+    path: Option<PathBuf>,
 }
 
-/// Where a run is.
+/// Digests of the images of a run, as computed by [`image_digest`](crate::dataset::image_digest()).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ImageDigests {
+    /// Digest of the training set.
+    pub training: String,
+    /// Digest of the validation set.
+    pub validation: String,
+}
+
+/// Progress of a run.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Progress {
-    /// Steps done since the beginning of the run.
+    /// Completed steps since the beginning of the run.
     pub steps_done: u64,
-    /// Sum of the losses of this epoch's images so far.
+    /// Sum of the losses of the images of this epoch so far.
     pub loss_sum: f64,
-    /// This epoch's images so far that were named rightly.
+    /// Correctly classified images of this epoch so far.
     pub correct: u64,
-    /// This epoch's images so far.
+    /// Images of this epoch so far.
     pub images: u64,
-    /// Time spent, stops left out.
+    /// Time spent on the run, without interruptions.
     pub elapsed_s: f64,
-    /// The epochs that are done.
+    /// One row per completed epoch.
     #[serde(default)]
     pub history: Vec<EpochRow>,
 }
 
+impl Progress {
+    /// Returns the number of epochs that have been begun.
+    #[must_use]
+    pub fn epochs_begun(&self) -> u64 {
+        self.history.len() as u64 + u64::from(self.images > 0)
+    }
+}
+
+// Names of the texts in the metadata.
 const PROGRESS: &str = "progress";
+const SEED: &str = "seed";
+const STEPS_PER_EPOCH: &str = "steps_per_epoch";
+const TRAINING_IMAGES: &str = "training_images";
+const VALIDATION_IMAGES: &str = "validation_images";
 
 impl State {
-    /// The state before the first step.
+    /// Returns the state before the first step.
     ///
     /// # Errors
-    /// When the recipe's layers do not fit.
+    /// If the layers of the recipe do not fit together.
     pub fn new(settings: &Settings) -> Result<State, TrainError> {
         let recipe = &settings.recipe;
         let network = Network::new(recipe.input_shape(), &recipe.layers, settings.seed)?;
         let average = (recipe.training.ema_decay > 0.0).then(|| network.weights());
-        Ok(State { network, average, progress: Progress::default(), best: None })
+        let (progress, settings) = (Progress::default(), settings.clone());
+        Ok(State { network, average, progress, best: None, settings, images: None, path: None })
     }
 
-    /// Reads a checkpoint, and the recipe it was trained by.
+    /// Reads a checkpoint.
     ///
     /// # Errors
-    /// When the file is none.
-    pub fn load(path: &Path) -> Result<(State, Recipe), ModelError> {
+    /// If the file cannot be read or is not a checkpoint.
+    pub fn load(path: &Path) -> Result<State, TrainError> {
         let (texts, tensors) = container::parse(&container::read_bytes(path)?, path)?;
-        let progress = texts
-            .get(PROGRESS)
-            .ok_or_else(|| wrong(path, "the checkpoint of a training run", "a model without its progress"))?;
+        let Some(progress) = texts.get(PROGRESS) else {
+            return Err(TrainError::NotACheckpoint { path: path.to_owned() });
+        };
+        let damaged = |message: String| TrainError::InvalidCheckpoint { path: path.to_owned(), message };
         let progress: Progress =
-            toml::from_str(progress).map_err(|e| wrong(path, "the progress of a run", e.message()))?;
-        let optimizer: Vec<Tensor> = tensors.iter().filter(|t| t.name.starts_with(OPTIMIZER_PREFIX)).cloned().collect();
-        let average: Vec<Tensor> = tensors
-            .iter()
-            .filter_map(|tensor| Some((tensor.name.strip_prefix(AVERAGE_PREFIX)?, tensor)))
-            .map(|(name, tensor)| Tensor { name: name.to_owned(), ..tensor.clone() })
-            .collect();
+            toml::from_str(progress).map_err(|e| damaged(format!("the progress is invalid ({})", e.message())))?;
+        let number = |name: &str| -> Result<Option<u64>, TrainError> {
+            let parse = |text: &String| text.parse().map_err(|_| damaged(format!("`{name}` is not a number")));
+            texts.get(name).map(parse).transpose()
+        };
+        let seed = number(SEED)?
+            .ok_or_else(|| damaged(format!("`{SEED}` is missing, so an earlier version may have written it")))?;
+        let steps_per_epoch = number(STEPS_PER_EPOCH)?;
+        let [training, validation] = [TRAINING_IMAGES, VALIDATION_IMAGES].map(|name| texts.get(name).cloned());
+        let images = training.zip(validation).map(|(training, validation)| ImageDigests { training, validation });
+        let (optimizer, average) = checkpoint_tensors(&tensors);
         let mut model = Model::from_parts(&texts, tensors, path)?;
-        let misfit = |e: ArchitectureError| wrong(path, "arrays that fit its recipe", &e.to_string());
+        let misfit = |e: ArchitectureError| damaged(format!("the arrays do not fit the recipe ({e})"));
         model.network.set_optimizer_state(&optimizer).map_err(misfit)?;
-        if model.recipe.training.ema_decay > 0.0 {
+        let averages = model.recipe.training.ema_decay > 0.0;
+        if averages {
             model.network.clone().set_weights(&average).map_err(misfit)?;
         }
-        let average = (model.recipe.training.ema_decay > 0.0).then_some(average);
-        Ok((State { network: model.network, average, progress, best: None }, model.recipe))
+        Ok(State {
+            network: model.network,
+            average: averages.then_some(average),
+            progress,
+            best: None,
+            settings: Settings { recipe: model.recipe, seed, steps_per_epoch },
+            images,
+            path: Some(path.to_owned()),
+        })
     }
 
-    /// Writes the checkpoint so that the file appears whole or not at all.
+    /// Reads a checkpoint if the file exists; otherwise returns the state before the first step.
     ///
     /// # Errors
-    /// When the file cannot be written, or a weight is not finite.
-    pub fn save(&self, path: &Path, recipe: &Recipe) -> Result<(), ModelError> {
+    /// As [`State::load`] and [`State::new`].
+    pub fn load_or_new(path: &Path, settings: &Settings) -> Result<State, TrainError> {
+        if path.exists() { State::load(path) } else { State::new(settings) }
+    }
+
+    /// Writes the checkpoint. The file appears whole or not at all.
+    ///
+    /// # Errors
+    /// If the file cannot be written, or a weight is not finite.
+    pub fn save(&self, path: &Path) -> Result<(), TrainError> {
         let progress = toml::to_string(&self.progress)
-            .map_err(|e| wrong(path, "a progress that can be written", &e.to_string()))?;
-        let texts = Texts::from([(PROGRESS.to_owned(), progress)]);
+            .map_err(|e| TrainError::InvalidCheckpoint { path: path.to_owned(), message: e.to_string() })?;
+        let Settings { recipe, seed, steps_per_epoch } = &self.settings;
+        let mut texts = Texts::from([(PROGRESS.to_owned(), progress), (SEED.to_owned(), seed.to_string())]);
+        if let Some(steps) = steps_per_epoch {
+            texts.insert(STEPS_PER_EPOCH.to_owned(), steps.to_string());
+        }
+        if let Some(images) = &self.images {
+            texts.insert(TRAINING_IMAGES.to_owned(), images.training.clone());
+            texts.insert(VALIDATION_IMAGES.to_owned(), images.validation.clone());
+        }
         let mut extra = self.network.optimizer_state();
         extra.extend(
             self.average
@@ -100,13 +161,34 @@ impl State {
                 .flatten()
                 .map(|tensor| Tensor { name: format!("{AVERAGE_PREFIX}{}", tensor.name), ..tensor.clone() }),
         );
-        Model::new(recipe.clone(), self.network.clone()).save_with(path, texts, extra)
+        Model::new(recipe.clone(), self.network.clone()).save_with(path, texts, extra).map_err(write_error)
     }
 
-    /// The network that is validated and kept: with the averaged weights, where there are any.
+    /// Checks that training may continue with these settings and images, and stores both in the state.
     ///
     /// # Errors
-    /// Never, as the averaged weights are copies of the network's.
+    /// [`TrainError::Mismatch`] if the state was trained with other settings or images.
+    pub(super) fn continue_with(&mut self, settings: &Settings, images: ImageDigests) -> Result<(), TrainError> {
+        let of_images = |began: &ImageDigests| {
+            if began.training != images.training {
+                Some(Difference::TrainingImages)
+            } else {
+                (began.validation != images.validation).then_some(Difference::ValidationImages)
+            }
+        };
+        let difference = Difference::of_settings(&self.settings, settings);
+        if let Some(difference) = difference.or_else(|| self.images.as_ref().and_then(of_images)) {
+            return Err(TrainError::Mismatch { path: self.path.clone(), difference });
+        }
+        self.settings = settings.clone();
+        self.images = Some(images);
+        Ok(())
+    }
+
+    /// Returns the network that is validated and kept: with the averaged weights, if there are any.
+    ///
+    /// # Errors
+    /// Never, as the averaged weights are copies of those of the network.
     pub fn averaged_network(&self) -> Result<Network, ArchitectureError> {
         let mut network = self.network.clone();
         if let Some(average) = &self.average {
@@ -115,8 +197,8 @@ impl State {
         Ok(network)
     }
 
-    /// Moves the averaged weights towards the current ones. Early on the decay is smaller, (1 + n) / (10 + n) after n
-    /// steps, so that the first weights are soon forgotten (as `tf.train.ExponentialMovingAverage` does).
+    /// Moves the averaged weights towards the current ones. After n steps the decay is at most (1 + n) / (10 + n), so that
+    /// the first weights are soon forgotten (as in `tf.train.ExponentialMovingAverage`).
     pub(super) fn add_to_average(&mut self, decay: f32) {
         let Some(average) = &mut self.average else { return };
         let steps = self.progress.steps_done as f32;
@@ -128,9 +210,38 @@ impl State {
         }
     }
 
-    /// Whether the epoch that was validated last is the best so far.
+    /// Returns whether the last completed epoch is the best so far.
     pub(super) fn last_epoch_was_best(&self) -> bool {
         let Some((last, before)) = self.progress.history.split_last() else { return false };
         before.iter().all(|row| last.val_loss < row.val_loss)
+    }
+}
+
+impl fmt::Debug for State {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("State")
+            .field("recipe", &self.settings.recipe.name)
+            .field("seed", &self.settings.seed)
+            .field("progress", &self.progress)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Returns the state of the optimizer and the averaged weights, the latter under the names of the weights.
+fn checkpoint_tensors(tensors: &[Tensor]) -> (Vec<Tensor>, Vec<Tensor>) {
+    let optimizer = tensors.iter().filter(|tensor| tensor.name.starts_with(OPTIMIZER_PREFIX)).cloned().collect();
+    let average = tensors
+        .iter()
+        .filter_map(|tensor| Some((tensor.name.strip_prefix(AVERAGE_PREFIX)?, tensor)))
+        .map(|(name, tensor)| Tensor { name: name.to_owned(), ..tensor.clone() })
+        .collect();
+    (optimizer, average)
+}
+
+/// Converts the error of a model file that cannot be written: the disk is at fault, not the model.
+pub(super) fn write_error(error: ModelError) -> TrainError {
+    match error {
+        ModelError::Io { path, source } => TrainError::Io { path: path.into(), source },
+        other => other.into(),
     }
 }

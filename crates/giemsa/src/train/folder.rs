@@ -1,105 +1,136 @@
 //! The folder of a run and its files.
 
-use super::TrainError;
-use super::checkpoint::State;
+use super::checkpoint::{State, write_error};
+use super::error::TrainError;
 use super::history::{self, EpochRow};
 use crate::classes::Class;
 use crate::dataset::Sample;
 use crate::files::write_whole;
-use crate::model::{Model, ModelError, Recipe};
+use crate::model::Model;
 use serde::{Deserialize, Serialize};
 use std::io;
 use std::path::{Path, PathBuf};
 
-/// A folder that holds the files of one run.
+/// A folder with the files of one run.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RunFolder {
     path: PathBuf,
 }
 
-/// Which part of a run an image is in.
+/// The two sets of a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Part {
-    /// Trained on.
+    /// The training set.
     Training,
-    /// Validated on.
+    /// The validation set.
     Validation,
+}
+
+impl Part {
+    /// Returns the use of the set, for messages: "train on" or "validate on".
+    pub(super) fn verb(self) -> &'static str {
+        match self {
+            Part::Training => "train on",
+            Part::Validation => "validate on",
+        }
+    }
 }
 
 /// One row of `split.csv`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SplitRow {
-    /// The image.
+    /// Path of the image.
     pub path: String,
-    /// Empty where it is not known.
+    /// Patient of the image; empty if unknown.
     pub patient: Option<String>,
-    /// Which part of the run it is in.
+    /// Set that the image belongs to.
     pub part: Part,
-    /// The class it is taught as.
+    /// Class of the image.
     pub class: Class,
 }
 
+impl SplitRow {
+    /// Returns one row per image of a set.
+    pub fn of_samples(samples: &[Sample], part: Part) -> impl Iterator<Item = SplitRow> {
+        samples.iter().map(move |sample| SplitRow {
+            path: sample.path.to_string_lossy().into_owned(),
+            patient: sample.patient.clone(),
+            part,
+            class: sample.class,
+        })
+    }
+}
+
 impl RunFolder {
-    /// Makes a new folder for a run; its parents too.
+    /// Creates a new folder for a run, and its parents if need be.
     ///
     /// # Errors
-    /// When there is something in it already, or it cannot be made.
+    /// If the folder contains files or cannot be created.
     pub fn create(path: &Path) -> Result<RunFolder, TrainError> {
         RunFolder::check_free(path)?;
-        named(path, |path| std::fs::create_dir_all(path))?;
+        with_path(path, |path| std::fs::create_dir_all(path))?;
         Ok(RunFolder { path: path.to_owned() })
     }
 
-    /// Whether a run could have its folder here.
+    /// Checks that a folder does not exist or is empty.
     ///
     /// # Errors
-    /// When there is something there that is no empty folder.
+    /// [`TrainError::FolderInUse`] if the folder contains files, [`TrainError::Io`] if it is not a folder or cannot be
+    /// read.
     pub fn check_free(path: &Path) -> Result<(), TrainError> {
-        named(path, |path| match std::fs::read_dir(path).map(Iterator::count) {
+        match std::fs::read_dir(path).map(Iterator::count) {
             Ok(0) => Ok(()),
-            Ok(_) => Err(io::Error::other("expected a new or empty folder, found files in it")),
+            Ok(_) => Err(TrainError::FolderInUse { path: path.to_owned() }),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-            Err(error) => Err(error),
-        })
+            Err(source) => Err(TrainError::Io { path: path.to_owned(), source }),
+        }
     }
 
-    /// The folder of a run that was begun.
+    /// Returns the folder of a run that was begun. Does not check that it exists.
+    #[must_use]
     pub fn existing(path: &Path) -> RunFolder {
         RunFolder { path: path.to_owned() }
     }
 
-    /// Where the folder is.
+    /// Returns the path of the folder.
+    #[must_use]
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// `model.safetensors`: the best weights by validation loss.
+    /// Returns the path of `model.safetensors`: the best model by validation loss.
+    #[must_use]
     pub fn model(&self) -> PathBuf {
         self.path.join("model.safetensors")
     }
 
-    /// `last.safetensors`: the checkpoint.
+    /// Returns the path of `last.safetensors`: the checkpoint.
+    #[must_use]
     pub fn last(&self) -> PathBuf {
         self.path.join("last.safetensors")
     }
 
-    /// `history.csv`: one row an epoch.
+    /// Returns the path of `history.csv`: one row per epoch.
+    #[must_use]
     pub fn history(&self) -> PathBuf {
         self.path.join("history.csv")
     }
 
-    /// `curves.png`: loss and accuracy over the epochs.
+    /// Returns the path of `curves.png`: loss and accuracy by epoch.
+    #[must_use]
     pub fn curves(&self) -> PathBuf {
         self.path.join("curves.png")
     }
 
-    /// `settings.toml`: enough to run it again.
+    /// Returns the path of `settings.toml`: the settings with which the run can be repeated.
+    #[must_use]
     pub fn settings(&self) -> PathBuf {
         self.path.join("settings.toml")
     }
 
-    /// `split.csv`: which image of which patient is in which part.
+    /// Returns the path of `split.csv`: one row per image with its set.
+    #[must_use]
     pub fn split(&self) -> PathBuf {
         self.path.join("split.csv")
     }
@@ -107,7 +138,7 @@ impl RunFolder {
     /// Writes `model.safetensors`.
     ///
     /// # Errors
-    /// When it cannot be written.
+    /// If the file cannot be written.
     pub fn save_best(&self, model: &Model) -> Result<(), TrainError> {
         model.save(&self.model()).map_err(write_error)
     }
@@ -115,36 +146,33 @@ impl RunFolder {
     /// Writes `last.safetensors`.
     ///
     /// # Errors
-    /// When it cannot be written.
-    pub fn save_last(&self, state: &State, recipe: &Recipe) -> Result<(), TrainError> {
-        state.save(&self.last(), recipe).map_err(write_error)
+    /// If the file cannot be written.
+    pub fn save_last(&self, state: &State) -> Result<(), TrainError> {
+        state.save(&self.last())
     }
 
     /// Writes `history.csv`.
     ///
     /// # Errors
-    /// When it cannot be written.
+    /// If the file cannot be written.
     pub fn save_history(&self, rows: &[EpochRow]) -> Result<(), TrainError> {
-        named(&self.history(), |path| history::write(path, rows))
+        with_path(&self.history(), |path| history::write(path, rows))
     }
 
     /// Writes `settings.toml`.
     ///
     /// # Errors
-    /// When it cannot be written.
+    /// If the file cannot be written.
     pub fn save_settings(&self, settings: &impl Serialize) -> Result<(), TrainError> {
-        named(&self.settings(), |path| {
-            let text = toml::to_string_pretty(settings).map_err(io::Error::other)?;
-            write_whole(path, |file| file.write_all(text.as_bytes()))
-        })
+        write_toml(&self.settings(), settings)
     }
 
     /// Writes `split.csv`.
     ///
     /// # Errors
-    /// When it cannot be written.
+    /// If the file cannot be written.
     pub fn save_split(&self, rows: &[SplitRow]) -> Result<(), TrainError> {
-        named(&self.split(), |path| {
+        with_path(&self.split(), |path| {
             write_whole(path, |file| {
                 let mut csv = csv::Writer::from_writer(file);
                 rows.iter().try_for_each(|row| csv.serialize(row)).map_err(io::Error::other)?;
@@ -156,32 +184,32 @@ impl RunFolder {
     /// Reads `split.csv`.
     ///
     /// # Errors
-    /// When it cannot be read, or has other columns.
-    pub fn read_split(&self) -> io::Result<Vec<SplitRow>> {
-        csv::Reader::from_path(self.split())
-            .and_then(|mut csv| csv.deserialize().collect::<csv::Result<Vec<SplitRow>>>())
-            .map_err(|e| io::Error::other(format!("{}: {e}", self.split().display())))
+    /// If the file cannot be read, or a column is missing.
+    pub fn read_split(&self) -> Result<Vec<SplitRow>, TrainError> {
+        with_path(&self.split(), |path| {
+            csv::Reader::from_path(path)
+                .and_then(|mut csv| csv.deserialize().collect::<csv::Result<Vec<SplitRow>>>())
+                .map_err(io::Error::other)
+        })
     }
 }
 
-/// The rows of `split.csv` for the images of one part.
-pub fn split_rows(samples: &[Sample], part: Part) -> impl Iterator<Item = SplitRow> {
-    samples.iter().map(move |sample| SplitRow {
-        path: sample.path.to_string_lossy().into_owned(),
-        patient: sample.patient.clone(),
-        part,
-        class: sample.class,
+/// Adds the path to the error of an input or output operation.
+pub(super) fn with_path<T>(path: &Path, run: impl FnOnce(&Path) -> io::Result<T>) -> Result<T, TrainError> {
+    run(path).map_err(|source| TrainError::Io { path: path.to_owned(), source })
+}
+
+/// Writes a TOML file that appears whole or not at all.
+pub(super) fn write_toml(path: &Path, content: &impl Serialize) -> Result<(), TrainError> {
+    with_path(path, |path| {
+        let text = toml::to_string_pretty(content).map_err(io::Error::other)?;
+        write_whole(path, |file| file.write_all(text.as_bytes()))
     })
 }
 
-fn named(path: &Path, write: impl FnOnce(&Path) -> io::Result<()>) -> Result<(), TrainError> {
-    write(path).map_err(|source| TrainError::Write { path: path.display().to_string(), source })
-}
-
-/// A model file that cannot be written is a failure of the run, not of the file's content.
-fn write_error(error: ModelError) -> TrainError {
-    match error {
-        ModelError::Io { path, source } => TrainError::Write { path, source },
-        other => other.into(),
-    }
+/// Reads a TOML file.
+pub(super) fn read_toml<T: for<'a> Deserialize<'a>>(path: &Path) -> Result<T, TrainError> {
+    let text = with_path(path, |path| std::fs::read_to_string(path))?;
+    toml::from_str(&text)
+        .map_err(|e| TrainError::InvalidSettings { path: path.to_owned(), message: e.message().to_owned() })
 }

@@ -1,129 +1,87 @@
-//! Training: settings, the loop, its history, and checkpoints from which it goes on as if it had never stopped.
+//! Training: the loop, run folders, checkpoints, cross-validation and pretraining.
 //!
-//! Everything random is a function of (seed, pass over the data, sample), and the loop's whole state is in its
-//! checkpoint, so the weights do not depend on the number of threads or on where a run was stopped and resumed.
+//! [`train()`] is the loop; [`run`] trains in a folder from which the run can be resumed; [`cross_validation`] and
+//! [`pretraining`] train several networks.
+//!
+//! Every random number is a function of (seed, pass over the images, image), and a checkpoint contains the whole state of
+//! the loop, so the weights do not depend on the number of threads or on where a run was stopped and resumed.
 
 mod batches;
 pub mod checkpoint;
+pub mod cross_validation;
+mod error;
 pub mod folder;
 pub mod history;
+pub mod pretraining;
+pub mod run;
 mod schedule;
+pub mod sets;
+mod settings;
 
 pub use checkpoint::State;
-pub use folder::RunFolder;
+pub use error::{Difference, Place, TrainError};
+pub use folder::{Part, RunFolder};
 pub use history::EpochRow;
+pub use run::{Run, RunSettings, StoppedRun};
+pub use settings::Settings;
 
-use crate::dataset::LabelledImages;
+use crate::dataset::{LabelledImages, image_digest};
 use crate::evaluate::loss::{Judged, judge};
-use crate::image::ImageError;
-use crate::model::{Model, ModelError, Recipe};
-use crate::model::{Tta, predict_logits};
-use crate::nn::ArchitectureError;
+use crate::model::{Model, Tta, predict_logits};
 use crate::nn::StepSettings;
 use crate::nn::network::StepResult;
 use batches::{Batch, Batches};
+use checkpoint::ImageDigests;
 use schedule::Plan;
 use std::ops::ControlFlow;
 
-/// What decides the weights, together with the images.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Settings {
-    /// Preprocessing, layers, training settings and augmentation.
-    pub recipe: Recipe,
-    /// First weights, order, augmentation and dropout follow from it.
-    pub seed: u64,
-    /// Steps an epoch; none is one pass over the training images. As in Keras, an epoch with fewer or more steps goes
-    /// on through the shuffled images where the one before stopped, and they are shuffled anew after each pass.
-    pub steps_per_epoch: Option<u64>,
-}
-
-/// How far the current epoch is.
+/// Progress within the current epoch.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct StepReport {
-    /// From 1.
+    /// Current epoch, counted from 1.
     pub epoch: u64,
-    /// Epochs in all.
+    /// Epochs of the run.
     pub epochs: u64,
-    /// Steps of this epoch that are done.
+    /// Completed steps of this epoch.
     pub step: u64,
-    /// Steps of each epoch.
+    /// Steps per epoch.
     pub steps: u64,
-    /// Mean loss of this epoch's images so far.
+    /// Mean loss of the images of this epoch so far.
     pub loss: f64,
-    /// Share of this epoch's images so far that were named rightly, each before its step.
+    /// Accuracy on the images of this epoch so far, each before its step.
     pub accuracy: f64,
 }
 
-/// Watches a run, and may stop it: after `Break` the loop saves and returns.
+/// Receives the progress of a run, and may stop it: after `Break` the loop saves the state and returns.
 pub trait Observer {
-    /// After each step.
+    /// Is called after each step.
     fn step(&mut self, report: &StepReport) -> ControlFlow<()>;
-    /// After each epoch, when its files are written.
+    /// Is called after each epoch, once its files are written.
     fn epoch(&mut self, history: &[EpochRow]) -> ControlFlow<()>;
-    /// Seconds since the observer began, for the history; the library reads no clock.
+    /// Returns the seconds since the observer was created, for the history. The library does not read the clock.
     fn elapsed_s(&self) -> f64 {
         0.0
     }
 }
 
-/// How a run ended.
+/// The way in which a call of [`train()`] ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Ending {
-    /// All epochs are done.
+    /// All epochs are completed.
     Completed,
-    /// The observer stopped it; everything is in the state, and in the folder if there is one.
+    /// The observer stopped the run. The state is saved if there is a folder.
     Interrupted,
 }
 
-/// A run that cannot go on.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum TrainError {
-    /// There is nothing to train or validate on.
-    #[error("expected at least one image to {purpose}, found none")]
-    NoImages {
-        /// "train on", "validate on".
-        purpose: &'static str,
-    },
-    /// The loss is no longer a number; the files of the last good epoch are kept.
-    #[error(
-        "epoch {epoch}, {place}: expected a finite loss, found {loss}; the files of the run are as they were before \
-         (a smaller learning rate may help)"
-    )]
-    NotFinite {
-        /// From 1.
-        epoch: u64,
-        /// "step 7", or "validation".
-        place: String,
-        /// What it was.
-        loss: f64,
-    },
-    /// A file of the run cannot be written.
-    #[error("{path}: {source}")]
-    Write {
-        /// The file.
-        path: String,
-        /// Why.
-        source: std::io::Error,
-    },
-    /// An image cannot be read back.
-    #[error(transparent)]
-    Data(#[from] ImageError),
-    /// A file of the run cannot be read, or does not hold what it should.
-    #[error(transparent)]
-    Model(#[from] ModelError),
-    /// The layers do not fit.
-    #[error(transparent)]
-    Architecture(#[from] ArchitectureError),
-}
-
-/// Trains from a state to the end of its settings' epochs, or until the observer stops it.
+/// Trains from a state to the last epoch of the settings, or until the observer stops it.
 ///
-/// After each epoch the state is validated, and `folder`, where given, gets `model.safetensors` (the best by validation
-/// loss so far), `history.csv` and `last.safetensors`; on a stop `last.safetensors` alone.
+/// After each epoch the network is validated, and `folder`, if given, receives `model.safetensors` (the best model by
+/// validation loss so far), `history.csv` and `last.safetensors`. If the observer stops the run within an epoch, only
+/// `last.safetensors` is written.
 ///
 /// # Errors
-/// When there are no images, the loss is not finite, or a file cannot be written.
+/// If a set is empty, the state was trained with other settings or images ([`TrainError::Mismatch`]), the loss is not
+/// finite, or a file cannot be written.
 pub fn train(
     state: &mut State,
     settings: &Settings,
@@ -132,11 +90,15 @@ pub fn train(
     folder: Option<&RunFolder>,
     observer: &mut dyn Observer,
 ) -> Result<Ending, TrainError> {
-    for (images, purpose) in [(training, "train on"), (validation, "validate on")] {
+    for (images, part) in [(training, Part::Training), (validation, Part::Validation)] {
         if images.is_empty() {
-            return Err(TrainError::NoImages { purpose });
+            return Err(TrainError::NoImages { part });
         }
     }
+    let side_px = settings.recipe.input.side_px;
+    let images =
+        ImageDigests { training: image_digest(training, side_px)?, validation: image_digest(validation, side_px)? };
+    state.continue_with(settings, images)?;
     let plan = Plan::new(settings, training.len());
     let mut batches = Batches::new(settings, training, &plan);
     let elapsed_before_s = state.progress.elapsed_s;
@@ -146,12 +108,12 @@ pub fn train(
         let mut flow = observer.step(&report);
         if report.step == report.steps {
             finish_epoch(state, settings, &plan, validation, elapsed_before_s, observer)?;
-            save_epoch(state, settings, folder)?;
+            save_epoch(state, folder)?;
             if observer.epoch(&state.progress.history).is_break() {
                 flow = ControlFlow::Break(());
             }
         } else if let (ControlFlow::Break(()), Some(folder)) = (flow, folder) {
-            folder.save_last(state, &settings.recipe)?;
+            folder.save_last(state)?;
         }
         if flow.is_break() && state.progress.steps_done < plan.total_steps() {
             return Ok(Ending::Interrupted);
@@ -160,7 +122,7 @@ pub fn train(
     Ok(Ending::Completed)
 }
 
-/// One optimizer step and its bookkeeping.
+/// Performs one optimizer step and records its loss.
 fn step(
     state: &mut State,
     settings: &Settings,
@@ -180,7 +142,7 @@ fn step(
     let result = state.network.train_step(&batch.inputs, &batch.targets, &batch.samples, &step_settings);
     if !result.loss.is_finite() {
         let (epoch, step) = (done / plan.steps_per_epoch + 1, done % plan.steps_per_epoch + 1);
-        return Err(TrainError::NotFinite { epoch, place: format!("step {step}"), loss: result.loss.into() });
+        return Err(TrainError::NotFinite { epoch, place: Place::Step(step), loss: result.loss.into() });
     }
     state.add_to_average(training.ema_decay);
     record(state, &batch, &result);
@@ -210,7 +172,7 @@ fn report(state: &State, plan: &Plan) -> StepReport {
     }
 }
 
-/// Validates, adds the epoch's row to the history, and remembers the weights if they are the best so far.
+/// Validates the network, adds a row to the history, and keeps the model if it is the best so far.
 fn finish_epoch(
     state: &mut State,
     settings: &Settings,
@@ -223,8 +185,7 @@ fn finish_epoch(
     let model = Model::new(settings.recipe.clone(), state.averaged_network()?);
     let judged: Judged = judge(&predict_logits(&model.network, validation, Tta::None)?, validation);
     if !judged.loss.is_finite() {
-        let place = "validation".to_owned();
-        return Err(TrainError::NotFinite { epoch: report.epoch, place, loss: judged.loss });
+        return Err(TrainError::NotFinite { epoch: report.epoch, place: Place::Validation, loss: judged.loss });
     }
     let progress = &mut state.progress;
     progress.elapsed_s = elapsed_before_s + observer.elapsed_s();
@@ -245,12 +206,12 @@ fn finish_epoch(
     Ok(())
 }
 
-/// Writes the files of an epoch; the checkpoint comes last, so that a run killed in between does the epoch again.
-fn save_epoch(state: &State, settings: &Settings, folder: Option<&RunFolder>) -> Result<(), TrainError> {
+/// Writes the files of an epoch. The checkpoint is the last one, so a run that is killed in between repeats the epoch.
+fn save_epoch(state: &State, folder: Option<&RunFolder>) -> Result<(), TrainError> {
     let Some(folder) = folder else { return Ok(()) };
     if let (Some(best), true) = (&state.best, state.last_epoch_was_best()) {
         folder.save_best(best)?;
     }
     folder.save_history(&state.progress.history)?;
-    folder.save_last(state, &settings.recipe)
+    folder.save_last(state)
 }

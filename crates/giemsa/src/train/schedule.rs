@@ -1,19 +1,19 @@
-//! How many steps a run has, and the step size at each.
+//! The number of steps of a run, and the learning rate of each step.
 
 use super::Settings;
 use crate::model::recipe::Schedule;
 
-/// The steps of a run.
+/// The number of steps of a run and their learning rates.
 pub(super) struct Plan {
     pub epochs: u64,
     pub steps_per_epoch: u64,
-    /// Batches in one pass over the training images; the last one may be smaller.
+    /// Batches per pass over the training images; the last one may be smaller.
     pub batches_per_pass: u64,
     schedule: Schedule,
     peak: f32,
 }
 
-/// The share of all steps during which a warm-up lasts, as one in this many.
+/// The warm-up lasts for one in this many steps.
 const WARMUP_PARTS: u64 = 20;
 
 impl Plan {
@@ -33,7 +33,7 @@ impl Plan {
         self.epochs.saturating_mul(self.steps_per_epoch)
     }
 
-    /// The step size of a step, counted from 0 over the whole run.
+    /// Returns the learning rate of a step, counted from 0 over the whole run.
     pub fn learning_rate(&self, step: u64) -> f32 {
         match self.schedule {
             Schedule::Constant => self.peak,
@@ -41,7 +41,8 @@ impl Plan {
         }
     }
 
-    /// In 0..=1: linear up to 1 over the warm-up, then half a cosine that would reach 0 after the last step.
+    /// Returns the fraction of the peak learning rate, in 0..=1: linear up to 1 during the warm-up, then half a cosine that
+    /// would reach 0 after the last step (Loshchilov and Hutter 2017, "SGDR", equation 5, without restarts).
     fn warmup_cosine(&self, step: u64) -> f64 {
         let warmup = self.total_steps().div_ceil(WARMUP_PARTS);
         if step < warmup {
@@ -64,21 +65,21 @@ mod tests {
     }
 
     #[test]
-    fn the_last_batch_of_a_pass_counts_as_a_step() {
+    fn counts_the_last_batch_of_a_pass() {
         let plan = plan(Schedule::Constant, None);
         assert_eq!((plan.batches_per_pass, plan.steps_per_epoch, plan.total_steps()), (20, 20, 200));
         assert_eq!(plan.learning_rate(0), plan.learning_rate(199));
     }
 
     #[test]
-    fn steps_per_epoch_leaves_the_passes_as_they_are() {
+    fn steps_per_epoch_do_not_change_the_passes() {
         let plan = plan(Schedule::Constant, Some(7));
         assert_eq!((plan.batches_per_pass, plan.total_steps()), (20, 70));
     }
 
     #[test]
-    fn warm_up_rises_to_the_peak_and_the_cosine_falls_to_nothing() {
-        // 200 steps: a warm-up of 10; half way down the cosine, at 10 + 95, is half of the peak.
+    fn the_warm_up_rises_to_the_peak_and_the_cosine_falls_to_zero() {
+        // 200 steps with a warm-up of 10; halfway down the cosine, at step 10 + 95, the rate is half of the peak.
         let plan = plan(Schedule::WarmupCosine, None);
         for (step, expected) in [(0, 0.0001), (4, 0.0005), (9, 0.001), (10, 0.001), (105, 0.0005)] {
             assert!((plan.learning_rate(step) - expected).abs() < 1e-9, "{step}: {}", plan.learning_rate(step));

@@ -17,6 +17,7 @@ mod network_golden;
 mod page;
 #[cfg(feature = "report")]
 mod report;
+mod runs;
 #[cfg(feature = "fetch")]
 mod server;
 #[cfg(feature = "synthetic")]

@@ -1,4 +1,4 @@
-//! Training: the same weights whatever the threads and the stops, and runs that end with nothing lost.
+//! Training: the weights depend on neither threads nor interruptions, and errors keep the files of a run.
 
 use giemsa::classes::Class;
 use giemsa::dataset::LabelledImages;
@@ -6,12 +6,14 @@ use giemsa::image::ImageError;
 use giemsa::model::{Model, Recipe};
 use giemsa::preprocess::Images;
 use giemsa::random::Random;
-use giemsa::train::{Ending, EpochRow, Observer, RunFolder, Settings, State, StepReport, TrainError, train};
+use giemsa::train::{
+    Difference, Ending, EpochRow, Observer, RunFolder, Settings, State, StepReport, TrainError, train,
+};
 use std::ops::ControlFlow;
 
 const SIDE_PX: usize = 8;
 
-/// Drawn images: a bright square lies on the left where there is a parasite, on the right where not, in noise.
+/// Synthetic noisy images: the left half is bright if parasitized, the right half if not.
 struct Drawn(usize);
 
 impl Images for Drawn {
@@ -35,7 +37,7 @@ impl LabelledImages for Drawn {
     }
 }
 
-/// Stops after so many steps in all, and keeps what it was told.
+/// Stops after a number of steps, and records the reports.
 struct Watch {
     steps_left: u64,
     reports: Vec<StepReport>,
@@ -95,7 +97,7 @@ const DEEP: &str = "
     augmentation = { horizontal_flip = true, quarter_turns = true }
 ";
 
-/// 5 steps an epoch, the last one of 5 images.
+/// 5 steps per epoch, the last one with 5 images.
 const IMAGES: Drawn = Drawn(45);
 const VALIDATION: Drawn = Drawn(30);
 const STEPS: u64 = 15;
@@ -115,7 +117,7 @@ fn assert_same(a: &State, b: &State, what: &str) {
 }
 
 #[test]
-fn a_run_stopped_anywhere_and_resumed_ends_with_the_same_weights() {
+fn a_resumed_run_ends_with_the_same_weights_wherever_it_was_stopped() {
     for (name, recipe) in [("plain", PLAIN), ("averaged", AVERAGED), ("deep", DEEP)] {
         let mut settings = settings(recipe);
         for steps_per_epoch in [None, Some(3), Some(7)] {
@@ -128,14 +130,14 @@ fn a_run_stopped_anywhere_and_resumed_ends_with_the_same_weights() {
                 let mut watch = Watch::stopping_after(stop);
                 let ending = train(&mut state, &settings, &IMAGES, &VALIDATION, Some(&folder), &mut watch).unwrap();
                 assert_eq!((ending, watch.reports.len() as u64), (Ending::Interrupted, stop));
-                let (mut resumed, recipe) = State::load(&folder.last()).unwrap();
-                assert_eq!(recipe, settings.recipe);
+                let mut resumed = State::load(&folder.last()).unwrap();
+                assert_eq!(resumed.settings, settings);
                 let mut watch = Watch::stopping_after(u64::MAX);
                 train(&mut resumed, &settings, &IMAGES, &VALIDATION, Some(&folder), &mut watch).unwrap();
                 assert_same(
                     &whole,
                     &resumed,
-                    &format!("{name}, {steps_per_epoch:?} steps an epoch, stopped at {stop}"),
+                    &format!("{name}, {steps_per_epoch:?} steps per epoch, stopped at {stop}"),
                 );
             }
         }
@@ -143,14 +145,14 @@ fn a_run_stopped_anywhere_and_resumed_ends_with_the_same_weights() {
 }
 
 #[test]
-fn a_run_that_was_stopped_leaves_the_same_files_as_one_that_was_not() {
+fn a_resumed_run_writes_the_same_files_as_an_uninterrupted_one() {
     let settings = settings(PLAIN);
     let place = tempfile::tempdir().unwrap();
     let files_after = |name: &str, stop: u64| {
         let folder = RunFolder::create(&place.path().join(name)).unwrap();
         let mut state = State::new(&settings).unwrap();
         train(&mut state, &settings, &IMAGES, &VALIDATION, Some(&folder), &mut Watch::stopping_after(stop)).unwrap();
-        let (mut state, _) = State::load(&folder.last()).unwrap();
+        let mut state = State::load(&folder.last()).unwrap();
         train(&mut state, &settings, &IMAGES, &VALIDATION, Some(&folder), &mut Watch::stopping_after(u64::MAX))
             .unwrap();
         [folder.model(), folder.last(), folder.history()].map(|path| std::fs::read(path).unwrap())
@@ -175,14 +177,14 @@ fn the_number_of_threads_does_not_change_the_weights() {
 }
 
 #[test]
-fn another_seed_gives_other_weights() {
+fn different_seeds_give_different_weights() {
     let (first, mut other) = (settings(PLAIN), settings(PLAIN));
     other.seed = 4;
     assert_ne!(whole_run(&first).network.weights(), whole_run(&other).network.weights());
 }
 
 #[test]
-fn a_run_learns_what_is_plain_to_see_and_reports_every_step() {
+fn learns_an_easy_task_and_reports_every_step() {
     let settings = settings(PLAIN);
     let mut state = State::new(&settings).unwrap();
     let mut watch = Watch::stopping_after(u64::MAX);
@@ -197,9 +199,9 @@ fn a_run_learns_what_is_plain_to_see_and_reports_every_step() {
 }
 
 #[test]
-fn the_model_that_is_kept_is_the_best_by_validation_loss() {
+fn keeps_the_best_model_by_validation_loss() {
     let mut settings = settings(PLAIN);
-    // So large a step that the loss goes up and down.
+    // The learning rate is so large that the loss rises and falls.
     settings.recipe.training.learning_rate = 0.5;
     settings.recipe.training.epochs = 8;
     let place = tempfile::tempdir().unwrap();
@@ -215,7 +217,7 @@ fn the_model_that_is_kept_is_the_best_by_validation_loss() {
 }
 
 #[test]
-fn the_averaged_weights_are_the_ones_kept() {
+fn keeps_the_averaged_weights() {
     let settings = settings(AVERAGED);
     let place = tempfile::tempdir().unwrap();
     let folder = RunFolder::create(&place.path().join("run")).unwrap();
@@ -227,14 +229,16 @@ fn the_averaged_weights_are_the_ones_kept() {
 }
 
 #[test]
-fn a_loss_that_is_no_number_stops_the_run_and_keeps_its_files() {
-    let mut settings = settings(PLAIN);
+fn a_non_finite_loss_stops_the_run_and_keeps_its_files() {
+    let settings = settings(PLAIN);
     let place = tempfile::tempdir().unwrap();
     let folder = RunFolder::create(&place.path().join("run")).unwrap();
     let mut state = State::new(&settings).unwrap();
     train(&mut state, &settings, &IMAGES, &VALIDATION, Some(&folder), &mut Watch::stopping_after(7)).unwrap();
     let before = [folder.model(), folder.last()].map(|path| std::fs::read(path).unwrap());
-    settings.recipe.training.learning_rate = f32::MAX;
+    let mut weights = state.network.weights();
+    weights.iter_mut().for_each(|tensor| tensor.values.fill(f32::MAX));
+    state.network.set_weights(&weights).unwrap();
     let error = train(&mut state, &settings, &IMAGES, &VALIDATION, Some(&folder), &mut Watch::stopping_after(u64::MAX))
         .unwrap_err();
     assert!(matches!(&error, TrainError::NotFinite { epoch: 2, .. }), "{error}");
@@ -243,7 +247,7 @@ fn a_loss_that_is_no_number_stops_the_run_and_keeps_its_files() {
 }
 
 #[test]
-fn no_images_are_an_error() {
+fn rejects_empty_sets() {
     let settings = settings(PLAIN);
     let mut watch = Watch::stopping_after(1);
     for (training, validation, text) in [(0, 1, "train on"), (1, 0, "validate on")] {
@@ -254,7 +258,7 @@ fn no_images_are_an_error() {
 }
 
 #[test]
-fn a_folder_with_something_in_it_is_refused() {
+fn rejects_a_folder_with_files() {
     let place = tempfile::tempdir().unwrap();
     std::fs::write(place.path().join("notes.txt"), "mine").unwrap();
     let error = RunFolder::create(place.path()).unwrap_err().to_string();
@@ -262,11 +266,63 @@ fn a_folder_with_something_in_it_is_refused() {
 }
 
 #[test]
-fn a_model_is_no_checkpoint() {
+fn rejects_a_model_as_a_checkpoint() {
     let settings = settings(PLAIN);
     let place = tempfile::tempdir().unwrap();
     let path = place.path().join("model.safetensors");
     Model::new(settings.recipe.clone(), State::new(&settings).unwrap().network).save(&path).unwrap();
     let error = State::load(&path).err().unwrap().to_string();
-    assert!(error.contains("expected the checkpoint of a training run"), "{error}");
+    assert!(error.contains("not the checkpoint of a training run"), "{error}");
+}
+
+#[test]
+fn rejects_a_checkpoint_of_other_settings_or_images() {
+    let began = settings(PLAIN);
+    let place = tempfile::tempdir().unwrap();
+    let folder = RunFolder::create(&place.path().join("run")).unwrap();
+    let mut state = State::new(&began).unwrap();
+    train(&mut state, &began, &IMAGES, &VALIDATION, Some(&folder), &mut Watch::stopping_after(2)).unwrap();
+    let difference = |settings: &Settings, training: Drawn, validation: Drawn| {
+        let mut state = State::load(&folder.last()).unwrap();
+        match train(&mut state, settings, &training, &validation, None, &mut Watch::stopping_after(1)) {
+            Err(TrainError::Mismatch { path, difference }) => {
+                assert_eq!(path, Some(folder.last()));
+                difference
+            }
+            other => panic!("{other:?}"),
+        }
+    };
+    let with = |change: fn(&mut Settings)| {
+        let mut changed = began.clone();
+        change(&mut changed);
+        difference(&changed, IMAGES, VALIDATION)
+    };
+    assert_eq!(with(|settings| settings.seed = 4), Difference::Seed { began: 3, now: 4 });
+    let (before, now) = ("small".to_owned(), "other".to_owned());
+    assert_eq!(
+        with(|settings| settings.recipe.name = "other".to_owned()),
+        Difference::RecipeName { began: before, now }
+    );
+    let parts = vec!["training"];
+    assert_eq!(
+        with(|settings| settings.recipe.training.learning_rate = 0.5),
+        Difference::RecipeContent { recipe: "small".to_owned(), parts }
+    );
+    assert_eq!(
+        with(|settings| settings.steps_per_epoch = Some(2)),
+        Difference::StepsPerEpoch { began: None, now: Some(2) }
+    );
+    assert_eq!(difference(&began, Drawn(44), VALIDATION), Difference::TrainingImages);
+    assert_eq!(difference(&began, IMAGES, Drawn(31)), Difference::ValidationImages);
+}
+
+#[test]
+fn under_a_constant_learning_rate_a_run_can_be_extended() {
+    let mut settings = settings(PLAIN);
+    let whole = whole_run(&settings);
+    settings.recipe.training.epochs = 2;
+    let mut state = whole_run(&settings);
+    settings.recipe.training.epochs = 3;
+    train(&mut state, &settings, &IMAGES, &VALIDATION, None, &mut Watch::stopping_after(u64::MAX)).unwrap();
+    assert_same(&whole, &state, "extended");
 }

@@ -1,28 +1,29 @@
-//! What a user sees of a run: a live bar a step and a line an epoch; without a terminal the lines alone.
+//! The progress of a run: a progress bar on a terminal, and one line per epoch.
 
 use crate::data::say;
 use crate::{Context, interrupted};
+use giemsa::train::history::last_epoch_s;
 use giemsa::train::{EpochRow, Observer, RunFolder, StepReport};
 use indicatif::{ProgressBar, ProgressStyle};
 use std::io::IsTerminal;
 use std::ops::ControlFlow;
 use std::time::Instant;
 
-/// Shows a run, draws its curves after each epoch, and stops it on Ctrl-C.
+/// Shows the progress of a run, draws its curves after each epoch, and stops it on Ctrl-C.
 pub struct Progress<'a> {
     folder: &'a RunFolder,
     epochs: u64,
     context: &'a Context,
     bar: ProgressBar,
     began: Instant,
-    /// The step of this process at which the current epoch's bar began, and when.
+    /// First step of the current epoch in this process, and its time.
     epoch_began: Option<(u64, Instant)>,
-    /// Why the curves could not be drawn, which ends the run.
+    /// The error that ended the run: the curves could not be drawn.
     pub failure: Option<anyhow::Error>,
 }
 
 impl<'a> Progress<'a> {
-    /// Begins to watch; the bar is drawn only on a terminal.
+    /// Creates the observer. The bar is drawn only on a terminal.
     pub fn new(folder: &'a RunFolder, epochs: u64, context: &'a Context) -> anyhow::Result<Progress<'a>> {
         let shown = !context.quiet && std::io::stderr().is_terminal();
         let bar = if shown { ProgressBar::new(1) } else { ProgressBar::hidden() };
@@ -55,8 +56,8 @@ impl Observer for Progress<'_> {
 
     fn epoch(&mut self, history: &[EpochRow]) -> ControlFlow<()> {
         self.epoch_began = None;
-        if let Some(row) = history.last() {
-            self.bar.suspend(|| say(self.context, &epoch_line(row, self.epochs)));
+        if let (Some(row), Some(duration_s)) = (history.last(), last_epoch_s(history)) {
+            self.bar.suspend(|| say(self.context, &epoch_line(row, duration_s, self.epochs)));
         }
         self.draw_curves(history);
         if self.failure.is_some() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
@@ -73,9 +74,29 @@ impl Drop for Progress<'_> {
     }
 }
 
-fn epoch_line(row: &EpochRow, epochs: u64) -> String {
+fn epoch_line(row: &EpochRow, duration_s: f64, epochs: u64) -> String {
     format!(
-        "Epoch {}/{epochs}  {:.1} s  loss: {:.4}  acc: {:.4}  val_loss: {:.4}  val_acc: {:.4}",
-        row.epoch, row.elapsed_s, row.loss, row.acc, row.val_loss, row.val_acc
+        "Epoch {}/{epochs}  {duration_s:.1} s  loss: {:.4}  acc: {:.4}  val_loss: {:.4}  val_acc: {:.4}",
+        row.epoch, row.loss, row.acc, row.val_loss, row.val_acc
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_line_of_an_epoch_contains_its_own_duration() {
+        let row = EpochRow {
+            epoch: 2,
+            loss: 0.5,
+            acc: 0.75,
+            val_loss: 0.25,
+            val_acc: 1.0,
+            learning_rate: 0.1,
+            elapsed_s: 9.0,
+        };
+        let line = epoch_line(&row, 4.0, 3);
+        assert_eq!(line, "Epoch 2/3  4.0 s  loss: 0.5000  acc: 0.7500  val_loss: 0.2500  val_acc: 1.0000");
+    }
 }

@@ -1,0 +1,82 @@
+//! CSV files of labelled predictions, one row per image.
+
+use super::LabelledPrediction;
+use crate::classes::Class;
+use crate::files::write_whole;
+use serde::{Deserialize, Serialize};
+use std::io;
+use std::path::Path;
+
+/// One row of the file.
+#[derive(Serialize, Deserialize)]
+struct Row {
+    path: String,
+    label: Class,
+    patient: Option<String>,
+    probability_parasitized: f64,
+    predicted: Class,
+}
+
+/// Writes one row per image, in the given order, with the columns `path`, `label` (the true class), `patient` (empty if
+/// unknown), `probability_parasitized` and `predicted` (the class at the decision threshold).
+///
+/// # Errors
+/// If the file cannot be written. The error message does not contain the path.
+pub fn write_predictions(path: &Path, predictions: &[LabelledPrediction], threshold: f64) -> io::Result<()> {
+    write_whole(path, |file| {
+        let mut csv = csv::Writer::from_writer(file);
+        for image in predictions {
+            let row = Row {
+                path: image.path.to_string_lossy().into_owned(),
+                label: image.class,
+                patient: image.patient.clone(),
+                probability_parasitized: image.probability_parasitized,
+                predicted: image.called(threshold),
+            };
+            csv.serialize(row).map_err(io::Error::other)?;
+        }
+        csv.flush()
+    })
+}
+
+/// Reads a file written by [`write_predictions`]. The column `predicted` is ignored.
+///
+/// # Errors
+/// If the file cannot be read, or a column is missing. The error message does not contain the path.
+pub fn read_predictions(path: &Path) -> io::Result<Vec<LabelledPrediction>> {
+    let rows: csv::Result<Vec<Row>> = csv::Reader::from_path(path)?.into_deserialize().collect();
+    let prediction = |row: Row| LabelledPrediction {
+        path: row.path.into(),
+        class: row.label,
+        patient: row.patient,
+        probability_parasitized: row.probability_parasitized,
+    };
+    Ok(rows.map_err(io::Error::other)?.into_iter().map(prediction).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn writes_the_true_class_as_label_and_reads_the_rows_back() {
+        let image = |path: &str, class, patient: Option<&str>, probability_parasitized| LabelledPrediction {
+            path: path.into(),
+            class,
+            patient: patient.map(str::to_owned),
+            probability_parasitized,
+        };
+        let predictions =
+            [image("a,b.png", Class::Uninfected, Some("C1"), 0.75), image("c.png", Class::Parasitized, None, 0.1)];
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("predictions.csv");
+        write_predictions(&path, &predictions, 0.75).unwrap();
+        assert_eq!(
+            std::fs::read_to_string(&path).unwrap(),
+            "path,label,patient,probability_parasitized,predicted\n\
+             \"a,b.png\",Uninfected,C1,0.75,Parasitized\n\
+             c.png,Parasitized,,0.1,Uninfected\n"
+        );
+        assert_eq!(read_predictions(&path).unwrap(), predictions);
+    }
+}

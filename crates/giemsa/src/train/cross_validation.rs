@@ -1,0 +1,281 @@
+//! Cross-validation by patient: every image is classified by a network that has not seen its patient.
+//!
+//! The folds are trained one after the other. Each one is stored in the output folder, so an interrupted cross-validation
+//! continues where it stopped. Nothing is chosen on the held-out fold: its network is that of the last epoch.
+
+use super::error::{Difference, TrainError};
+use super::folder::{RunFolder, read_toml, with_path, write_toml};
+use super::settings::Settings;
+use super::{Ending, Observer, State, train};
+use crate::dataset::split::folds;
+use crate::dataset::{Cache, Sample, Subset, image_digest};
+use crate::evaluate::figures::{FIGURES, Figures};
+use crate::evaluate::metrics::Metrics;
+use crate::evaluate::patients::{Spread, spread};
+use crate::evaluate::predictions_csv::{read_predictions, write_predictions};
+use crate::evaluate::{EvaluateError, LabelledPrediction, bootstrap, labelled_predictions};
+use crate::model::{Model, Recipe, Tta, predict_logits};
+use crate::preprocess::Images;
+use serde::{Deserialize, Serialize};
+use std::path::{Path, PathBuf};
+
+/// The decision threshold of networks that are not calibrated.
+pub const THRESHOLD: f64 = 0.5;
+
+/// The settings of a cross-validation.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct CrossValidationSettings {
+    /// The data folder. Only stored and compared; the images are given separately.
+    pub data: PathBuf,
+    /// Number of folds, at least 2.
+    pub folds: usize,
+    /// Seed of the folds and of training; at most `i64::MAX`, the largest integer in TOML.
+    pub seed: u64,
+    /// The recipe.
+    pub recipe: Recipe,
+}
+
+impl CrossValidationSettings {
+    /// Returns the settings for five folds and seed 0.
+    #[must_use]
+    pub fn new(data: &Path, recipe: Recipe) -> CrossValidationSettings {
+        CrossValidationSettings { data: data.to_owned(), folds: 5, seed: 0, recipe }
+    }
+}
+
+/// The content of `settings.toml`: the settings, and a digest of all images.
+#[derive(Debug, Serialize, Deserialize)]
+struct Stored {
+    data: PathBuf,
+    folds: usize,
+    seed: u64,
+    #[serde(default)]
+    images: String,
+    recipe: Recipe,
+}
+
+impl Stored {
+    fn difference(&self, now: &Stored) -> Option<Difference> {
+        if self.data != now.data {
+            return Some(Difference::Data { began: self.data.clone(), now: now.data.clone() });
+        }
+        if self.folds != now.folds {
+            return Some(Difference::Folds { began: self.folds, now: now.folds });
+        }
+        let settings = |stored: &Stored| Settings::new(stored.recipe.clone(), stored.seed);
+        // Finished folds are not trained further, so the epochs must be the same under any schedule.
+        let epochs = self.recipe.training.epochs != now.recipe.training.epochs;
+        Difference::of_settings(&settings(self), &settings(now))
+            .or_else(|| {
+                let (recipe, parts) = (now.recipe.name.clone(), vec!["training"]);
+                epochs.then_some(Difference::RecipeContent { recipe, parts })
+            })
+            .or_else(|| (self.images != now.images).then_some(Difference::Images))
+    }
+}
+
+/// Predictions of all images, each by the network of its fold, which has not seen its patient.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct OutOfFold {
+    /// One prediction per image, in the order of the images; not calibrated.
+    pub predictions: Vec<LabelledPrediction>,
+    /// Fold of each image, counted from 0.
+    pub fold_of: Vec<usize>,
+}
+
+/// The fold that is about to be trained.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct FoldReport {
+    /// Fold, counted from 1.
+    pub fold: usize,
+    /// Number of folds.
+    pub folds: usize,
+    /// Training images.
+    pub training: usize,
+    /// Held-out images.
+    pub held_out: usize,
+}
+
+/// An observer that is also told which fold is trained.
+pub trait FoldObserver: Observer {
+    /// Is called before a fold is trained or resumed, not for a fold that was finished earlier.
+    fn fold(&mut self, report: &FoldReport);
+}
+
+/// Trains and evaluates the folds one after the other. Returns `None` if the observer stopped it; another call with the
+/// same arguments continues from there.
+///
+/// `out` receives `settings.toml` and, per fold, the model and the predictions of the held-out images.
+///
+/// # Errors
+/// If the images cannot be divided by patient, `out` belongs to something else or was begun with other settings or
+/// images ([`TrainError::Mismatch`]), or training fails.
+pub fn cross_validate(
+    settings: &CrossValidationSettings,
+    images: &Cache,
+    out: &Path,
+    observer: &mut dyn FoldObserver,
+) -> Result<Option<OutOfFold>, TrainError> {
+    let samples = images.samples();
+    if let Some(sample) = samples.iter().find(|sample| sample.patient.is_none()) {
+        return Err(TrainError::MissingPatient { path: sample.path.clone() });
+    }
+    let fold_of = folds(samples, settings.folds, settings.seed)
+        .map_err(|source| TrainError::Divide { folder: settings.data.clone(), source })?;
+    begin_or_resume(out, settings, images)?;
+    let mut probabilities = vec![f64::NAN; samples.len()];
+    for fold in 0..settings.folds {
+        let run = FoldRun { settings, images, fold_of: &fold_of, fold, folder: out.join(format!("fold-{}", fold + 1)) };
+        let Some(predictions) = run.predictions(observer)? else { return Ok(None) };
+        for (&index, image) in run.held_out().indices().iter().zip(predictions) {
+            probabilities[index] = image.probability_parasitized;
+        }
+    }
+    let prediction = |(sample, probability_parasitized): (&Sample, f64)| LabelledPrediction {
+        path: sample.path.clone(),
+        class: sample.class,
+        patient: sample.patient.clone(),
+        probability_parasitized,
+    };
+    let predictions = samples.iter().zip(probabilities).map(prediction).collect();
+    Ok(Some(OutOfFold { predictions, fold_of }))
+}
+
+/// Creates the folder, or checks that it was begun with the same settings and images.
+fn begin_or_resume(out: &Path, settings: &CrossValidationSettings, images: &Cache) -> Result<(), TrainError> {
+    let CrossValidationSettings { data, folds, seed, recipe } = settings.clone();
+    let now = Stored { data, folds, seed, images: image_digest(images, recipe.input.side_px)?, recipe };
+    let path = out.join("settings.toml");
+    if path.exists() {
+        return match read_toml::<Stored>(&path)?.difference(&now) {
+            Some(difference) => Err(TrainError::Mismatch { path: Some(path), difference }),
+            None => Ok(()),
+        };
+    }
+    RunFolder::create(out)?;
+    write_toml(&path, &now)
+}
+
+/// One fold of a cross-validation.
+struct FoldRun<'a> {
+    settings: &'a CrossValidationSettings,
+    images: &'a Cache,
+    fold_of: &'a [usize],
+    fold: usize,
+    folder: PathBuf,
+}
+
+impl<'a> FoldRun<'a> {
+    fn held_out(&self) -> Subset<'a> {
+        select(self.images, self.fold_of, |fold| fold == self.fold)
+    }
+
+    fn training(&self) -> Subset<'a> {
+        select(self.images, self.fold_of, |fold| fold != self.fold)
+    }
+
+    fn predictions_path(&self) -> PathBuf {
+        self.folder.join("predictions.csv")
+    }
+
+    /// Returns the predictions of the held-out images; `None` if the observer stopped the training.
+    fn predictions(&self, observer: &mut dyn FoldObserver) -> Result<Option<Vec<LabelledPrediction>>, TrainError> {
+        match self.finished()? {
+            Some(predictions) => Ok(Some(predictions)),
+            None => self.train(observer),
+        }
+    }
+
+    /// Reads the predictions of a fold that was finished earlier.
+    fn finished(&self) -> Result<Option<Vec<LabelledPrediction>>, TrainError> {
+        let path = self.predictions_path();
+        if !path.exists() {
+            return Ok(None);
+        }
+        let found = with_path(&path, read_predictions)?;
+        let held_out = self.held_out();
+        let same = |(sample, image): (&Sample, &LabelledPrediction)| {
+            (&sample.path, sample.class, &sample.patient) == (&image.path, image.class, &image.patient)
+        };
+        let equal = held_out.samples().zip(&found).take_while(|&(sample, image)| same((sample, image))).count();
+        let now = held_out.samples().nth(equal).map(|sample| sample.path.clone());
+        let began = found.get(equal).map(|image| image.path.clone());
+        if now.is_some() || began.is_some() {
+            let difference = Difference::ImageList { began, now };
+            return Err(TrainError::Mismatch { path: Some(path), difference });
+        }
+        Ok(Some(found))
+    }
+
+    /// Trains on all other folds and predicts this one.
+    fn train(&self, observer: &mut dyn FoldObserver) -> Result<Option<Vec<LabelledPrediction>>, TrainError> {
+        with_path(&self.folder, |folder| std::fs::create_dir_all(folder))?;
+        let run = RunFolder::existing(&self.folder);
+        let settings = Settings::new(self.settings.recipe.clone(), self.settings.seed);
+        let mut state = State::load_or_new(&run.last(), &settings)?;
+        let (training, held_out) = (self.training(), self.held_out());
+        observer.fold(&FoldReport {
+            fold: self.fold + 1,
+            folds: self.settings.folds,
+            training: training.len(),
+            held_out: held_out.len(),
+        });
+        if train(&mut state, &settings, &training, &held_out, None, observer)? == Ending::Interrupted {
+            run.save_last(&state)?;
+            return Ok(None);
+        }
+        let network = state.averaged_network()?;
+        let logits = predict_logits(&network, &held_out, Tta::None)?;
+        let predictions = labelled_predictions(held_out.samples(), &logits, 1.0);
+        crate::evaluate::check(&predictions)?;
+        run.save_best(&Model::new(settings.recipe, network))?;
+        // This file is written last, because it marks the fold as finished.
+        with_path(&self.predictions_path(), |path| write_predictions(path, &predictions, THRESHOLD))?;
+        if run.last().exists() {
+            with_path(&run.last(), |path| std::fs::remove_file(path))?;
+        }
+        Ok(Some(predictions))
+    }
+}
+
+/// Selects the images of some folds.
+fn select<'a>(images: &'a Cache, fold_of: &[usize], belongs: impl Fn(usize) -> bool) -> Subset<'a> {
+    let indices = fold_of.iter().enumerate().filter(|&(_, &fold)| belongs(fold)).map(|(index, _)| index);
+    Subset::new(images, indices.collect())
+}
+
+/// The metrics of each fold, and their spread over the folds.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[non_exhaustive]
+pub struct FoldsSummary {
+    /// Metrics of each fold.
+    pub folds: Vec<Figures<Option<f64>>>,
+    /// Mean, standard deviation and quantiles of each metric over the folds.
+    pub spread: Figures<Option<Spread>>,
+    /// [`RESEARCH_ONLY`](crate::RESEARCH_ONLY).
+    pub research_only: &'static str,
+}
+
+impl FoldsSummary {
+    /// Computes the metrics of each fold at the decision threshold [`THRESHOLD`].
+    ///
+    /// # Errors
+    /// If a probability is not in 0..=1.
+    pub fn of(out_of_fold: &OutOfFold) -> Result<FoldsSummary, EvaluateError> {
+        let OutOfFold { predictions, fold_of } = out_of_fold;
+        let count = fold_of.iter().max().map_or(0, |last| last + 1);
+        let figures = |fold: usize| -> Result<Figures<Option<f64>>, EvaluateError> {
+            let of_fold =
+                predictions.iter().zip(fold_of).filter(|&(_, &of)| of == fold).map(|(image, _)| image.clone());
+            let no_intervals = bootstrap::Settings { draws: 0, seed: 0 };
+            Ok(Metrics::of(&of_fold.collect::<Vec<_>>(), THRESHOLD, no_intervals)?.figures)
+        };
+        let folds = (0..count).map(figures).collect::<Result<Vec<_>, _>>()?;
+        let arrays: Vec<[Option<f64>; FIGURES]> = folds.iter().map(|figures| figures.to_array()).collect();
+        let spread = Figures::from_array(std::array::from_fn(|i| spread(arrays.iter().filter_map(|array| array[i]))));
+        Ok(FoldsSummary { folds, spread, research_only: crate::RESEARCH_ONLY })
+    }
+}

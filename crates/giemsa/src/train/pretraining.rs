@@ -1,0 +1,206 @@
+//! Pretraining: a model trained on all images, whose temperature, decision threshold and metrics come from the
+//! out-of-fold predictions of a cross-validation with the same recipe.
+
+use super::error::TrainError;
+use super::settings::Settings;
+use super::{Ending, Observer, State, train};
+use crate::classes::Class;
+use crate::dataset::{Cache, Subset};
+use crate::evaluate::cross_fit::{CrossFitted, cross_fit};
+use crate::evaluate::metrics::Metrics;
+use crate::evaluate::operating_point::{OperatingPoint, fit};
+use crate::evaluate::paired::Comparison;
+use crate::evaluate::threshold::Aim;
+use crate::evaluate::{EvaluateError, LabelledPrediction, bootstrap};
+use crate::model::Model;
+use crate::preprocess::Images;
+use crate::train::cross_validation::OutOfFold;
+use std::collections::BTreeSet;
+use std::fmt;
+use std::path::Path;
+
+/// One in so many training images is used for the report after each epoch.
+const WATCHED_ONE_IN: usize = 20;
+
+/// Trains on all images. Returns `None` if the observer stopped it; another call continues from the checkpoint.
+///
+/// No image is held out, so the validation metrics in the history are those of a sample of the training images. The model
+/// is that of the last epoch, and is not calibrated: see [`Assessment::calibrate`].
+///
+/// # Errors
+/// [`TrainError::Mismatch`] if the checkpoint was trained with other settings or images, or as [`train`](super::train()).
+pub fn train_on_all(
+    settings: &Settings,
+    images: &Cache,
+    checkpoint: &Path,
+    observer: &mut dyn Observer,
+) -> Result<Option<Model>, TrainError> {
+    let mut state = State::load_or_new(checkpoint, settings)?;
+    let all = Subset::new(images, (0..images.len()).collect());
+    let watched = Subset::new(images, (0..images.len()).step_by(WATCHED_ONE_IN).collect());
+    let ending = train(&mut state, settings, &all, &watched, None, observer)?;
+    state.save(checkpoint)?;
+    if ending == Ending::Interrupted {
+        return Ok(None);
+    }
+    Ok(Some(Model::new(settings.recipe.clone(), state.averaged_network()?)))
+}
+
+/// The results of a recipe on patients that its networks have not seen, and the operating point of its model.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct Assessment {
+    /// Temperature and decision threshold, fitted on the predictions of all folds.
+    pub point: OperatingPoint,
+    /// Aim of the decision threshold.
+    pub aim: Aim,
+    /// Out-of-fold predictions; each fold is calibrated and decided as fitted on the other folds.
+    pub predictions: CrossFitted,
+    /// Metrics of these predictions.
+    pub metrics: Metrics,
+    /// Comparison with the baseline recipe on the same folds.
+    pub comparison: Comparison,
+}
+
+impl Assessment {
+    /// Fits the operating point to out-of-fold predictions, and computes metrics and the comparison with a baseline.
+    ///
+    /// # Errors
+    /// If a class has no images outside a fold, or the baseline was evaluated on other images.
+    pub fn of(
+        recipe: &OutOfFold,
+        baseline: &OutOfFold,
+        aim: Aim,
+        intervals: bootstrap::Settings,
+    ) -> Result<Assessment, EvaluateError> {
+        let point = fit(&recipe.predictions, aim)?;
+        let predictions = cross_fit(&recipe.predictions, &recipe.fold_of, aim)?;
+        let of_baseline = cross_fit(&baseline.predictions, &baseline.fold_of, aim)?;
+        let metrics = predictions.metrics(point.threshold, intervals)?;
+        let comparison = predictions.compare(&of_baseline, intervals)?;
+        Ok(Assessment { point, aim, predictions, metrics, comparison })
+    }
+
+    /// Sets the temperature and the decision threshold of a model.
+    pub fn calibrate(&self, model: &mut Model) {
+        model.temperature = self.point.temperature as f32;
+        model.threshold = self.point.threshold as f32;
+        model.threshold_aim = Some(self.aim.to_string());
+    }
+
+    /// Returns the reasons not to rely on the model.
+    #[must_use]
+    pub fn weaknesses(&self) -> Vec<Weakness> {
+        let auc = weakness_of_auc(&self.metrics);
+        auc.into_iter().chain(few_patients(&self.predictions.predictions)).collect()
+    }
+}
+
+/// The lower end of the interval of the area under the ROC curve, below which a model is weak.
+pub const LEAST_ROC_AUC: f64 = 0.9;
+/// The number of patients per class below which metrics are unreliable.
+pub const FEWEST_PATIENTS: usize = 10;
+
+/// A reason not to rely on a model.
+#[derive(Clone, Copy, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum Weakness {
+    /// The area under the ROC curve may be below [`LEAST_ROC_AUC`].
+    LowRocAuc {
+        /// Area under the ROC curve; `None` if it is undefined.
+        roc_auc: Option<f64>,
+        /// Lower end of its 95 % confidence interval; `None` if there is no interval.
+        low: Option<f64>,
+    },
+    /// A class has images of fewer than [`FEWEST_PATIENTS`] patients.
+    FewPatients {
+        /// The class.
+        class: Class,
+        /// Patients with images of this class.
+        patients: usize,
+    },
+}
+
+impl fmt::Display for Weakness {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Weakness::LowRocAuc { roc_auc, low } => {
+                let auc = roc_auc.map_or("undefined".to_owned(), |auc| format!("{auc:.2}"));
+                let low = low.map_or("without a confidence interval".to_owned(), |low| {
+                    format!("95 % confidence interval from {low:.2}")
+                });
+                write!(
+                    f,
+                    "This model is not fit for use: on held-out patients the area under the ROC curve is {auc} ({low}), \
+                     while at least {LEAST_ROC_AUC} is expected (0.5 is chance)."
+                )
+            }
+            Weakness::FewPatients { class, patients } => write!(
+                f,
+                "Only {patients} {} images of the class {class}: too few for reliable metrics (at least \
+                 {FEWEST_PATIENTS} are expected).",
+                if *patients == 1 { "patient has" } else { "patients have" }
+            ),
+        }
+    }
+}
+
+fn weakness_of_auc(metrics: &Metrics) -> Option<Weakness> {
+    let roc_auc = metrics.figures.roc_auc;
+    let low = metrics.intervals.figures.roc_auc.map(|interval| interval.low);
+    let strong = low.or(roc_auc).is_some_and(|least| least >= LEAST_ROC_AUC);
+    (!strong).then_some(Weakness::LowRocAuc { roc_auc, low })
+}
+
+fn few_patients(predictions: &[LabelledPrediction]) -> impl Iterator<Item = Weakness> {
+    Class::ALL.into_iter().filter_map(|class| {
+        let of_class = predictions.iter().filter(|image| image.class == class);
+        let patients = of_class.filter_map(|image| image.patient.as_deref()).collect::<BTreeSet<_>>().len();
+        (patients < FEWEST_PATIENTS).then_some(Weakness::FewPatients { class, patients })
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Two images per class and patient; those of the last `wrong` patients have the probability of the other class.
+    fn metrics(patients: usize, wrong: usize) -> (Vec<LabelledPrediction>, Metrics) {
+        let image = |patient: usize, class: Class| {
+            let correct = patient < patients - wrong;
+            LabelledPrediction {
+                path: "x.png".into(),
+                class,
+                patient: Some(format!("C{patient}")),
+                probability_parasitized: if class.is_positive() == correct { 0.75 } else { 0.25 },
+            }
+        };
+        let predictions: Vec<LabelledPrediction> =
+            (0..patients).flat_map(|patient| Class::ALL.map(|class| image(patient, class))).collect();
+        let metrics = Metrics::of(&predictions, 0.5, bootstrap::Settings { draws: 200, seed: 0 }).unwrap();
+        (predictions, metrics)
+    }
+
+    #[test]
+    fn finds_no_weakness_in_a_good_model_of_many_patients() {
+        let (predictions, metrics) = metrics(FEWEST_PATIENTS, 0);
+        assert_eq!(weakness_of_auc(&metrics), None);
+        assert_eq!(few_patients(&predictions).count(), 0);
+    }
+
+    #[test]
+    fn warns_of_a_model_near_chance() {
+        let (_, metrics) = metrics(20, 10);
+        let Some(Weakness::LowRocAuc { roc_auc: Some(auc), low: Some(low) }) = weakness_of_auc(&metrics) else {
+            panic!()
+        };
+        assert!(auc == 0.5 && low < 0.5);
+    }
+
+    #[test]
+    fn warns_of_few_patients() {
+        let (predictions, _) = metrics(2, 0);
+        let expected = Class::ALL.map(|class| Weakness::FewPatients { class, patients: 2 });
+        assert_eq!(few_patients(&predictions).collect::<Vec<_>>(), expected);
+    }
+}

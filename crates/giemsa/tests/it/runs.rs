@@ -1,0 +1,234 @@
+//! Runs, cross-validations and pretraining in folders, called as a program calls the library.
+
+use giemsa::dataset::Cache;
+use giemsa::dataset::labels::LabelSettings;
+use giemsa::model::{Model, Recipe};
+use giemsa::train::cross_validation::{CrossValidationSettings, FoldObserver, FoldReport, OutOfFold, cross_validate};
+use giemsa::train::pretraining::train_on_all;
+use giemsa::train::sets::Warning;
+use giemsa::train::{
+    Difference, Ending, EpochRow, Observer, Run, RunSettings, Settings, StepReport, StoppedRun, TrainError,
+};
+use image::{Rgb, RgbImage};
+use std::ops::ControlFlow;
+use std::path::{Path, PathBuf};
+
+const RECIPE: &str = "
+    name = 'quick'
+    layers = [{ kind = 'flatten' }, { kind = 'dense', units = 1, activation = 'sigmoid' }]
+    input = { side_px = 4, resize = 'stretch_nearest' }
+    training = { epochs = 3, batch_size = 4, learning_rate = 0.01 }";
+
+fn recipe() -> Recipe {
+    Recipe::parse(RECIPE, "quick").unwrap()
+}
+
+/// Writes 2 images of each class per patient: dark with a parasite, bright without.
+fn draw(folder: &Path, patients: std::ops::Range<u8>) {
+    for (class, shade) in [("Parasitized", 40), ("Uninfected", 160)] {
+        std::fs::create_dir_all(folder.join(class)).unwrap();
+        for patient in patients.clone() {
+            for cell in 0..2 {
+                let image = RgbImage::from_pixel(4, 4, Rgb([shade + 2 * patient + cell, 90, 60]));
+                image.save(folder.join(class).join(format!("C{patient}P1_{cell}.png"))).unwrap();
+            }
+        }
+    }
+}
+
+fn prepared() -> (tempfile::TempDir, PathBuf) {
+    let place = tempfile::tempdir().unwrap();
+    let data = place.path().join("data");
+    draw(&data, 1..7);
+    (place, data)
+}
+
+/// Stops after a number of steps.
+struct StopAfter(u64);
+
+impl Observer for StopAfter {
+    fn step(&mut self, _: &StepReport) -> ControlFlow<()> {
+        self.0 -= 1;
+        if self.0 == 0 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    }
+    fn epoch(&mut self, _: &[EpochRow]) -> ControlFlow<()> {
+        ControlFlow::Continue(())
+    }
+}
+
+impl FoldObserver for StopAfter {
+    fn fold(&mut self, _: &FoldReport) {}
+}
+
+const NEVER: u64 = u64::MAX;
+
+fn start(folder: &Path, settings: RunSettings) -> Run {
+    let sets = settings.divide().unwrap().load(&settings.recipe.input, &|| {}).unwrap();
+    Run::start(folder, settings, sets).unwrap()
+}
+
+fn resume(stopped: StoppedRun) -> Result<Run, TrainError> {
+    let settings = stopped.settings();
+    let sets = settings.divide()?.load(&settings.recipe.input, &|| {})?;
+    stopped.resume(sets)
+}
+
+#[test]
+fn a_run_is_resumed_from_its_folder() {
+    let (place, data) = prepared();
+    let folder = |name: &str| place.path().join(name);
+    let settings = RunSettings::new(&data, recipe());
+    assert_eq!(start(&folder("whole"), settings.clone()).train(&mut StopAfter(NEVER)).unwrap(), Ending::Completed);
+    assert_eq!(start(&folder("stopped"), settings).train(&mut StopAfter(2)).unwrap(), Ending::Interrupted);
+    let mut resumed = resume(StoppedRun::open(&folder("stopped")).unwrap()).unwrap();
+    assert_eq!(resumed.train(&mut StopAfter(NEVER)).unwrap(), Ending::Completed);
+    let model = |name: &str| std::fs::read(folder(name).join("model.safetensors")).unwrap();
+    assert!(model("whole") == model("stopped"));
+}
+
+#[test]
+fn a_run_is_resumed_only_with_its_images() {
+    let (place, data) = prepared();
+    let folder = place.path().join("run");
+    start(&folder, RunSettings::new(&data, recipe())).train(&mut StopAfter(2)).unwrap();
+    // Another image under the same name.
+    let changed = data.join("Parasitized/C3P1_0.png");
+    RgbImage::from_pixel(4, 4, Rgb([1, 2, 3])).save(&changed).unwrap();
+    let mut run = resume(StoppedRun::open(&folder).unwrap()).unwrap();
+    let difference = match run.train(&mut StopAfter(NEVER)).unwrap_err() {
+        TrainError::Mismatch { difference, .. } => difference,
+        other => panic!("{other}"),
+    };
+    assert!(matches!(difference, Difference::TrainingImages | Difference::ValidationImages), "{difference}");
+    std::fs::remove_file(&changed).unwrap();
+    let error = resume(StoppedRun::open(&folder).unwrap()).unwrap_err();
+    let TrainError::Mismatch { path: Some(path), difference: Difference::ImageList { began, .. } } = error else {
+        panic!("{error}")
+    };
+    assert_eq!((path, began), (folder.join("split.csv"), Some(changed)));
+}
+
+#[test]
+fn the_number_of_epochs_can_change_under_a_constant_learning_rate_only() {
+    let (place, data) = prepared();
+    let open = |name: &str| StoppedRun::open(&place.path().join(name)).unwrap();
+    let mut settings = RunSettings::new(&data, recipe());
+    start(&place.path().join("constant"), settings.clone()).train(&mut StopAfter(NEVER)).unwrap();
+    let mut stopped = open("constant");
+    assert!(matches!(stopped.set_epochs(2), Err(TrainError::EpochsPassed { begun: 3, requested: 2 })));
+    stopped.set_epochs(5).unwrap();
+    resume(stopped).unwrap().train(&mut StopAfter(NEVER)).unwrap();
+    assert_eq!(open("constant").state().progress.history.len(), 5);
+    assert_eq!(open("constant").settings().recipe.training.epochs, 5);
+
+    settings.recipe = Recipe::parse(&RECIPE.replace("0.01", "0.01, schedule = 'warmup_cosine'"), "quick").unwrap();
+    start(&place.path().join("falling"), settings).train(&mut StopAfter(2)).unwrap();
+    let mut stopped = open("falling");
+    stopped.set_epochs(3).unwrap();
+    let error = stopped.set_epochs(5).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "the learning rate schedule `warmup_cosine` spans all 3 epochs, so the run cannot be resumed with 5"
+    );
+}
+
+#[test]
+fn a_text_file_without_a_patient_is_an_unreadable_image() {
+    let (_place, data) = prepared();
+    std::fs::write(data.join("Uninfected/bad.png"), "not an image").unwrap();
+    let mut settings = RunSettings::new(&data, recipe());
+    let load = |settings: &RunSettings| settings.divide().unwrap().load(&settings.recipe.input, &|| {});
+    let error = load(&settings).unwrap_err();
+    let TrainError::TooManyUnreadable { folder, unreadable, images, .. } = error else { panic!("{error}") };
+    assert_eq!((folder, unreadable.len(), images), (data.clone(), 1, 25));
+    settings.images.max_unreadable_percent = 4.0;
+    let sets = load(&settings).unwrap();
+    let unreadable: Vec<String> = sets.unreadable().map(ToString::to_string).collect();
+    assert!(unreadable.len() == 1 && unreadable[0].contains("bad.png"), "{unreadable:?}");
+}
+
+#[test]
+fn a_readable_image_without_a_patient_cannot_be_split_by_patient() {
+    let (_place, data) = prepared();
+    let nameless = data.join("Uninfected/nameless.png");
+    RgbImage::new(4, 4).save(&nameless).unwrap();
+    let error = RunSettings::new(&data, recipe()).divide().unwrap_err();
+    assert!(matches!(error, TrainError::MissingPatient { path } if path == nameless));
+}
+
+#[test]
+fn shared_images_are_an_error_in_given_sets_unless_allowed() {
+    let (place, data) = prepared();
+    let validation = place.path().join("validation");
+    draw(&validation, 6..9);
+    let mut settings = RunSettings::new(&data, recipe());
+    settings.images.validation = Some(validation.clone());
+    let load = |settings: &RunSettings| settings.divide().unwrap().load(&settings.recipe.input, &|| {});
+    let TrainError::SharedImages { folder, pairs } = load(&settings).unwrap_err() else { panic!() };
+    assert_eq!((folder, pairs.len()), (validation, 4));
+    settings.images.allow_shared = true;
+    let warnings = load(&settings).unwrap().warnings;
+    let patients = Warning::SharedPatients { patients: 1, split_by_image: false };
+    assert_eq!(warnings, [patients, Warning::SharedImages { pairs }]);
+}
+
+/// Cross-validates until a number of steps.
+fn fold_by_fold(data: &Path, out: &Path, steps: u64) -> Result<Option<OutOfFold>, TrainError> {
+    let recipe = recipe();
+    let samples = LabelSettings::default().scan_all(data)?.samples;
+    let images = Cache::load(samples, &recipe.input, None, &|| {})?;
+    let mut settings = CrossValidationSettings::new(data, recipe);
+    settings.folds = 3;
+    cross_validate(&settings, &images, out, &mut StopAfter(steps))
+}
+
+#[test]
+fn an_interrupted_cross_validation_continues_to_the_same_predictions() {
+    let (place, data) = prepared();
+    let out = |name: &str| place.path().join(name);
+    let whole = fold_by_fold(&data, &out("whole"), NEVER).unwrap().unwrap();
+    assert_eq!(whole.predictions.len(), 24);
+    assert_eq!(fold_by_fold(&data, &out("stopped"), 15).unwrap(), None);
+    assert_eq!(fold_by_fold(&data, &out("stopped"), NEVER).unwrap(), Some(whole));
+}
+
+#[test]
+fn a_cross_validation_of_other_images_is_not_continued() {
+    let (place, data) = prepared();
+    let out = place.path().join("out");
+    assert_eq!(fold_by_fold(&data, &out, 2).unwrap(), None);
+    draw(&data, 7..8);
+    let error = fold_by_fold(&data, &out, NEVER).unwrap_err();
+    let TrainError::Mismatch { path: Some(path), difference: Difference::Images } = error else { panic!("{error}") };
+    assert_eq!(path, out.join("settings.toml"));
+}
+
+#[test]
+fn a_fold_is_not_continued_from_a_checkpoint_of_other_images() {
+    let (place, data) = prepared();
+    let more = place.path().join("more");
+    draw(&more, 1..9);
+    let out = |name: &str| place.path().join(name);
+    let checkpoint = |name: &str| out(name).join("fold-1/last.safetensors");
+    assert_eq!(fold_by_fold(&data, &out("a"), 2).unwrap(), None);
+    assert_eq!(fold_by_fold(&more, &out("b"), 2).unwrap(), None);
+    std::fs::copy(checkpoint("a"), checkpoint("b")).unwrap();
+    let error = fold_by_fold(&more, &out("b"), NEVER).unwrap_err();
+    let TrainError::Mismatch { path, difference: Difference::TrainingImages } = error else { panic!("{error}") };
+    assert_eq!(path, Some(checkpoint("b")));
+}
+
+#[test]
+fn a_model_is_not_trained_from_the_checkpoint_of_another_recipe() {
+    let (place, data) = prepared();
+    let checkpoint = place.path().join("last.safetensors");
+    let recipe = recipe();
+    let images = Cache::load(LabelSettings::default().scan_all(&data).unwrap().samples, &recipe.input, None, &|| {});
+    let images = images.unwrap();
+    let train = |settings: &Settings| train_on_all(settings, &images, &checkpoint, &mut StopAfter(NEVER));
+    let model: Model = train(&Settings::new(recipe.clone(), 0)).unwrap().unwrap();
+    assert_eq!(model.recipe, recipe);
+    let other = Recipe { name: "other".to_owned(), ..recipe };
+    let error = train(&Settings::new(other, 0)).unwrap_err().to_string();
+    assert_eq!(error, format!("{}: begun with the recipe `quick`, not `other`", checkpoint.display()));
+}
