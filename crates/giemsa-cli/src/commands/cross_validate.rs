@@ -10,12 +10,14 @@ use anyhow::Context as _;
 use folds::{CrossSettings, OutOfFold, THRESHOLD, out_of_fold};
 use giemsa::evaluate::LabelledPrediction;
 use giemsa::evaluate::bootstrap;
-use giemsa::evaluate::figures::{FIGURES, Figures};
+use giemsa::evaluate::clusters::Clusters;
+use giemsa::evaluate::metric_values::{METRIC_COUNT, MetricValues};
 use giemsa::evaluate::metrics::Metrics;
 use giemsa::evaluate::patients::{Spread, spread};
+use giemsa::evaluate::provenance::Provenance;
 use giemsa::files::write_whole;
 use giemsa::model::Recipe;
-use giemsa::report::evaluation::{Evaluation, write_report};
+use giemsa::report::evaluation::{Evaluation, FoldRow, write_report};
 use serde::Serialize;
 use std::path::{Path, PathBuf};
 
@@ -59,9 +61,9 @@ pub struct CrossValidateArgs {
 #[derive(Serialize)]
 struct FoldsSummary {
     /// The figures of each fold.
-    folds: Vec<Figures<Option<f64>>>,
+    folds: Vec<MetricValues<Option<f64>>>,
     /// How each varies over the folds.
-    spread: Figures<Option<Spread>>,
+    spread: MetricValues<Option<Spread>>,
     research_only: &'static str,
 }
 
@@ -92,8 +94,9 @@ pub fn report(
     context: &Context,
 ) -> anyhow::Result<()> {
     let OutOfFold { scored: all, fold_of } = judged;
-    let metrics = Metrics::of(all, THRESHOLD, intervals)?;
-    let summary = summary(all, fold_of, run.folds.into())?;
+    let metrics = Metrics::compute(all, THRESHOLD, intervals)?;
+    let folds: Vec<FoldRow> = (0..run.folds.into()).map(|fold| fold_row(all, fold_of, fold)).collect();
+    let summary = summary(&folds);
     let json = serde_json::to_string_pretty(&summary)?;
     let path = out.join("folds.json");
     write_whole(&path, |file| file.write_all(json.as_bytes())).with_context(|| path.display().to_string())?;
@@ -108,7 +111,16 @@ pub fn report(
     ];
     about.extend(lines.iter().map(|line| format!("Mean and standard deviation over folds: {line}")));
     let title = format!("Cross-validation of {}", run.recipe.name);
-    write_report(out, &Evaluation { title: &title, about: &about, metrics: &metrics, scored: all })?;
+    let provenance = Provenance::of_cross_validation(&run.recipe.name, THRESHOLD, &run.data);
+    let evaluation = Evaluation {
+        title: &title,
+        about: &about,
+        metrics: &metrics,
+        scored: all,
+        folds: &folds,
+        provenance: Some(&provenance),
+    };
+    write_report(out, &evaluation)?;
     let result = Context { quiet: false, ..*context };
     say(&result, &format!("\n{}\nMean and standard deviation over {} folds:", text(&metrics), run.folds));
     lines.iter().for_each(|line| say(&result, line));
@@ -116,19 +128,26 @@ pub fn report(
     Ok(())
 }
 
-fn summary(all: &[LabelledPrediction], fold_of: &[usize], count: usize) -> anyhow::Result<FoldsSummary> {
-    let figures = |fold: usize| -> anyhow::Result<Figures<Option<f64>>> {
-        let mine = all.iter().zip(fold_of).filter(|&(_, &of)| of == fold).map(|(image, _)| image.clone());
-        let no_draws = bootstrap::Settings { draws: 0, seed: 0 };
-        Ok(Metrics::of(&mine.collect::<Vec<_>>(), THRESHOLD, no_draws)?.figures)
-    };
-    let folds = (0..count).map(figures).collect::<anyhow::Result<Vec<_>>>()?;
-    let arrays: Vec<[Option<f64>; FIGURES]> = folds.iter().map(|figures| figures.to_array()).collect();
-    let spread = Figures::from_array(std::array::from_fn(|i| spread(arrays.iter().filter_map(|array| array[i]))));
-    Ok(FoldsSummary { folds, spread, research_only: giemsa::RESEARCH_ONLY })
+/// Computes the metrics of one fold.
+fn fold_row(all: &[LabelledPrediction], fold_of: &[usize], fold: usize) -> FoldRow {
+    let of_fold: Vec<LabelledPrediction> =
+        all.iter().zip(fold_of).filter(|&(_, &of)| of == fold).map(|(image, _)| image.clone()).collect();
+    FoldRow {
+        name: (fold + 1).to_string(),
+        images: of_fold.len() as u64,
+        patients: Clusters::by_patient(&of_fold).patients(),
+        values: MetricValues::compute(&of_fold, THRESHOLD),
+    }
 }
 
-fn spread_lines(spread: &Figures<Option<Spread>>) -> Vec<String> {
+fn summary(folds: &[FoldRow]) -> FoldsSummary {
+    let arrays: Vec<[Option<f64>; METRIC_COUNT]> = folds.iter().map(|fold| fold.values.to_array()).collect();
+    let spread = MetricValues::from_array(std::array::from_fn(|i| spread(arrays.iter().filter_map(|array| array[i]))));
+    let folds = folds.iter().map(|fold| fold.values).collect();
+    FoldsSummary { folds, spread, research_only: giemsa::RESEARCH_ONLY }
+}
+
+fn spread_lines(spread: &MetricValues<Option<Spread>>) -> Vec<String> {
     let rows = [
         ("accuracy", spread.accuracy),
         ("sensitivity", spread.sensitivity),

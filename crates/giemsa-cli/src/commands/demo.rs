@@ -191,7 +191,7 @@ fn say_result(args: &DemoArgs, result: &Judgement, boxed: &Judgement) -> anyhow:
         out,
         "{}: {} (probability of Parasitized {:.3}), drawn as {}.",
         named.path.display(),
-        named.called(result.threshold),
+        named.predicted_class(result.threshold),
         named.probability_parasitized,
         named.class
     )?;

@@ -86,8 +86,8 @@ pub fn run(args: PretrainArgs, context: &Context) -> anyhow::Result<Outcome> {
 
     let decided = |judged: &OutOfFold| cross_fit(&judged.scored, &judged.fold_of, args.aim, point.threshold);
     let (ours, theirs) = (decided(&judged)?, decided(&of_baseline)?);
-    let metrics = Metrics::of(&ours, point.threshold, args.intervals.settings())?;
-    let [in_ours, in_theirs] = [&ours, &theirs].map(|scored| Side { scored, threshold: point.threshold });
+    let metrics = Metrics::compute(&ours, point.threshold, args.intervals.settings())?;
+    let [in_ours, in_theirs] = [&ours, &theirs].map(|scored| Side { predictions: scored, threshold: point.threshold });
     let comparison = compare(in_ours, in_theirs, args.intervals.settings())?;
     let card = model_card(
         &model,

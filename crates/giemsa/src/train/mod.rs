@@ -13,8 +13,9 @@ pub use checkpoint::State;
 pub use folder::RunFolder;
 pub use history::EpochRow;
 
+use crate::classes::Class;
 use crate::dataset::LabelledImages;
-use crate::evaluate::loss::{Judged, judge};
+use crate::evaluate::loss::loss_and_accuracy;
 use crate::image::ImageError;
 use crate::model::{Model, ModelError, Recipe};
 use crate::model::{Tta, predict_logits};
@@ -192,9 +193,12 @@ fn record(state: &mut State, batch: &Batch, result: &StepResult) {
     progress.steps_done += 1;
     progress.loss_sum += f64::from(result.loss) * batch.samples.len() as f64;
     progress.images += batch.samples.len() as u64;
-    progress.correct +=
-        result.logits.iter().zip(&batch.targets).filter(|&(&logit, &target)| (logit > 0.0) == (target > 0.5)).count()
-            as u64;
+    progress.correct += result
+        .logits
+        .iter()
+        .zip(&batch.targets)
+        .filter(|&(&logit, &target)| Class::from_logit(logit).target() == target)
+        .count() as u64;
 }
 
 fn report(state: &State, plan: &Plan) -> StepReport {
@@ -221,7 +225,7 @@ fn finish_epoch(
 ) -> Result<(), TrainError> {
     let report = report(state, plan);
     let model = Model::new(settings.recipe.clone(), state.averaged_network()?);
-    let judged: Judged = judge(&predict_logits(&model.network, validation, Tta::None)?, validation);
+    let judged = loss_and_accuracy(&predict_logits(&model.network, validation, Tta::None)?, validation);
     if !judged.loss.is_finite() {
         let place = "validation".to_owned();
         return Err(TrainError::NotFinite { epoch: report.epoch, place, loss: judged.loss });

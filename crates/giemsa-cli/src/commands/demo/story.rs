@@ -68,7 +68,7 @@ pub fn write_page(
         counts: result.counts,
         patients: patients(sets.test.samples()).len(),
         history,
-        named: &named_picture(named, result.threshold)?,
+        example: &named_picture(named, result.threshold)?,
         galleries: &galleries(args, samples, result, boxed)?,
         commands: &commands(args, named),
     })?;
@@ -103,9 +103,9 @@ fn galleries(
         (Class::Uninfected, "False alarms", "Uninfected cells called Parasitized"),
     ];
     for (class, title, what) in mistakes {
-        let wrong = |scored: &&LabelledPrediction| scored.class == class && !scored.is_right(result.threshold);
+        let wrong = |scored: &&LabelledPrediction| scored.class == class && !scored.is_correct(result.threshold);
         let mut worst: Vec<&LabelledPrediction> = result.scored.iter().filter(wrong).collect();
-        worst.sort_by(|a, b| a.probability_of_truth().total_cmp(&b.probability_of_truth()));
+        worst.sort_by(|a, b| a.probability_of_true_class().total_cmp(&b.probability_of_true_class()));
         let all = worst.len();
         worst.truncate(MISTAKES);
         let text = match all {
@@ -166,7 +166,7 @@ fn mistake(scored: &LabelledPrediction) -> anyhow::Result<Picture> {
 }
 
 fn named_picture(scored: &LabelledPrediction, threshold: f64) -> anyhow::Result<Picture> {
-    let (is, called) = (scored.class, scored.called(threshold));
+    let (is, called) = (scored.class, scored.predicted_class(threshold));
     let lines = vec![
         format!("called {called}"),
         format!("probability of Parasitized {:.3}", scored.probability_parasitized),
