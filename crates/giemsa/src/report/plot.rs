@@ -69,6 +69,7 @@ pub(super) fn to_inline_svg(chart: &Chart, description: &str) -> Result<String, 
     let mut text = svg(std::slice::from_ref(chart), false)?;
     let themed = [
         (INK, "currentColor"),
+        (BLACK, "currentColor"),
         (MUTED, "var(--faint)"),
         (GRID, "var(--line)"),
         (WHITE, "var(--paper)"),
