@@ -2,7 +2,7 @@
 
 use giemsa::model::Tta;
 use giemsa::model::{Model, ModelError};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// Which model.
 #[derive(clap::Args)]
@@ -32,7 +32,15 @@ impl ModelArgs {
     }
 }
 
-/// The model of a file, or the one in the program.
-pub fn load(path: Option<&std::path::Path>) -> Result<Model, ModelError> {
-    path.map_or_else(Model::embedded, Model::load)
+/// The name of the built-in model wherever a model file is expected.
+pub const BUILTIN: &str = "builtin";
+
+/// Reads a model file; without a path, or for the path `builtin`, returns the built-in model.
+pub fn load(path: Option<&Path>) -> Result<Model, ModelError> {
+    file_of(path).map_or_else(Model::embedded, Model::load)
+}
+
+/// Returns the path of a model file, or `None` for the built-in model.
+pub fn file_of(path: Option<&Path>) -> Option<&Path> {
+    path.filter(|path| *path != Path::new(BUILTIN))
 }

@@ -53,6 +53,24 @@ impl Class {
         1.0 / (1.0 + logit.exp())
     }
 
+    /// Computes the probability of *Parasitized* of a logit in double precision.
+    #[must_use]
+    pub fn probability_of_logit(logit: f64) -> f64 {
+        1.0 / (1.0 + logit.exp())
+    }
+
+    /// Computes the logit whose probability of *Parasitized* is given; infinite for 0 and 1.
+    #[must_use]
+    pub fn logit(probability_parasitized: f64) -> f64 {
+        ((1.0 - probability_parasitized) / probability_parasitized).ln()
+    }
+
+    /// Returns the more probable class of a logit, without temperature and threshold.
+    #[must_use]
+    pub fn from_logit(logit: f32) -> Class {
+        if logit > 0.0 { Class::Uninfected } else { Class::Parasitized }
+    }
+
     /// Returns the predicted class: positive if the probability of *Parasitized* reaches the decision threshold.
     pub fn decide(probability_parasitized: f32, threshold: f32) -> Class {
         if probability_parasitized >= threshold { Class::Parasitized } else { Class::Uninfected }

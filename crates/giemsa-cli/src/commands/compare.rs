@@ -1,7 +1,8 @@
-//! `giemsa compare`: two models on the same images.
+//! `giemsa compare`: compares two models on the same images.
 
 use super::evaluate::IntervalArgs;
 use crate::data::LabelArgs;
+use crate::model::load;
 use crate::scores::judge;
 use crate::{Context, Outcome};
 use giemsa::RESEARCH_ONLY;
@@ -18,21 +19,21 @@ use std::path::PathBuf;
 const EXAMPLES: &str = "\
 Examples:
   giemsa compare runs/a/model.safetensors runs/b/model.safetensors data/test
-  giemsa compare a.safetensors b.safetensors data/test --json
+  giemsa compare runs/a/model.safetensors builtin data/test --json
 
-Differences are the first model less the second.";
+Differences are those of the first model minus the second.";
 
 /// Arguments of `giemsa compare`.
 #[derive(clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub struct CompareArgs {
-    /// The first model file.
+    /// First model file, or `builtin` for the built-in model.
     #[arg(value_name = "A")]
     a: PathBuf,
-    /// The second model file.
+    /// Second model file, or `builtin`.
     #[arg(value_name = "B")]
     b: PathBuf,
-    /// A folder of class folders; of one with Train and Test in it, Test is taken.
+    /// Folder with one folder per class; of a folder with Train and Test, Test is used.
     #[arg(value_name = "DIR")]
     data: PathBuf,
     /// Print JSON.
@@ -44,7 +45,7 @@ pub struct CompareArgs {
     intervals: IntervalArgs,
 }
 
-/// The JSON: the comparison, and the images on which the models differ.
+/// The JSON output.
 #[derive(Serialize)]
 struct Printed<'a> {
     #[serde(flatten)]
@@ -54,7 +55,7 @@ struct Printed<'a> {
     research_only: &'static str,
 }
 
-/// An image that the two models call differently.
+/// An image that the two models classify differently.
 #[derive(Serialize)]
 struct Differing {
     path: String,
@@ -65,17 +66,17 @@ struct Differing {
     right: &'static str,
 }
 
-/// Judges both models, and prints how they differ.
+/// Evaluates both models, and prints their metrics and differences.
 pub fn run(args: CompareArgs, context: &Context) -> anyhow::Result<Outcome> {
-    let models = [Model::load(&args.a)?, Model::load(&args.b)?];
+    let models = [load(Some(&args.a))?, load(Some(&args.b))?];
     let quiet = Context { quiet: context.quiet || args.json, ..*context };
     let silent = Context { quiet: true, ..*context };
     let a = judge(&models[0], Tta::None, &args.data, &args.patients, &quiet)?;
     let b = judge(&models[1], Tta::None, &args.data, &args.patients, &silent)?;
-    let side = |scored, model: &Model| Side { scored, threshold: f64::from(model.threshold) };
-    let (in_a, in_b) = (side(&a.scored[..], &models[0]), side(&b.scored[..], &models[1]));
-    let comparison = compare(in_a, in_b, args.intervals.settings())?;
-    let differing = differing(in_a, in_b);
+    let side = |predictions, model: &Model| Side { predictions, threshold: f64::from(model.threshold) };
+    let (side_a, side_b) = (side(&a.scored[..], &models[0]), side(&b.scored[..], &models[1]));
+    let comparison = compare(side_a, side_b, args.intervals.settings())?;
+    let differing = differing(side_a, side_b);
     let mut out = std::io::stdout().lock();
     if args.json {
         let printed = Printed {
@@ -91,15 +92,15 @@ pub fn run(args: CompareArgs, context: &Context) -> anyhow::Result<Outcome> {
     Ok(if a.unreadable == 0 { Outcome::Done } else { Outcome::SomeSkipped })
 }
 
-/// The images that are called differently, the widest apart first.
+/// Returns the images that are classified differently, in descending order of the difference in probability.
 fn differing(a: Side<'_>, b: Side<'_>) -> Vec<Differing> {
     let differ = |(in_a, in_b): &(&LabelledPrediction, &LabelledPrediction)| {
-        in_a.called(a.threshold) != in_b.called(b.threshold)
+        in_a.predicted_class(a.threshold) != in_b.predicted_class(b.threshold)
     };
     let mut differing: Vec<Differing> = a
-        .scored
+        .predictions
         .iter()
-        .zip(b.scored)
+        .zip(b.predictions)
         .filter(differ)
         .map(|(in_a, in_b)| Differing {
             path: in_a.path.display().to_string(),
@@ -107,51 +108,76 @@ fn differing(a: Side<'_>, b: Side<'_>) -> Vec<Differing> {
             class: in_a.class,
             probability_a: in_a.probability_parasitized,
             probability_b: in_b.probability_parasitized,
-            right: if in_a.is_right(a.threshold) { "a" } else { "b" },
+            right: if in_a.is_correct(a.threshold) { "a" } else { "b" },
         })
         .collect();
-    let apart = |image: &Differing| (image.probability_a - image.probability_b).abs();
-    differing.sort_by(|x, y| apart(y).total_cmp(&apart(x)));
+    let difference = |image: &Differing| (image.probability_a - image.probability_b).abs();
+    differing.sort_by(|x, y| difference(y).total_cmp(&difference(x)));
     differing
 }
 
-/// How many images are named in the text; the JSON names all.
-const NAMED: usize = 20;
+/// Maximum number of images in the text output.
+const MAX_IMAGES: usize = 20;
 
 fn text(comparison: &Comparison, differing: &[Differing]) -> String {
-    let (a, b, less) = (&comparison.a, &comparison.b, &comparison.difference);
-    let i = &comparison.intervals;
-    let rows = [
-        ("accuracy", a.accuracy, b.accuracy, less.accuracy, i.accuracy),
-        ("sensitivity", a.sensitivity, b.sensitivity, less.sensitivity, i.sensitivity),
-        ("specificity", a.specificity, b.specificity, less.specificity, i.specificity),
-        ("ROC AUC", a.roc_auc, b.roc_auc, less.roc_auc, i.roc_auc),
-        ("macro sens.", a.macro_sensitivity, b.macro_sensitivity, less.macro_sensitivity, i.macro_sensitivity),
-        ("macro spec.", a.macro_specificity, b.macro_specificity, less.macro_specificity, i.macro_specificity),
-    ];
-    let patients = comparison.patients.map_or("unknown patients".to_owned(), |n| format!("{n} patients"));
-    let mut text = format!("{} images of {patients}\n\n", comparison.images);
-    let _ = writeln!(text, "{:<12} {:>9} {:>9} {:>10}  95 % interval", "", "A", "B", "A - B");
-    for (name, a, b, less, interval) in rows {
-        let number = |figure: Option<f64>| figure.map_or("undefined".to_owned(), |figure| format!("{figure:.4}"));
-        let signed = |figure: Option<f64>| figure.map_or("undefined".to_owned(), |figure| format!("{figure:+.4}"));
-        let ends = interval.map(|ends| format!("{:+.4} to {:+.4}", ends.low, ends.high)).unwrap_or_default();
-        let _ = writeln!(text, "{name:<12} {:>9} {:>9} {:>10}  {ends}", number(a), number(b), signed(less));
-    }
+    let patients = comparison.patients.map_or("unknown patients".to_owned(), |n| crate::number_of(n, "patient"));
+    let mut text = format!("{} of {patients}\n\n", crate::number_of(comparison.images as usize, "image"));
+    text += &metric_lines(comparison);
     let mcnemar = &comparison.mcnemar;
     let _ = writeln!(
         text,
-        "\nonly A is right on {} images, only B on {}: McNemar p = {:.4} (mid-p {:.4}), as if images were independent",
-        mcnemar.only_a_right, mcnemar.only_b_right, mcnemar.exact_p, mcnemar.mid_p
+        "\nOnly A is correct on {}, only B on {}.\nMcNemar's test, which assumes independent images: {} (mid-p: {}).",
+        crate::number_of(mcnemar.only_a_right as usize, "image"),
+        mcnemar.only_b_right,
+        p_value(mcnemar.exact_p),
+        p_value(mcnemar.mid_p)
     );
-    for image in differing.iter().take(NAMED) {
-        let right = if image.right == "a" { 'A' } else { 'B' };
-        let (path, class) = (&image.path, image.class);
-        let _ =
-            writeln!(text, "{right} right  {class:<11}  {:.3} {:.3}  {path}", image.probability_a, image.probability_b);
+    if !differing.is_empty() {
+        let _ = writeln!(text, "\ncorrect  label        p(A)  p(B)  image");
     }
-    if differing.len() > NAMED {
-        let _ = writeln!(text, "and {} more (--json names all)", differing.len() - NAMED);
+    for image in differing.iter().take(MAX_IMAGES) {
+        let correct = if image.right == "a" { 'A' } else { 'B' };
+        let (path, class, a, b) = (&image.path, image.class, image.probability_a, image.probability_b);
+        let _ = writeln!(text, "{correct:<7}  {class:<11}  {a:.3} {b:.3}  {path}");
+    }
+    if differing.len() > MAX_IMAGES {
+        let _ = writeln!(text, "and {} more (--json lists all)", differing.len() - MAX_IMAGES);
     }
     text + "\n" + RESEARCH_ONLY + "\n"
+}
+
+fn metric_lines(comparison: &Comparison) -> String {
+    let (a, b, difference, i) = (&comparison.a, &comparison.b, &comparison.difference, &comparison.intervals);
+    let rows = [
+        ("accuracy", a.accuracy, b.accuracy, difference.accuracy, i.accuracy),
+        ("sensitivity", a.sensitivity, b.sensitivity, difference.sensitivity, i.sensitivity),
+        ("specificity", a.specificity, b.specificity, difference.specificity, i.specificity),
+        ("ROC AUC", a.roc_auc, b.roc_auc, difference.roc_auc, i.roc_auc),
+        ("macro sens.", a.macro_sensitivity, b.macro_sensitivity, difference.macro_sensitivity, i.macro_sensitivity),
+        ("macro spec.", a.macro_specificity, b.macro_specificity, difference.macro_specificity, i.macro_specificity),
+    ];
+    let mut text = String::new();
+    let _ = writeln!(text, "{:<12} {:>9} {:>9} {:>10}  95 % confidence interval", "", "A", "B", "A - B");
+    for (name, a, b, difference, interval) in rows {
+        let number = |value: Option<f64>| value.map_or("undefined".to_owned(), |value| format!("{value:.4}"));
+        let signed = |value: Option<f64>| value.map_or("undefined".to_owned(), |value| format!("{value:+.4}"));
+        let ends = interval.map(|ends| format!("{:+.4} to {:+.4}", ends.low, ends.high)).unwrap_or_default();
+        let _ = writeln!(text, "{name:<12} {:>9} {:>9} {:>10}  {ends}", number(a), number(b), signed(difference));
+    }
+    text
+}
+
+/// Formats a p-value with four decimals; smaller ones as an upper limit.
+fn p_value(p: f64) -> String {
+    if p < 0.0001 { "p < 0.0001".to_owned() } else { format!("p = {p:.4}") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn small_p_values_are_upper_limits() {
+        assert_eq!([0.5, 0.0001, 0.00004, 0.0].map(p_value), ["p = 0.5000", "p = 0.0001", "p < 0.0001", "p < 0.0001"]);
+    }
 }

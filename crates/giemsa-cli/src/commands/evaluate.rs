@@ -1,12 +1,15 @@
-//! `giemsa evaluate`: how a model does on labelled images.
+//! `giemsa evaluate`: evaluates a model on labelled images.
 
 use crate::data::{LabelArgs, say};
-use crate::model::ModelArgs;
+use crate::model::{ModelArgs, file_of};
 use crate::scores::judge;
 use crate::{Context, Outcome};
+use anyhow::Context as _;
 use giemsa::RESEARCH_ONLY;
-use giemsa::evaluate::bootstrap::{Interval, Resampled, Settings};
+use giemsa::evaluate::bootstrap::{Interval, Settings};
+use giemsa::evaluate::clusters::Resampled;
 use giemsa::evaluate::metrics::Metrics;
+use giemsa::evaluate::provenance::Provenance;
 use giemsa::report::evaluation::{Evaluation, write_report};
 use serde::Serialize;
 use std::fmt::Write as _;
@@ -27,10 +30,10 @@ The positive class is Parasitized.";
 pub struct EvaluateArgs {
     #[command(flatten)]
     model: ModelArgs,
-    /// A folder of class folders; of one with Train and Test in it, Test is taken.
+    /// Folder with one folder per class; of a folder with Train and Test, Test is used.
     #[arg(value_name = "DIR")]
     data: PathBuf,
-    /// Write predictions.csv, metrics.json and index.html into this folder.
+    /// Write index.html, metrics.json, predictions.csv and plots (SVG and PNG) to this folder.
     #[arg(long, value_name = "OUT")]
     report: Option<PathBuf>,
     /// Print JSON.
@@ -42,71 +45,81 @@ pub struct EvaluateArgs {
     intervals: IntervalArgs,
 }
 
-/// How intervals are made.
+/// Arguments of the confidence intervals.
 #[derive(clap::Args)]
 pub struct IntervalArgs {
-    /// How often patients are drawn anew for the 95 % intervals.
+    /// Bootstrap resamples (by patient) for the 95 % confidence intervals.
     #[arg(long, value_name = "N", default_value_t = 2000, value_parser = clap::value_parser!(u32).range(100..))]
     draws: u32,
-    /// The draws follow from this number.
+    /// Seed of the bootstrap.
     #[arg(long, value_name = "N", default_value_t = 0)]
     draw_seed: u64,
 }
 
 impl IntervalArgs {
-    /// As the library takes them.
+    /// Returns the settings of the bootstrap.
     pub fn settings(&self) -> Settings {
         Settings { draws: self.draws as usize, seed: self.draw_seed }
     }
 }
 
-/// The JSON: the figures, and how many images were left out.
+/// The JSON output.
 #[derive(Serialize)]
 struct Printed<'a> {
     #[serde(flatten)]
     metrics: &'a Metrics,
     unreadable: usize,
+    provenance: &'a Provenance,
 }
 
-/// Measures, prints the figures, and writes the report.
+/// Evaluates the model, prints the metrics, and writes the report.
 pub fn run(args: EvaluateArgs, context: &Context) -> anyhow::Result<Outcome> {
     let model = args.model.load()?;
     let quiet = Context { quiet: context.quiet || args.json, ..*context };
     let judged = judge(&model, args.model.tta(), &args.data, &args.patients, &quiet)?;
-    let metrics = Metrics::of(&judged.scored, model.threshold.into(), args.intervals.settings())?;
+    let metrics = Metrics::compute(&judged.scored, model.threshold.into(), args.intervals.settings())?;
+    let file = file_of(args.model.model.as_deref());
+    let provenance = Provenance::of_model(&model, file, &args.data).with_context(|| args.model.name())?;
     if let Some(out) = &args.report {
         let about = [
             format!("Model: {} (recipe {}), temperature {}", args.model.name(), model.recipe.name, model.temperature),
-            format!("Images: {}, {} of them unreadable", args.data.display(), judged.unreadable),
+            format!("Images: {} ({} unreadable)", args.data.display(), judged.unreadable),
         ];
-        let title = format!("Evaluation of {}", model.recipe.name);
-        write_report(out, &Evaluation { title: &title, about: &about, metrics: &metrics, scored: &judged.scored })?;
+        let evaluation = Evaluation {
+            title: &format!("Evaluation of {}", model.recipe.name),
+            about: &about,
+            metrics: &metrics,
+            scored: &judged.scored,
+            folds: &[],
+            provenance: Some(&provenance),
+        };
+        write_report(out, &evaluation)?;
     }
     let mut out = std::io::stdout().lock();
     if args.json {
-        let printed = Printed { metrics: &metrics, unreadable: judged.unreadable };
+        let printed = Printed { metrics: &metrics, unreadable: judged.unreadable, provenance: &provenance };
         writeln!(out, "{}", serde_json::to_string_pretty(&printed)?)?;
     } else {
         write!(out, "{}", text(&metrics))?;
     }
     drop(out);
     if let Some(folder) = &args.report {
-        say(&quiet, &format!("The report is {}", folder.join("index.html").display()));
+        say(&quiet, &format!("Report: {}", folder.join("index.html").display()));
     }
     Ok(if judged.unreadable == 0 { Outcome::Done } else { Outcome::SomeSkipped })
 }
 
-/// The figures for people.
+/// Formats the metrics as text.
 pub fn text(metrics: &Metrics) -> String {
     let counts = &metrics.counts;
-    let patients = metrics.patients.map_or("unknown patients".to_owned(), |n| format!("{n} patients"));
-    let mut text = format!("{} images of {patients}\n\n", metrics.images);
-    text += &figure_lines(metrics);
+    let patients = metrics.patients.map_or("unknown patients".to_owned(), |n| crate::number_of(n, "patient"));
+    let mut text = format!("{} of {patients}\n\n", crate::number_of(metrics.images as usize, "image"));
+    text += &metric_lines(metrics);
     let count_rows = [
-        ("true positives", counts.true_positives, "Parasitized, called so"),
-        ("false negatives", counts.false_negatives, "Parasitized, called Uninfected"),
-        ("false positives", counts.false_positives, "Uninfected, called Parasitized"),
-        ("true negatives", counts.true_negatives, "Uninfected, called so"),
+        ("true positives", counts.true_positives, "Parasitized, classified as Parasitized"),
+        ("false negatives", counts.false_negatives, "Parasitized, classified as Uninfected"),
+        ("false positives", counts.false_positives, "Uninfected, classified as Parasitized"),
+        ("true negatives", counts.true_negatives, "Uninfected, classified as Uninfected"),
     ];
     text += "\n";
     for (name, count, meaning) in count_rows {
@@ -116,52 +129,58 @@ pub fn text(metrics: &Metrics) -> String {
     text + "\n" + RESEARCH_ONLY + "\n"
 }
 
-fn figure_lines(metrics: &Metrics) -> String {
-    let (f, i) = (&metrics.figures, &metrics.intervals.figures);
+fn metric_lines(metrics: &Metrics) -> String {
+    let (v, i) = (&metrics.values, &metrics.intervals.values);
     let rows = [
         ("loss", Some(metrics.loss), None),
-        ("accuracy", f.accuracy, i.accuracy),
-        ("sensitivity", f.sensitivity, i.sensitivity),
-        ("specificity", f.specificity, i.specificity),
-        ("precision", f.precision, i.precision),
-        ("F1", f.f1, i.f1),
-        ("ROC AUC", f.roc_auc, i.roc_auc),
-        ("avg. prec.", f.average_precision, i.average_precision),
-        ("Brier", f.brier_score, i.brier_score),
-        ("calib. error", f.expected_calibration_error, i.expected_calibration_error),
-        ("macro sens.", f.macro_sensitivity, i.macro_sensitivity),
-        ("macro spec.", f.macro_specificity, i.macro_specificity),
-        ("macro FPR", f.macro_false_positive_rate, i.macro_false_positive_rate),
+        ("accuracy", v.accuracy, i.accuracy),
+        ("sensitivity", v.sensitivity, i.sensitivity),
+        ("specificity", v.specificity, i.specificity),
+        ("precision", v.precision, i.precision),
+        ("F1", v.f1, i.f1),
+        ("ROC AUC", v.roc_auc, i.roc_auc),
+        ("avg. prec.", v.average_precision, i.average_precision),
+        ("Brier", v.brier_score, i.brier_score),
+        ("calib. error", v.expected_calibration_error, i.expected_calibration_error),
+        ("macro sens.", v.macro_sensitivity, i.macro_sensitivity),
+        ("macro spec.", v.macro_specificity, i.macro_specificity),
+        ("macro FPR", v.macro_false_positive_rate, i.macro_false_positive_rate),
     ];
     let mut text = String::new();
-    for (name, figure, interval) in rows {
-        let figure = figure.map_or("undefined".to_owned(), |figure| format!("{figure:.4}"));
+    for (name, value, interval) in rows {
+        let value = value.map_or("undefined".to_owned(), |value| format!("{value:.4}"));
         let interval = interval.map(|Interval { low, high }| format!("  ({low:.4} to {high:.4})")).unwrap_or_default();
-        let _ = writeln!(text, "{name:<12} {figure:>9}{interval}");
+        let _ = writeln!(text, "{name:<12} {value:>9}{interval}");
     }
-    let drawn = match metrics.intervals.resampled {
+    let draws = metrics.intervals.draws;
+    text + &match metrics.intervals.resampled {
         Resampled::Patients if metrics.patients == Some(1) => {
-            "All images are of one patient, who says nothing of the next: no intervals.".to_owned()
+            "No confidence intervals, because all images are of one patient.\n".to_owned()
         }
-        Resampled::Patients => format!("In brackets: 95 % intervals, {} draws of patients.", metrics.intervals.draws),
-        Resampled::Images => "In brackets: 95 % intervals by image, as the patient of some is not known; too narrow \
-                              where cells share patients."
-            .to_owned(),
-    };
-    text + &drawn + "\n"
+        Resampled::Patients => {
+            format!("In parentheses: 95 % confidence intervals, {draws} bootstrap resamples (by patient).\n")
+        }
+        Resampled::Images => format!(
+            "In parentheses: 95 % confidence intervals, {draws} bootstrap resamples by image, because the patient of \
+             some images is unknown; too narrow if patients have several images.\n"
+        ),
+    }
 }
 
 fn detection_lines(metrics: &Metrics) -> String {
-    let mut text = String::new();
+    if metrics.detection_limits.is_empty() {
+        return String::new();
+    }
+    let mut text = "\nLimit of detection of parasitaemia:\n".to_owned();
     for row in &metrics.detection_limits {
-        let alike = if row.patients_differ { "differing" } else { "alike" };
-        let limit = row.limit_of_detection.map_or("none".to_owned(), |limit| format!("{:.2} %", 100.0 * limit));
+        let rate = if row.patients_differ { "FPR varies between patients" } else { "same FPR for all patients" };
+        let limit = row.limit_of_detection.map_or("undefined".to_owned(), |limit| format!("{:.2} %", 100.0 * limit));
         let _ = writeln!(
             text,
-            "{:>6} cells, patients {alike:<9}: a clean slide reads {:.2} %, limit of detection {limit}",
+            "{:>6} cells, {rate:<27}: {limit} (mean reading of a parasite-free slide {:.2} %)",
             row.cells,
             100.0 * row.clean_reading
         );
     }
-    if text.is_empty() { text } else { format!("\nParasitaemia readings:\n{text}") }
+    text
 }

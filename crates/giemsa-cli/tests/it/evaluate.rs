@@ -1,21 +1,22 @@
-//! `giemsa evaluate` as a user meets it.
+//! Tests of `giemsa evaluate`.
 
 use crate::cells::{giemsa, place, save_brightness_model, save_grey};
+use giemsa::model::Model;
 use predicates::prelude::*;
 use predicates::str::contains;
 use serde_json::Value;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// Greys of 0, 51, 204 and 255, whose logits are -5, -3, 3 and 5: two parasitized found and one missed, one healthy one
-/// taken for parasitized and three left alone.
+/// Greys of 0, 51, 204 and 255, whose logits are -5, -3, 3 and 5: two true positives, one false negative, one false
+/// positive and three true negatives.
 fn prepared() -> (tempfile::TempDir, PathBuf) {
     let (folder, _) = place();
     let root = folder.path().to_owned();
     save_brightness_model(&root.join("model.safetensors"));
     let cells = [("Parasitized", 0), ("Parasitized", 51), ("Parasitized", 204)];
-    let healthy = [("Uninfected", 51), ("Uninfected", 204), ("Uninfected", 255), ("Uninfected", 254)];
-    for (number, (class, grey)) in cells.into_iter().chain(healthy).enumerate() {
+    let uninfected = [("Uninfected", 51), ("Uninfected", 204), ("Uninfected", 255), ("Uninfected", 254)];
+    for (number, (class, grey)) in cells.into_iter().chain(uninfected).enumerate() {
         save_grey(&root.join(format!("data/{class}/C{number}P1_{grey}.png")), grey);
     }
     (folder, root)
@@ -32,15 +33,15 @@ fn json(command: &mut assert_cmd::Command, code: i32) -> Value {
 }
 
 #[test]
-fn figures_are_those_of_hand_arithmetic() {
+fn metrics_match_hand_arithmetic() {
     let (_folder, root) = prepared();
-    let figures = json(&mut evaluate(&root, &["data", "--json"]), 0);
+    let metrics = json(&mut evaluate(&root, &["data", "--json"]), 0);
     for (key, count) in
         [("images", 7), ("true_positives", 2), ("false_negatives", 1), ("false_positives", 1), ("true_negatives", 3)]
     {
-        assert_eq!(figures[key], count, "{key}");
+        assert_eq!(metrics[key], count, "{key}");
     }
-    // ln(1 + exp(-5)) = 0.0067153, ln(1 + exp(-3)) = 0.0485874, of the wrong side of 3: 3.0485874; 254 gives a logit of
+    // ln(1 + exp(-5)) = 0.0067153, ln(1 + exp(-3)) = 0.0485874, of the wrong class at 3: 3.0485874; 254 gives a logit of
     // 4.9607843, and ln(1 + exp(-4.9607843)) = 0.0069826.
     let loss = (2.0 * 0.006_715_3 + 2.0 * 0.048_587_4 + 2.0 * 3.048_587_4 + 0.006_982_6) / 7.0;
     let expected = [
@@ -52,36 +53,36 @@ fn figures_are_those_of_hand_arithmetic() {
         ("f1", 2.0 / 3.0),
     ];
     for (key, expected) in expected {
-        assert!((figures[key].as_f64().unwrap() - expected).abs() < 1e-5, "{key}: {figures}");
+        assert!((metrics[key].as_f64().unwrap() - expected).abs() < 1e-5, "{key}: {metrics}");
     }
-    assert_eq!(figures["unreadable"], 0);
-    assert_eq!(figures["research_only"], "For research use only, not for diagnosis.");
+    assert_eq!(metrics["unreadable"], 0);
+    assert_eq!(metrics["research_only"], "For research use only, not for diagnosis.");
 }
 
 #[test]
-fn text_names_the_four_counts() {
+fn text_contains_the_confusion_matrix() {
     let (_folder, root) = prepared();
     evaluate(&root, &["data"]).assert().success().stdout(
         contains("Found 7 images belonging to 2 classes.")
             .and(contains("true positives         2"))
-            .and(contains("false negatives        1  (Parasitized, called Uninfected)"))
+            .and(contains("false negatives        1  (Parasitized, classified as Uninfected)"))
             .and(contains("accuracy        0.7143"))
             .and(contains("For research use only, not for diagnosis.")),
     );
 }
 
 #[test]
-fn unreadable_images_are_listed_and_counted() {
+fn lists_and_counts_unreadable_images() {
     let (_folder, root) = prepared();
     fs::write(root.join("data/Uninfected/C9P1_broken.png"), "").unwrap();
     let mut command = evaluate(&root, &["data", "--json"]);
-    let figures = json(&mut command, 5);
-    assert_eq!((figures["images"].as_u64(), figures["unreadable"].as_u64()), (Some(7), Some(1)));
+    let metrics = json(&mut command, 5);
+    assert_eq!((metrics["images"].as_u64(), metrics["unreadable"].as_u64()), (Some(7), Some(1)));
     command.assert().stderr(contains("C9P1_broken.png"));
 }
 
 #[test]
-fn what_cannot_be_evaluated_is_named() {
+fn errors_contain_the_path() {
     let (_folder, root) = prepared();
     fs::create_dir(root.join("empty")).unwrap();
     for name in ["empty", "missing"] {
@@ -89,4 +90,35 @@ fn what_cannot_be_evaluated_is_named() {
     }
     fs::write(root.join("model.safetensors"), "no model").unwrap();
     evaluate(&root, &["data"]).assert().code(4).stderr(contains("model.safetensors"));
+}
+
+#[test]
+fn the_limit_of_detection_at_sensitivity_zero_is_undefined() {
+    let (_folder, root) = prepared();
+    let mut model = Model::load(&root.join("model.safetensors")).unwrap();
+    model.threshold = 1.0;
+    model.save(&root.join("model.safetensors")).unwrap();
+    evaluate(&root, &["data", "--report", "out"]).assert().success().stdout(
+        contains("sensitivity     0.0000").and(contains("undefined (mean reading")).and(contains("none").not()),
+    );
+    let page = fs::read_to_string(root.join("out/index.html")).unwrap();
+    assert!(page.contains("<td>undefined</td>"));
+}
+
+#[test]
+fn json_contains_the_provenance() {
+    let (_folder, root) = prepared();
+    let found = json(&mut evaluate(&root, &["data", "--json", "--report", "out"]), 0)["provenance"].clone();
+    assert_eq!((found["model"].as_str(), found["data"].as_str()), (Some("model.safetensors"), Some("data")));
+    assert_eq!((found["recipe"].as_str(), found["threshold"].as_f64()), (Some("brightness"), Some(0.5)));
+    assert_eq!(
+        (found["temperature"].as_f64(), found["version"].as_str()),
+        (Some(1.0), Some(env!("CARGO_PKG_VERSION")))
+    );
+    let sha256 = giemsa::checksum::sha256_of_file(&root.join("model.safetensors")).unwrap();
+    assert_eq!(found["model_sha256"].as_str(), Some(sha256.as_str()));
+    let file: Value = serde_json::from_slice(&fs::read(root.join("out/metrics.json")).unwrap()).unwrap();
+    assert_eq!(file["provenance"], found);
+    let builtin = json(giemsa().current_dir(&root).args(["evaluate", "data", "--json"]), 0);
+    assert_eq!(builtin["provenance"]["model"], "builtin");
 }

@@ -1,36 +1,39 @@
-//! Whether a probability means what it says: Brier score, calibration error, and the temperature that mends it.
+//! Calibration of probabilities: reliability diagram, calibration error, Brier score, log loss and temperature scaling.
 
 use super::LabelledPrediction;
+use super::loss::mean_cross_entropy;
 use crate::classes::Class;
 use serde::{Deserialize, Serialize};
 
-/// Bins of the calibration error and of the reliability diagram.
+/// The number of bins of the calibration error and the reliability diagram.
 pub const BINS: usize = 15;
 
-/// The images whose probability of Parasitized lies in one bin.
+/// One bin of the reliability diagram.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Bin {
-    /// Where the bin begins; a probability on a border belongs to the upper bin, 1 to the last.
+    /// Lower limit of the probability; included.
     pub from: f64,
-    /// Where it ends.
+    /// Upper limit of the probability; excluded, except in the last bin.
     pub to: f64,
-    /// Images in it.
+    /// Number of images in the bin.
     pub images: u64,
-    /// Their mean probability of Parasitized; null without images.
+    /// Mean predicted probability of Parasitized; `None` without images.
     pub mean_probability: Option<f64>,
-    /// The share of them that are Parasitized; null without images.
+    /// Fraction of the images that are Parasitized; `None` without images.
     pub parasitized: Option<f64>,
 }
 
-/// The bin that a probability belongs to.
+/// Returns the index of the bin that contains a probability.
+#[must_use]
 pub fn bin_index(probability: f64) -> usize {
     ((probability * BINS as f64) as usize).min(BINS - 1)
 }
 
-/// The images by the probability of Parasitized, in [`BINS`] bins of equal width.
-pub fn reliability(scored: &[LabelledPrediction]) -> Vec<Bin> {
+/// Computes the reliability diagram: [`BINS`] bins of equal width over the probability of Parasitized.
+#[must_use]
+pub fn reliability(predictions: &[LabelledPrediction]) -> Vec<Bin> {
     let mut sums = [(0u64, 0.0, 0u64); BINS];
-    for image in scored {
+    for image in predictions {
         let (images, probability, parasitized) = &mut sums[bin_index(image.probability_parasitized)];
         *images += 1;
         *probability += image.probability_parasitized;
@@ -46,36 +49,43 @@ pub fn reliability(scored: &[LabelledPrediction]) -> Vec<Bin> {
     sums.into_iter().enumerate().map(bin).collect()
 }
 
-/// The expected calibration error: over the bins, the distance between the mean probability of Parasitized and the
-/// share that is, weighted by the images in the bin (Naeini, Cooper and Hauskrecht 2015, for two classes).
+/// Computes the expected calibration error: the mean over the bins, weighted by their images, of the absolute difference
+/// between the mean probability of Parasitized and the fraction that is Parasitized (Naeini, Cooper and Hauskrecht 2015,
+/// "Obtaining well calibrated probabilities using Bayesian binning", equation 1; here for the positive class).
+#[must_use]
 pub fn expected_calibration_error(bins: &[Bin]) -> f64 {
     let images: u64 = bins.iter().map(|bin| bin.images).sum();
     let gap = |bin: &Bin| Some(bin.images as f64 * (bin.mean_probability? - bin.parasitized?).abs());
     bins.iter().filter_map(gap).sum::<f64>() / images.max(1) as f64
 }
 
-/// The Brier score: the mean squared distance between the probability of Parasitized and 1 where the image is, 0 where
-/// it is not (Brier 1950, halved for two classes as scikit-learn's `brier_score_loss` has it).
-pub fn brier_score(scored: &[LabelledPrediction]) -> f64 {
-    let square = |image: &LabelledPrediction| (1.0 - image.probability_of_truth()).powi(2);
-    scored.iter().map(square).sum::<f64>() / scored.len().max(1) as f64
+/// Computes the Brier score: the mean squared difference between the probability of Parasitized and 1 for Parasitized, 0
+/// for Uninfected images (Brier 1950, "Verification of forecasts expressed in terms of probability", equation 2, summed
+/// over one class only, as in scikit-learn's `brier_score_loss`).
+#[must_use]
+pub fn brier_score(predictions: &[LabelledPrediction]) -> f64 {
+    let square = |image: &LabelledPrediction| (1.0 - image.probability_of_true_class()).powi(2);
+    predictions.iter().map(square).sum::<f64>() / predictions.len().max(1) as f64
 }
 
-/// Mean binary cross-entropy in nats, with probabilities kept away from 0 and 1 by the machine epsilon, as
-/// scikit-learn's `log_loss` does.
-pub fn log_loss(scored: &[LabelledPrediction]) -> f64 {
-    let loss = |image: &LabelledPrediction| -image.probability_of_truth().clamp(f64::EPSILON, 1.0 - f64::EPSILON).ln();
-    scored.iter().map(loss).sum::<f64>() / scored.len().max(1) as f64
+/// Computes the mean binary cross-entropy of probabilities, in nats. Probabilities are clipped to the machine epsilon, as in
+/// scikit-learn's `log_loss`.
+#[must_use]
+pub fn log_loss(predictions: &[LabelledPrediction]) -> f64 {
+    let clip = |probability: f64| probability.clamp(f64::EPSILON, 1.0 - f64::EPSILON);
+    let loss = |image: &LabelledPrediction| -clip(image.probability_of_true_class()).ln();
+    predictions.iter().map(loss).sum::<f64>() / predictions.len().max(1) as f64
 }
 
-/// The range in which a temperature is looked for.
+/// The search range of [`fit_temperature`].
 pub const TEMPERATURES: std::ops::RangeInclusive<f64> = 0.05..=20.0;
 
-/// The temperature by which to divide logits so that their mean cross-entropy is smallest (Guo et al. 2017, "On
-/// calibration of modern neural networks", section 4.2), within [`TEMPERATURES`].
+/// Computes the temperature within [`TEMPERATURES`] that minimizes the mean cross-entropy of logits divided by it (Guo et
+/// al. 2017, "On calibration of modern neural networks", section 4.2 and equation 9).
 ///
-/// The cross-entropy is convex in 1/T, so a golden section search over ln T, on which it has one valley, finds it.
-/// Separable logits have their minimum at 0, and get the lower end of the range.
+/// The cross-entropy is convex in 1/T and therefore unimodal in ln T, so a golden-section search over ln T finds the
+/// minimum. If the logits separate the classes, the result is the lower end of the range.
+#[must_use]
 pub fn fit_temperature(logits: &[f32], classes: &[Class]) -> f64 {
     let loss = |ln_temperature: f64| mean_cross_entropy(logits, classes, ln_temperature.exp());
     let (mut low, mut high) = (TEMPERATURES.start().ln(), TEMPERATURES.end().ln());
@@ -96,15 +106,6 @@ pub fn fit_temperature(logits: &[f32], classes: &[Class]) -> f64 {
     ((low + high) / 2.0).exp()
 }
 
-/// Mean binary cross-entropy of logits divided by a temperature, in nats.
-pub fn mean_cross_entropy(logits: &[f32], classes: &[Class], temperature: f64) -> f64 {
-    let loss = |(&logit, &class): (&f32, &Class)| {
-        let z = f64::from(logit) / temperature;
-        z.max(0.0) - z * f64::from(class.target()) + (-z.abs()).exp().ln_1p()
-    };
-    logits.iter().zip(classes).map(loss).sum::<f64>() / logits.len().max(1) as f64
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -115,12 +116,12 @@ mod tests {
     }
 
     #[test]
-    fn probabilities_on_a_border_belong_to_the_upper_bin_and_one_to_the_last() {
+    fn bins_include_their_lower_limit_and_the_last_bin_includes_one() {
         assert_eq!([0.0, 0.05, 0.2, 0.999, 1.0].map(bin_index), [0, 0, 3, 14, 14]);
     }
 
     #[test]
-    fn figures_of_four_images_are_those_of_hand_arithmetic() {
+    fn brier_score_and_calibration_error_match_hand_arithmetic() {
         let images =
             [image(Parasitized, 0.9), image(Parasitized, 0.92), image(Uninfected, 0.92), image(Uninfected, 0.1)];
         // Squares: 0.01, 0.0064, 0.8464, 0.01.
@@ -131,21 +132,21 @@ mod tests {
     }
 
     #[test]
-    fn certain_and_wrong_is_a_large_but_finite_loss() {
+    fn the_loss_of_a_certain_error_is_finite() {
         let loss = log_loss(&[image(Uninfected, 1.0)]);
         assert!((loss - 36.04365338911715).abs() < 1e-9, "{loss}");
     }
 
     #[test]
-    fn the_temperature_of_two_kinds_of_logits_is_that_of_hand_arithmetic() {
-        // Three of four images with logit 2 are Uninfected: the loss is smallest where sigmoid(2 / T) = 3/4, so
+    fn the_temperature_matches_hand_arithmetic() {
+        // Three of four images with logit 2 are Uninfected: the loss is smallest for sigmoid(2 / T) = 3/4, so
         // T = 2 / ln 3.
         let temperature = fit_temperature(&[2.0; 4], &[Uninfected, Uninfected, Uninfected, Parasitized]);
         assert!((temperature - 2.0 / 3f64.ln()).abs() < 1e-6, "{temperature}");
     }
 
     #[test]
-    fn logits_that_are_never_wrong_get_the_lowest_temperature() {
+    fn separable_logits_have_the_lowest_temperature() {
         let temperature = fit_temperature(&[1.0, -1.0], &[Uninfected, Parasitized]);
         assert!((temperature - TEMPERATURES.start()).abs() < 1e-6, "{temperature}");
     }

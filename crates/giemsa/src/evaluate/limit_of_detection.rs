@@ -1,65 +1,69 @@
-//! What false positives of single cells do to a parasitaemia reading: the limit of detection.
+//! The limit of detection of parasitaemia, given the error rates for single cells.
 //!
-//! A slide is read by counting the cells called Parasitized among `n`. With sensitivity t and specificity s, a true
-//! parasitaemia p reads on average `p t + (1 - p) (1 - s)` (Rogan and Gladen 1978), so a clean slide reads 1 - s. As in
+//! The reading of a slide is the fraction of its `n` cells that are classified as Parasitized. With sensitivity t and
+//! specificity s, the mean reading at a true parasitaemia p is `p t + (1 - p) (1 - s)` (Rogan and Gladen 1978, "Estimating
+//! prevalence from the results of a screening test"), so the mean reading of a parasite-free slide is 1 - s. Following
 //! Currie 1968, "Limits for qualitative detection and quantitative determination":
 //!
-//! - the *critical count* is what at most one clean slide in twenty exceeds;
-//! - the *limit of detection* is the smallest true parasitaemia of which nineteen slides in twenty exceed it.
+//! - the *critical count* is the smallest count that at most 5 % of parasite-free slides exceed;
+//! - the *limit of detection* is the smallest true parasitaemia at which 95 % of slides exceed the critical count.
 //!
-//! With one error rate for all patients, counts are binomial. The rate differs between patients, though, and counting
-//! more cells of a patient does not help against that: then the rate of clean slides is drawn from a beta distribution
-//! of the given mean and standard deviation, and counts are beta-binomial.
+//! If all patients have the same error rates, counts follow a binomial distribution. If the false positive rate varies
+//! between patients, counting more cells of one patient does not average this variation out: the rate then follows a beta
+//! distribution with the given mean and standard deviation, and counts follow a beta-binomial distribution.
 
 use serde::{Deserialize, Serialize};
 
-/// The share of clean slides that may exceed the critical count, and of infected ones that may fail to.
+/// The fraction of parasite-free slides that may exceed the critical count, and of slides at the limit of detection that
+/// may not exceed it.
 pub const ERROR_RATE: f64 = 0.05;
 
-/// What is known of single cells.
+/// Error rates for single cells.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct CellErrors {
-    /// Share of parasitized cells called so.
+    /// Fraction of parasitized cells that are classified as Parasitized.
     pub sensitivity: f64,
-    /// Mean over patients of the share of healthy cells called parasitized.
+    /// Mean over patients of the fraction of uninfected cells that are classified as Parasitized.
     pub false_positive_rate: f64,
-    /// Standard deviation between patients of that share; 0 where all are alike.
+    /// Standard deviation of the false positive rate between patients; 0 if all patients have the same rate.
     pub between_patients: f64,
 }
 
-/// One row of the table of detection limits.
+/// The limit of detection for one number of cells.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct DetectionLimit {
-    /// Cells counted on a slide.
+    /// Cells counted per slide.
     pub cells: u64,
-    /// Whether the false positive rate is taken to differ between patients as it did here.
+    /// Whether the false positive rate varies between patients.
     pub patients_differ: bool,
-    /// The share of cells called Parasitized on a clean slide, on average.
+    /// The mean reading of a parasite-free slide: the mean false positive rate.
     pub clean_reading: f64,
-    /// At most one clean slide in twenty has more cells called Parasitized.
+    /// The smallest count that at most 5 % of parasite-free slides exceed.
     pub critical_count: u64,
-    /// The critical count as a share of the cells.
+    /// The critical count as a fraction of the cells.
     pub critical_reading: f64,
-    /// The smallest true parasitaemia found on nineteen slides in twenty; null where there is none up to 1.
+    /// The smallest true parasitaemia at which 95 % of slides exceed the critical count; `None` (undefined) if not even a
+    /// parasitaemia of 1 does.
     pub limit_of_detection: Option<f64>,
 }
 
-/// The limit for slides of so many cells.
+/// Computes the limit of detection for slides with `cells` counted cells.
+#[must_use]
 pub fn detection_limit(errors: CellErrors, cells: u64) -> DetectionLimit {
-    let clean = Reading::of(errors, 0.0);
-    let critical_count = clean.critical_count(cells);
-    let found = |parasitaemia: f64| Reading::of(errors, parasitaemia).exceeds(cells, critical_count);
+    let parasite_free = Reading::of(errors, 0.0);
+    let critical_count = parasite_free.critical_count(cells);
+    let exceeding = |parasitaemia: f64| Reading::of(errors, parasitaemia).exceeds(cells, critical_count);
     DetectionLimit {
         cells,
         patients_differ: errors.between_patients > 0.0,
         clean_reading: errors.false_positive_rate,
         critical_count,
         critical_reading: critical_count as f64 / cells as f64,
-        limit_of_detection: smallest(|parasitaemia| found(parasitaemia) >= 1.0 - ERROR_RATE),
+        limit_of_detection: smallest(|parasitaemia| exceeding(parasitaemia) >= 1.0 - ERROR_RATE),
     }
 }
 
-/// The smallest number in 0..=1 from which on something holds, by bisection.
+/// Finds by bisection the smallest number in 0..=1 above which a monotonic condition holds.
 fn smallest(holds: impl Fn(f64) -> bool) -> Option<f64> {
     let (mut low, mut high) = (0.0, 1.0);
     if !holds(high) {
@@ -72,7 +76,7 @@ fn smallest(holds: impl Fn(f64) -> bool) -> Option<f64> {
     Some(high)
 }
 
-/// How the share of cells called Parasitized is distributed over slides, before counting.
+/// The distribution over slides of the probability that a cell is classified as Parasitized.
 #[derive(Clone, Copy)]
 struct Reading {
     mean: f64,
@@ -82,14 +86,14 @@ struct Reading {
 
 impl Reading {
     fn of(errors: CellErrors, parasitaemia: f64) -> Reading {
-        let healthy = 1.0 - parasitaemia;
+        let uninfected = 1.0 - parasitaemia;
         Reading {
-            mean: parasitaemia * errors.sensitivity + healthy * errors.false_positive_rate,
-            between_patients: healthy * errors.between_patients,
+            mean: parasitaemia * errors.sensitivity + uninfected * errors.false_positive_rate,
+            between_patients: uninfected * errors.between_patients,
         }
     }
 
-    /// The smallest count that at most one slide in twenty exceeds.
+    /// Computes the smallest count that at most 5 % of slides exceed.
     fn critical_count(self, cells: u64) -> u64 {
         let mut below = 0.0;
         for (count, ln_probability) in self.ln_probabilities(cells).enumerate() {
@@ -101,12 +105,12 @@ impl Reading {
         cells
     }
 
-    /// The probability of more than `count` cells called Parasitized.
+    /// Computes the probability that more than `count` cells are classified as Parasitized.
     fn exceeds(self, cells: u64, count: u64) -> f64 {
         1.0 - self.ln_probabilities(cells).take(count as usize + 1).map(f64::exp).sum::<f64>()
     }
 
-    /// The logarithms of the probabilities of 0, 1, … cells called Parasitized, each from the one before.
+    /// Iterates over the log probabilities of 0, 1, … cells classified as Parasitized, computing each from the previous one.
     fn ln_probabilities(self, cells: u64) -> impl Iterator<Item = f64> {
         let n = cells as f64;
         let step = move |k: f64| ((n - k) / (k + 1.0)).ln() + self.ln_ratio(n, k);
@@ -118,15 +122,17 @@ impl Reading {
         })
     }
 
-    /// The two parameters of the beta distribution with this mean and spread; none without spread.
+    /// Computes the parameters of the beta distribution with this mean and standard deviation; `None` if the standard
+    /// deviation is 0.
     fn beta(self) -> Option<(f64, f64)> {
-        let most = self.mean * (1.0 - self.mean);
-        let variance = self.between_patients.powi(2).min(0.999 * most);
-        let precision = most / variance - 1.0;
-        // With a thousand million cells' worth of agreement between patients, the two distributions are one.
+        let maximum = self.mean * (1.0 - self.mean);
+        let variance = self.between_patients.powi(2).min(0.999 * maximum);
+        let precision = maximum / variance - 1.0;
+        // Above a precision of 1e9 the beta-binomial and the binomial distribution are indistinguishable.
         (variance > 0.0 && precision < 1e9).then_some((self.mean * precision, (1.0 - self.mean) * precision))
     }
 
+    /// Computes the log probability that no cell is classified as Parasitized.
     fn ln_probability_of_none(self, cells: u64) -> f64 {
         match self.beta() {
             None => cells as f64 * (-self.mean).ln_1p(),
@@ -134,7 +140,7 @@ impl Reading {
         }
     }
 
-    /// P(k + 1) / P(k), without the binomial coefficients' part.
+    /// Computes ln(P(k + 1) / P(k)) without the ratio of the binomial coefficients.
     fn ln_ratio(self, n: f64, k: f64) -> f64 {
         match self.beta() {
             None => (self.mean / (1.0 - self.mean)).ln(),
@@ -148,23 +154,23 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_perfect_network_is_limited_by_the_number_of_cells_alone() {
+    fn only_the_number_of_cells_limits_a_perfect_classifier() {
         let perfect = CellErrors { sensitivity: 1.0, false_positive_rate: 0.0, between_patients: 0.0 };
         let row = detection_limit(perfect, 1000);
         assert_eq!(row.critical_count, 0);
-        // One parasite at least among 1,000 cells in 95 % of slides: (1 - p)^1000 = 0.05.
+        // At least one parasite among 1,000 cells in 95 % of slides: (1 - p)^1000 = 0.05.
         let expected = 1.0 - 0.05f64.powf(1.0 / 1000.0);
         assert!((row.limit_of_detection.unwrap() - expected).abs() < 1e-12, "{row:?}");
     }
 
     #[test]
-    fn a_network_that_sees_nothing_detects_nothing() {
-        let blind = CellErrors { sensitivity: 0.02, false_positive_rate: 0.02, between_patients: 0.0 };
-        assert_eq!(detection_limit(blind, 1000).limit_of_detection, None);
+    fn returns_none_for_a_classifier_that_guesses() {
+        let guessing = CellErrors { sensitivity: 0.02, false_positive_rate: 0.02, between_patients: 0.0 };
+        assert_eq!(detection_limit(guessing, 1000).limit_of_detection, None);
     }
 
     #[test]
-    fn more_cells_help_less_where_patients_differ() {
+    fn more_cells_help_less_if_patients_differ() {
         let alike = CellErrors { sensitivity: 0.95, false_positive_rate: 0.02, between_patients: 0.0 };
         let differing = CellErrors { between_patients: 0.02, ..alike };
         let gain = |errors| {
@@ -175,7 +181,7 @@ mod tests {
     }
 
     #[test]
-    fn no_figures_make_it_panic() {
+    fn does_not_panic_at_extreme_rates() {
         for rate in [0.0, 1e-9, 0.5, 1.0] {
             for between_patients in [0.0, 1e-12, 0.3, 1.0] {
                 for sensitivity in [0.0, 0.5, 1.0] {

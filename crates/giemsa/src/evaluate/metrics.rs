@@ -1,107 +1,114 @@
-//! All figures of an evaluation in one structure, whose JSON keys stay as they are; `docs/evaluation.md` explains them.
+//! All metrics of an evaluation in one structure; `docs/evaluation.md` documents its JSON keys, which are stable.
 
-use super::bootstrap::{Clusters, Interval, LEVEL, Resampled, Settings, intervals};
+use super::bootstrap::{Interval, LEVEL, Settings, intervals};
 use super::calibration::{Bin, log_loss, reliability};
+use super::clusters::{Clusters, Resampled};
 use super::counts::Counts;
-use super::figures::{Figures, Ranked};
 use super::limit_of_detection::{CellErrors, DetectionLimit, detection_limit};
+use super::metric_values::{MetricValues, Ranked};
 use super::patients::{ByPatient, by_patient};
 use super::{EvaluateError, LabelledPrediction, check, count};
 use crate::RESEARCH_ONLY;
 use serde::Serialize;
 
-/// Cells on a slide for which detection limits are given.
+/// Cells per slide for which limits of detection are computed.
 pub const SLIDE_CELLS: [u64; 2] = [1_000, 10_000];
 
-/// The figures of a model on labelled images.
+/// The metrics of a model on labelled images.
 #[derive(Clone, Debug, PartialEq, Serialize)]
+#[non_exhaustive]
 pub struct Metrics {
-    /// Images judged.
+    /// Number of images.
     pub images: u64,
-    /// Patients they are of; null where an image's patient is not known.
+    /// Number of patients; `None` if the patient of any image is unknown.
     pub patients: Option<usize>,
-    /// Images with at least this probability of Parasitized are called so.
+    /// Decision threshold: an image is classified as Parasitized if its probability is at least this.
     pub threshold: f64,
     /// Mean binary cross-entropy, in nats.
     pub loss: f64,
-    /// The figures by name.
+    /// The metrics by name.
     #[serde(flatten)]
-    pub figures: Figures<Option<f64>>,
-    /// The four confusion counts by name.
+    pub values: MetricValues<Option<f64>>,
+    /// True and false positives and negatives.
     #[serde(flatten)]
     pub counts: Counts,
-    /// 95 % intervals of the figures.
+    /// 95 % confidence intervals of the metrics.
     pub intervals: Intervals,
-    /// Null where an image's patient is not known.
+    /// Metrics by patient; `None` if the patient of any image is unknown.
     pub by_patient: Option<ByPatient>,
-    /// The reliability diagram, from which the calibration error follows.
+    /// The reliability diagram.
     pub calibration_bins: Vec<Bin>,
-    /// What false positives do to a parasitaemia reading; empty unless there are images of both classes.
+    /// Limits of detection of parasitaemia; empty unless there are images of both classes.
     pub detection_limits: Vec<DetectionLimit>,
     /// [`RESEARCH_ONLY`].
     pub research_only: &'static str,
 }
 
-/// 95 % intervals of the figures, and how they were made.
+/// 95 % confidence intervals of the metrics, with the settings of the bootstrap.
 #[derive(Clone, Debug, PartialEq, Serialize)]
+#[non_exhaustive]
 pub struct Intervals {
-    /// The share of draws that an interval holds: 0.95.
+    /// Confidence level: 0.95.
     pub level: f64,
-    /// What was drawn with replacement.
+    /// The unit that was resampled.
     pub resampled: Resampled,
-    /// How often.
+    /// Number of bootstrap resamples.
     pub draws: usize,
-    /// What the draws follow from.
+    /// Seed of the bootstrap.
     pub seed: u64,
-    /// The intervals by name; null where there is none.
+    /// The intervals by name; see [`super::bootstrap::intervals`] for when one is `None`.
     #[serde(flatten)]
-    pub figures: Figures<Option<Interval>>,
+    pub values: MetricValues<Option<Interval>>,
 }
 
 impl Metrics {
-    /// Computes all figures.
+    /// Computes all metrics at a decision threshold, with bootstrap intervals.
     ///
     /// # Errors
-    /// When there are no images, or a probability is not a number in 0..=1; names the image.
-    pub fn of(scored: &[LabelledPrediction], threshold: f64, settings: Settings) -> Result<Metrics, EvaluateError> {
-        check(scored)?;
-        let clusters = Clusters::of(scored);
-        let ranked = Ranked::new(scored, threshold, &clusters);
-        let figures = ranked.figures(&clusters.once());
-        let by_patient = by_patient(scored, threshold);
+    /// If there are no images, or a probability is not a number in 0..=1.
+    pub fn compute(
+        predictions: &[LabelledPrediction],
+        threshold: f64,
+        settings: Settings,
+    ) -> Result<Metrics, EvaluateError> {
+        check(predictions)?;
+        let clusters = Clusters::by_patient(predictions);
+        let ranked = Ranked::new(predictions, threshold, &clusters);
+        let values = ranked.metrics(&clusters.unit_weights());
+        let by_patient = by_patient(predictions, threshold);
         Ok(Metrics {
-            images: scored.len() as u64,
-            patients: (clusters.resampled == Resampled::Patients).then_some(clusters.count),
+            images: predictions.len() as u64,
+            patients: clusters.patients(),
             threshold,
-            loss: log_loss(scored),
-            figures,
-            counts: count(scored, threshold),
+            loss: log_loss(predictions),
+            values,
+            counts: count(predictions, threshold),
             intervals: Intervals {
                 level: LEVEL,
                 resampled: clusters.resampled,
                 draws: settings.draws,
                 seed: settings.seed,
-                figures: intervals(&clusters, settings, |weights| ranked.figures(weights)),
+                values: intervals(&clusters, settings, |weights| ranked.metrics(weights)),
             },
-            detection_limits: detection_limits(&figures, by_patient.as_ref()),
+            detection_limits: detection_limits(&values, by_patient.as_ref()),
             by_patient,
-            calibration_bins: reliability(scored),
+            calibration_bins: reliability(predictions),
             research_only: RESEARCH_ONLY,
         })
     }
 }
 
-/// For each number of cells, the limit with the pooled specificity for everybody, and the limit with the false positive
-/// rates of patients as far apart as they are here.
-fn detection_limits(figures: &Figures<Option<f64>>, by_patient: Option<&ByPatient>) -> Vec<DetectionLimit> {
-    let (Some(sensitivity), Some(specificity)) = (figures.sensitivity, figures.specificity) else {
+/// Computes the limits of detection for each number of cells: with the pooled false positive rate for all patients, and
+/// with a rate that varies between patients as in these predictions.
+fn detection_limits(values: &MetricValues<Option<f64>>, by_patient: Option<&ByPatient>) -> Vec<DetectionLimit> {
+    let (Some(sensitivity), Some(specificity)) = (values.sensitivity, values.specificity) else {
         return Vec::new();
     };
-    let alike = CellErrors { sensitivity, false_positive_rate: 1.0 - specificity, between_patients: 0.0 };
-    let differing = by_patient.and_then(|by_patient| {
+    let uniform = CellErrors { sensitivity, false_positive_rate: 1.0 - specificity, between_patients: 0.0 };
+    let varying = by_patient.and_then(|by_patient| {
         let between_patients = by_patient.false_positive_rate_between_patients.filter(|&spread| spread > 0.0)?;
         Some(CellErrors { sensitivity, false_positive_rate: by_patient.macro_false_positive_rate?, between_patients })
     });
-    let errors = std::iter::once(alike).chain(differing);
+    let errors = std::iter::once(uniform).chain(varying);
     errors.flat_map(|errors| SLIDE_CELLS.map(|cells| detection_limit(errors, cells))).collect()
 }

@@ -1,21 +1,24 @@
-//! Evaluation: from the probabilities of labelled images to figures with intervals.
+//! Evaluation of predictions: metrics with confidence intervals from the probabilities of labelled images.
 //!
-//! Everything starts from a list of [`LabelledPrediction`] images and is a pure function of it; [`metrics::Metrics`] gathers all
-//! figures. The positive class is Parasitized throughout.
+//! Every function takes a list of [`LabelledPrediction`]s and depends on nothing else; [`metrics::Metrics`] contains all
+//! metrics. The positive class is Parasitized throughout.
 
 pub mod bootstrap;
 pub mod calibration;
+pub mod clusters;
 pub mod counts;
 pub mod cross_fit;
 pub mod curves;
-pub mod figures;
 pub mod limit_of_detection;
 pub mod loss;
+pub mod metric_values;
 pub mod metrics;
 pub mod operating_point;
 pub mod paired;
 pub mod patients;
 pub mod predictions_csv;
+pub mod provenance;
+pub mod recalibration;
 pub mod threshold;
 
 use crate::classes::Class;
@@ -24,37 +27,40 @@ use crate::image::ImageError;
 use crate::model::Predictor;
 use std::path::PathBuf;
 
-/// A labelled image and what a model says of it.
+/// A labelled image with its predicted probability.
 #[derive(Clone, Debug, PartialEq)]
 pub struct LabelledPrediction {
     /// The image file.
     pub path: PathBuf,
-    /// What it is.
+    /// The true class.
     pub class: Class,
-    /// Whose it is; none where that is not known.
+    /// The patient; `None` if unknown.
     pub patient: Option<String>,
-    /// What the model says, in 0..=1.
+    /// The predicted probability of Parasitized, in 0..=1.
     pub probability_parasitized: f64,
 }
 
 impl LabelledPrediction {
-    /// The class that the image is called at a decision threshold: Parasitized from the threshold up.
-    pub fn called(&self, threshold: f64) -> Class {
+    /// Returns the predicted class: Parasitized if the probability is at least the decision threshold.
+    #[must_use]
+    pub fn predicted_class(&self, threshold: f64) -> Class {
         if self.probability_parasitized >= threshold { Class::Parasitized } else { Class::Uninfected }
     }
 
-    /// Whether the image is called what it is.
-    pub fn is_right(&self, threshold: f64) -> bool {
-        self.called(threshold) == self.class
+    /// Returns whether the predicted class is the true class.
+    #[must_use]
+    pub fn is_correct(&self, threshold: f64) -> bool {
+        self.predicted_class(threshold) == self.class
     }
 
-    /// The probability that the model gives to what the image is.
-    pub fn probability_of_truth(&self) -> f64 {
+    /// Returns the predicted probability of the true class.
+    #[must_use]
+    pub fn probability_of_true_class(&self) -> f64 {
         if self.class.is_positive() { self.probability_parasitized } else { 1.0 - self.probability_parasitized }
     }
 }
 
-/// Predicts the classes of all images of a cached data set.
+/// Predicts the probabilities of all images of a cached data set.
 ///
 /// # Errors
 /// If an image cannot be read back.
@@ -63,6 +69,7 @@ pub fn predict_labelled(predictor: Predictor<'_>, images: &Cache) -> Result<Vec<
 }
 
 /// Pairs samples with the calibrated probabilities of their logits.
+#[must_use]
 pub fn labelled_predictions<'a>(
     samples: impl IntoIterator<Item = &'a Sample>,
     logits: &[f32],
@@ -77,72 +84,105 @@ pub fn labelled_predictions<'a>(
     samples.into_iter().zip(logits).map(label).collect()
 }
 
-/// Scores that cannot be judged.
+/// Selects the incorrectly classified images of a true class, the most confident errors first.
+#[must_use]
+pub fn errors_of_class(predictions: &[LabelledPrediction], threshold: f64, class: Class) -> Vec<&LabelledPrediction> {
+    let mut errors: Vec<&LabelledPrediction> =
+        predictions.iter().filter(|image| image.class == class && !image.is_correct(threshold)).collect();
+    errors.sort_by(|a, b| a.probability_of_true_class().total_cmp(&b.probability_of_true_class()));
+    errors
+}
+
+/// An error of an evaluation.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum EvaluateError {
     /// There are no images.
-    #[error("expected at least one image to evaluate, found none")]
+    #[error("no images to evaluate")]
     NoImages,
-    /// A probability is not one.
-    #[error("{path}: expected a probability in 0..=1 from the model, found {found}")]
+    /// The model returned a probability outside 0..=1 or NaN.
+    #[error("{}: expected a probability in 0..=1 from the model, found {found}", path.display())]
     Probability {
         /// The image.
-        path: String,
-        /// What the model gave.
+        path: PathBuf,
+        /// The value that the model returned.
         found: f64,
     },
-    /// Something needs images of both classes.
-    #[error("expected images of both classes to {purpose}, found none of class {missing}")]
-    OneClass {
-        /// What for, such as "choose a threshold".
+    /// Images of both classes are required, and one class has none.
+    #[error("images of both classes are required to {purpose}, but there are none of class {missing}")]
+    MissingClass {
+        /// The purpose, such as "choose a threshold".
         purpose: &'static str,
         /// The class without images.
         missing: Class,
     },
-    /// Two lists that should be of the same images are not.
-    #[error("expected scores of the same images from both models, found {found}")]
-    Unpaired {
-        /// Where they differ.
-        found: String,
+    /// The two lists of a paired comparison differ in length.
+    #[error("a paired comparison needs predictions of the same images, found {a} and {b} images")]
+    DifferentCounts {
+        /// Images of the first model.
+        a: usize,
+        /// Images of the second model.
+        b: usize,
     },
-    /// An aim that cannot be read.
-    #[error("expected an aim such as `balanced`, `sensitivity>=0.95` or `specificity>=0.98`, found `{found}`")]
-    Aim {
-        /// What was given.
-        found: String,
+    /// The two lists of a paired comparison contain different images at the same position, or the same image with
+    /// different classes or patients.
+    #[error(
+        "a paired comparison needs predictions of the same images, found {} ({class_a}) and {} ({class_b})",
+        path_a.display(), path_b.display()
+    )]
+    DifferentImages {
+        /// The image of the first model.
+        path_a: PathBuf,
+        /// Its class.
+        class_a: Class,
+        /// The image of the second model.
+        path_b: PathBuf,
+        /// Its class.
+        class_b: Class,
+    },
+    /// A text is not an [`threshold::Aim`].
+    #[error("expected an aim such as `balanced`, `sensitivity>=0.95` or `specificity>=0.98`, found `{text}`")]
+    InvalidAim {
+        /// The text.
+        text: String,
+    },
+    /// Only a threshold above 1 achieves the aim, so no image would be classified as Parasitized.
+    #[error("no threshold up to 1 achieves {aim}: no image would be classified as Parasitized")]
+    NoThreshold {
+        /// The aim.
+        aim: threshold::Aim,
     },
 }
 
-/// Makes sure that there are images, and that every probability is one.
+/// Checks that there are images, and that every probability is in 0..=1.
 ///
 /// # Errors
-/// Names the first image whose probability is not a finite number in 0..=1.
-pub fn check(scored: &[LabelledPrediction]) -> Result<(), EvaluateError> {
-    if scored.is_empty() {
+/// If there are no images, or a probability is not a number in 0..=1.
+pub fn check(predictions: &[LabelledPrediction]) -> Result<(), EvaluateError> {
+    if predictions.is_empty() {
         return Err(EvaluateError::NoImages);
     }
-    match scored.iter().find(|image| !(0.0..=1.0).contains(&image.probability_parasitized)) {
-        Some(image) => Err(EvaluateError::Probability {
-            path: image.path.display().to_string(),
-            found: image.probability_parasitized,
-        }),
+    match predictions.iter().find(|image| !(0.0..=1.0).contains(&image.probability_parasitized)) {
+        Some(image) => {
+            Err(EvaluateError::Probability { path: image.path.clone(), found: image.probability_parasitized })
+        }
         None => Ok(()),
     }
 }
 
-/// Makes sure that there are images of both classes.
+/// Checks that there are images of both classes.
 ///
 /// # Errors
-/// Names the class that has none, and what it is needed for.
-pub fn check_both_classes(scored: &[LabelledPrediction], purpose: &'static str) -> Result<(), EvaluateError> {
-    match Class::ALL.into_iter().find(|&class| scored.iter().all(|image| image.class != class)) {
-        Some(missing) => Err(EvaluateError::OneClass { purpose, missing }),
+/// If a class has no images; `purpose` is part of the message.
+pub fn check_both_classes(predictions: &[LabelledPrediction], purpose: &'static str) -> Result<(), EvaluateError> {
+    match Class::ALL.into_iter().find(|&class| predictions.iter().all(|image| image.class != class)) {
+        Some(missing) => Err(EvaluateError::MissingClass { purpose, missing }),
         None => Ok(()),
     }
 }
 
-/// The confusion counts at a decision threshold.
-pub fn count(scored: &[LabelledPrediction], threshold: f64) -> counts::Counts {
-    counts::Counts::of(scored.iter().map(|image| (image.class, image.called(threshold))))
+/// Counts true and false positives and negatives at a decision threshold.
+#[must_use]
+pub fn count(predictions: &[LabelledPrediction], threshold: f64) -> counts::Counts {
+    counts::Counts::from_pairs(predictions.iter().map(|image| (image.class, image.predicted_class(threshold))))
 }

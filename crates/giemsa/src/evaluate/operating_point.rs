@@ -1,45 +1,55 @@
-//! Temperature and decision threshold, fitted on predictions.
+//! Temperature and decision threshold, fitted to predictions.
 
 use super::calibration::fit_temperature;
 use super::threshold::{Aim, choose};
-use super::{EvaluateError, LabelledPrediction};
+use super::{EvaluateError, LabelledPrediction, check, check_both_classes};
 use crate::classes::Class;
 
-/// The parameters that turn a logit of the network into a decision.
+/// The parameters that turn the logit of a network into a predicted class.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct OperatingPoint {
-    /// Divides the logit before the sigmoid.
+    /// The logit is divided by this before the sigmoid.
     pub temperature: f64,
-    /// Images with at least this calibrated probability of Parasitized are classified as Parasitized.
+    /// An image is classified as Parasitized if its calibrated probability is at least this.
     pub threshold: f64,
 }
 
-/// Probabilities nearer to 0 or 1 have no finite logit in single precision.
-const NEAREST: f64 = 1e-7;
+/// Probabilities are clipped to this distance from 0 and 1, so that their logits are finite in single precision.
+const CLIP: f64 = 1e-7;
 
-/// Fits the temperature to uncalibrated predictions, and then chooses the threshold for an aim.
+/// Fits the temperature to predictions of temperature 1, then chooses the threshold for an aim.
 ///
 /// # Errors
-/// If a probability is not in 0..=1, or a class has no images.
-pub fn fit(scored: &[LabelledPrediction], aim: Aim) -> Result<OperatingPoint, EvaluateError> {
-    super::check(scored)?;
-    super::check_both_classes(scored, "calibrate")?;
-    let logits: Vec<f32> = scored.iter().map(|image| logit(image.probability_parasitized) as f32).collect();
-    let classes: Vec<Class> = scored.iter().map(|image| image.class).collect();
-    let temperature = fit_temperature(&logits, &classes);
-    let calibrated: Vec<LabelledPrediction> = scored.iter().map(|image| with_temperature(image, temperature)).collect();
-    Ok(OperatingPoint { temperature, threshold: choose(&calibrated, aim)?.threshold })
+/// If there are no images, a probability is not in 0..=1, or a class has no images.
+pub fn fit(predictions: &[LabelledPrediction], aim: Aim) -> Result<OperatingPoint, EvaluateError> {
+    let logits: Vec<f32> = predictions.iter().map(|image| logit(image.probability_parasitized) as f32).collect();
+    let calibrate = |temperature| predictions.iter().map(|image| with_temperature(image, temperature)).collect();
+    fit_to_logits(predictions, &logits, aim, calibrate)
 }
 
-/// Returns the logit of Uninfected, the class with index 1.
+/// Fits the temperature to the logits of labelled images, then chooses the threshold for an aim on the probabilities that
+/// `calibrate` returns for the temperature.
+pub(super) fn fit_to_logits(
+    predictions: &[LabelledPrediction],
+    logits: &[f32],
+    aim: Aim,
+    calibrate: impl Fn(f64) -> Vec<LabelledPrediction>,
+) -> Result<OperatingPoint, EvaluateError> {
+    check(predictions)?;
+    check_both_classes(predictions, "calibrate")?;
+    let classes: Vec<Class> = predictions.iter().map(|image| image.class).collect();
+    let temperature = fit_temperature(logits, &classes);
+    Ok(OperatingPoint { temperature, threshold: choose(&calibrate(temperature), aim)?.threshold })
+}
+
+/// Computes the logit of a clipped probability of Parasitized.
 fn logit(probability_parasitized: f64) -> f64 {
-    let probability = probability_parasitized.clamp(NEAREST, 1.0 - NEAREST);
-    ((1.0 - probability) / probability).ln()
+    Class::logit(probability_parasitized.clamp(CLIP, 1.0 - CLIP))
 }
 
-/// Divides the logit of a prediction by a temperature.
+/// Divides the logit of a prediction of temperature 1 by a temperature.
 pub(super) fn with_temperature(image: &LabelledPrediction, temperature: f64) -> LabelledPrediction {
-    let probability_parasitized = 1.0 / (1.0 + (logit(image.probability_parasitized) / temperature).exp());
+    let probability_parasitized = Class::probability_of_logit(logit(image.probability_parasitized) / temperature);
     LabelledPrediction { probability_parasitized, ..image.clone() }
 }
 
@@ -51,7 +61,8 @@ mod tests {
         LabelledPrediction { path: "x.png".into(), class, patient: None, probability_parasitized }
     }
 
-    /// Predictions with p = 0.99 of which nine in ten are correct: overconfident by a temperature of ln 99 / ln 9 = 2.0913.
+    /// Nine of ten images with a probability of 0.99 are classified correctly: overconfident by a temperature of
+    /// ln 99 / ln 9 = 2.0913.
     fn overconfident() -> Vec<LabelledPrediction> {
         let both = |i: usize| {
             let (p, q) = if i == 0 { (0.01, 0.99) } else { (0.99, 0.01) };
@@ -61,7 +72,7 @@ mod tests {
     }
 
     #[test]
-    fn fits_the_temperature_at_which_confidence_equals_accuracy() {
+    fn the_temperature_makes_confidence_equal_to_accuracy() {
         let point = fit(&overconfident(), Aim::Balanced).unwrap();
         assert!((point.temperature - 99_f64.ln() / 9_f64.ln()).abs() < 1e-3, "{point:?}");
         assert!((with_temperature(&overconfident()[2], point.temperature).probability_parasitized - 0.9).abs() < 1e-3);

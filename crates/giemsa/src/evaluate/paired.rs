@@ -1,79 +1,82 @@
-//! Two models on the same images: the difference, and how sure it is.
+//! Paired comparison of two models on the same images.
 
-use super::bootstrap::{Clusters, Interval, Resampled, Settings, intervals};
-use super::figures::{Figures, Ranked};
+use super::bootstrap::{Interval, Settings, intervals};
+use super::clusters::{Clusters, Resampled};
+use super::metric_values::{MetricValues, Ranked};
 use super::{EvaluateError, LabelledPrediction, check};
 use serde::{Deserialize, Serialize};
 
-/// A model's scores and its decision threshold.
+/// The predictions and the decision threshold of one model.
 #[derive(Clone, Copy, Debug)]
 pub struct Side<'a> {
-    /// One an image, in the same order for both models.
-    pub scored: &'a [LabelledPrediction],
-    /// Images with at least this probability of Parasitized are called so.
+    /// One prediction per image, in the same order for both models.
+    pub predictions: &'a [LabelledPrediction],
+    /// An image is classified as Parasitized if its probability is at least this.
     pub threshold: f64,
 }
 
-/// How two models compare.
+/// The result of a paired comparison.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct Comparison {
-    /// Images that both were given.
+    /// Number of images.
     pub images: u64,
-    /// Null where an image's patient is not known.
+    /// Number of patients; `None` if the patient of any image is unknown.
     pub patients: Option<usize>,
-    /// The figures of the first model.
-    pub a: Figures<Option<f64>>,
-    /// The figures of the second model.
-    pub b: Figures<Option<f64>>,
-    /// The first less the second.
-    pub difference: Figures<Option<f64>>,
-    /// 95 % intervals of the difference, both models judged on the same draws.
-    pub intervals: Figures<Option<Interval>>,
-    /// What was drawn for the intervals.
+    /// Metrics of the first model.
+    pub a: MetricValues<Option<f64>>,
+    /// Metrics of the second model.
+    pub b: MetricValues<Option<f64>>,
+    /// Metrics of the first model minus those of the second.
+    pub difference: MetricValues<Option<f64>>,
+    /// 95 % confidence intervals of the difference; both models are evaluated on the same resamples.
+    pub intervals: MetricValues<Option<Interval>>,
+    /// The unit that the bootstrap resampled.
     pub resampled: Resampled,
-    /// How often.
+    /// Number of bootstrap resamples.
     pub draws: usize,
-    /// What the draws follow from.
+    /// Seed of the bootstrap.
     pub seed: u64,
-    /// Whether the two are right equally often.
+    /// McNemar's test of equal accuracy.
     pub mcnemar: McNemar,
 }
 
-/// McNemar's test (1947) of whether two models are right equally often.
+/// McNemar's test of whether two models have the same accuracy (McNemar 1947, "Note on the sampling error of the difference
+/// between correlated proportions or percentages").
 ///
-/// It takes images to be independent, which cells of one patient are not: the interval by patient is the more sober
-/// answer.
+/// The test assumes that images are independent. Cells of one patient are not, so prefer the interval by patient.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct McNemar {
-    /// Images that the first model alone calls what they are.
+    /// Images that only the first model classifies correctly.
     pub only_a_right: u64,
-    /// Images that the second model alone calls what they are.
+    /// Images that only the second model classifies correctly.
     pub only_b_right: u64,
-    /// Two-sided, from the binomial distribution.
+    /// Two-sided exact p-value, from the binomial distribution.
     pub exact_p: f64,
-    /// Two-sided mid-p (Fagerland, Lydersen and Laake 2013): less cautious, closer to its level.
+    /// Two-sided mid-p value, which is less conservative (Fagerland, Lydersen and Laake 2013, "The McNemar test for binary
+    /// matched-pairs data: mid-p and asymptotic are better than exact conditional").
     pub mid_p: f64,
 }
 
-/// Compares two models.
+/// Compares two models on the same images.
 ///
 /// # Errors
-/// When the lists are not of the same images in the same order, or a probability is not one.
+/// If the lists do not contain the same images in the same order, there are no images, or a probability is not in 0..=1.
 pub fn compare(a: Side<'_>, b: Side<'_>, settings: Settings) -> Result<Comparison, EvaluateError> {
-    check(a.scored)?;
-    check(b.scored)?;
-    check_same_images(a.scored, b.scored)?;
-    let clusters = Clusters::of(a.scored);
-    let ranked = [a, b].map(|side| Ranked::new(side.scored, side.threshold, &clusters));
-    let figures = ranked.each_ref().map(|ranked| ranked.figures(&clusters.once()));
+    check(a.predictions)?;
+    check(b.predictions)?;
+    check_same_images(a.predictions, b.predictions)?;
+    let clusters = Clusters::by_patient(a.predictions);
+    let ranked = [a, b].map(|side| Ranked::new(side.predictions, side.threshold, &clusters));
+    let [metrics_a, metrics_b] = ranked.each_ref().map(|ranked| ranked.metrics(&clusters.unit_weights()));
     Ok(Comparison {
-        images: a.scored.len() as u64,
-        patients: (clusters.resampled == Resampled::Patients).then_some(clusters.count),
-        a: figures[0],
-        b: figures[1],
-        difference: figures[0].less(figures[1]),
+        images: a.predictions.len() as u64,
+        patients: clusters.patients(),
+        a: metrics_a,
+        b: metrics_b,
+        difference: metrics_a.minus(metrics_b),
         intervals: intervals(&clusters, settings, |weights| {
-            ranked[0].figures(weights).less(ranked[1].figures(weights))
+            ranked[0].metrics(weights).minus(ranked[1].metrics(weights))
         }),
         resampled: clusters.resampled,
         draws: settings.draws,
@@ -84,32 +87,36 @@ pub fn compare(a: Side<'_>, b: Side<'_>, settings: Settings) -> Result<Compariso
 
 fn check_same_images(a: &[LabelledPrediction], b: &[LabelledPrediction]) -> Result<(), EvaluateError> {
     if a.len() != b.len() {
-        return Err(EvaluateError::Unpaired { found: format!("{} and {}", a.len(), b.len()) });
+        return Err(EvaluateError::DifferentCounts { a: a.len(), b: b.len() });
     }
     match a.iter().zip(b).find(|(a, b)| (&a.path, a.class, &a.patient) != (&b.path, b.class, &b.patient)) {
-        Some((a, b)) => {
-            let found = format!("{} ({}) and {} ({})", a.path.display(), a.class, b.path.display(), b.class);
-            Err(EvaluateError::Unpaired { found })
-        }
+        Some((a, b)) => Err(EvaluateError::DifferentImages {
+            path_a: a.path.clone(),
+            class_a: a.class,
+            path_b: b.path.clone(),
+            class_b: b.class,
+        }),
         None => Ok(()),
     }
 }
 
 fn mcnemar(a: Side<'_>, b: Side<'_>) -> McNemar {
-    let right = |(in_a, in_b): (&LabelledPrediction, &LabelledPrediction)| {
-        (in_a.is_right(a.threshold), in_b.is_right(b.threshold))
+    let correct = |(in_a, in_b): (&LabelledPrediction, &LabelledPrediction)| {
+        (in_a.is_correct(a.threshold), in_b.is_correct(b.threshold))
     };
-    let pairs: Vec<(bool, bool)> = a.scored.iter().zip(b.scored).map(right).collect();
-    let count = |wanted| pairs.iter().filter(|&&pair| pair == wanted).count() as u64;
+    let pairs: Vec<(bool, bool)> = a.predictions.iter().zip(b.predictions).map(correct).collect();
+    let count = |outcome| pairs.iter().filter(|&&pair| pair == outcome).count() as u64;
     let (only_a_right, only_b_right) = (count((true, false)), count((false, true)));
     let (exact_p, mid_p) = p_values(only_a_right, only_b_right);
     McNemar { only_a_right, only_b_right, exact_p, mid_p }
 }
 
-/// The exact and the mid-p value, two-sided, of so many images on which one model alone is right.
+/// Computes the two-sided exact p-value and mid-p value of McNemar's test from the numbers of images that only one of the
+/// models classifies correctly.
+#[must_use]
 pub fn p_values(only_a_right: u64, only_b_right: u64) -> (f64, f64) {
     let (fewer, n) = (only_a_right.min(only_b_right), only_a_right + only_b_right);
-    // ln of the binomial probability of k = 0, 1, … in n at an even chance, each from the one before.
+    // The log probability of k = 0, 1, … successes in n trials at probability 0.5, each from the previous one.
     let mut ln_probability = n as f64 * 0.5f64.ln();
     let mut tail = 0.0;
     for k in 0..fewer {
@@ -126,7 +133,7 @@ mod tests {
     use crate::classes::Class::{Parasitized, Uninfected};
 
     #[test]
-    fn p_values_of_small_counts_are_those_of_hand_arithmetic() {
+    fn p_values_match_hand_arithmetic() {
         // 1 against 5: P(X <= 1) = 7/64, P(X = 1) = 6/64.
         for (a, b, exact, mid) in
             [(1, 5, 14.0 / 64.0, 8.0 / 64.0), (3, 0, 0.25, 0.125), (4, 4, 1.0, 1.0), (0, 0, 1.0, 1.0)]
@@ -137,7 +144,7 @@ mod tests {
     }
 
     #[test]
-    fn lists_of_other_images_are_an_error_that_names_one() {
+    fn rejects_predictions_of_different_images() {
         let image = |path: &str, class| LabelledPrediction {
             path: path.into(),
             class,
@@ -145,12 +152,15 @@ mod tests {
             probability_parasitized: 0.5,
         };
         let compare = |a: &[LabelledPrediction], b: &[LabelledPrediction]| {
-            let side = |scored| Side { scored, threshold: 0.5 };
+            let side = |predictions| Side { predictions, threshold: 0.5 };
             compare(side(a), side(b), Settings { draws: 1, seed: 0 }).unwrap_err().to_string()
         };
         let error = compare(&[image("a.png", Parasitized)], &[image("a.png", Uninfected)]);
         assert!(error.contains("a.png (Parasitized) and a.png (Uninfected)"), "{error}");
         let error = compare(&[image("a.png", Parasitized)], &[]);
-        assert_eq!(error, "expected at least one image to evaluate, found none");
+        assert_eq!(error, "no images to evaluate");
+        let one = image("a.png", Parasitized);
+        let error = compare(&[one.clone(), one.clone()], &[one]);
+        assert!(error.ends_with("found 2 and 1 images"), "{error}");
     }
 }

@@ -1,77 +1,79 @@
-//! Figures by patient: the next patient is what a laboratory wants to know about, not the next cell.
+//! Metrics by patient, and their variation between patients.
 
 use super::LabelledPrediction;
 use super::counts::Counts;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
-/// One patient's images.
+/// The metrics of one patient.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct PatientRow {
-    /// Who.
+    /// Identifier of the patient.
     pub patient: String,
-    /// The four confusion counts by name.
+    /// True and false positives and negatives.
     #[serde(flatten)]
     pub counts: Counts,
-    /// Null without Parasitized images.
+    /// `None` without Parasitized images.
     pub sensitivity: Option<f64>,
-    /// Null without Uninfected images.
+    /// `None` without Uninfected images.
     pub specificity: Option<f64>,
 }
 
-/// One row a patient, in the order of their names with numbers by value (C2 before C10).
+/// Computes one row per patient, in natural order of their identifiers (C2 before C10).
 ///
-/// Images without a patient are left out.
-pub fn table(scored: &[LabelledPrediction], threshold: f64) -> Vec<PatientRow> {
+/// Images of unknown patients are ignored.
+#[must_use]
+pub fn table(predictions: &[LabelledPrediction], threshold: f64) -> Vec<PatientRow> {
     let mut pairs: BTreeMap<(String, u64, &str), Vec<_>> = BTreeMap::new();
-    for image in scored {
+    for image in predictions {
         if let Some(patient) = &image.patient {
-            pairs.entry(natural_order(patient)).or_default().push((image.class, image.called(threshold)));
+            pairs.entry(natural_order(patient)).or_default().push((image.class, image.predicted_class(threshold)));
         }
     }
     let row = |((_, _, patient), pairs): ((String, u64, &str), Vec<_>)| {
-        let counts = Counts::of(pairs);
+        let counts = Counts::from_pairs(pairs);
         let (sensitivity, specificity) = (counts.sensitivity(), counts.specificity());
         PatientRow { patient: patient.to_owned(), counts, sensitivity, specificity }
     };
     pairs.into_iter().map(row).collect()
 }
 
-/// Sorts `C2` before `C10`: the letters, then the number they end with.
+/// Returns a sort key that orders `C2` before `C10`: the text before the final number, then the number.
 fn natural_order(name: &str) -> (String, u64, &str) {
     let letters = name.trim_end_matches(|c: char| c.is_ascii_digit());
     (letters.to_owned(), name[letters.len()..].parse().unwrap_or(u64::MAX), name)
 }
 
-/// How a figure varies over patients.
+/// The distribution of a metric over patients (or folds).
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Spread {
-    /// Patients that have the figure.
+    /// Number of patients for whom the metric is defined.
     pub patients: usize,
-    /// Every patient counts the same.
+    /// Mean; every patient has the same weight.
     pub mean: f64,
-    /// Standard deviation over patients, with n - 1; 0 for one patient.
+    /// Sample standard deviation, with n - 1 degrees of freedom; 0 for one patient.
     pub standard_deviation: f64,
-    /// Of the patients' figures.
+    /// Minimum.
     pub min: f64,
-    /// A quarter of the patients are below it.
+    /// 25 % quantile.
     pub lower_quartile: f64,
-    /// Half of the patients are below it.
+    /// 50 % quantile.
     pub median: f64,
-    /// Three quarters of the patients are below it.
+    /// 75 % quantile.
     pub upper_quartile: f64,
-    /// Of the patients' figures.
+    /// Maximum.
     pub max: f64,
 }
 
-/// How figures vary; none without any.
-pub fn spread(figures: impl IntoIterator<Item = f64>) -> Option<Spread> {
-    let mut sorted: Vec<f64> = figures.into_iter().collect();
+/// Computes the distribution of values; `None` without values.
+#[must_use]
+pub fn spread(values: impl IntoIterator<Item = f64>) -> Option<Spread> {
+    let mut sorted: Vec<f64> = values.into_iter().collect();
     sorted.sort_by(f64::total_cmp);
     let (&min, &max) = (sorted.first()?, sorted.last()?);
     let n = sorted.len() as f64;
     let mean = sorted.iter().sum::<f64>() / n;
-    let squares: f64 = sorted.iter().map(|figure| (figure - mean).powi(2)).sum();
+    let squares: f64 = sorted.iter().map(|value| (value - mean).powi(2)).sum();
     Some(Spread {
         patients: sorted.len(),
         mean,
@@ -84,44 +86,49 @@ pub fn spread(figures: impl IntoIterator<Item = f64>) -> Option<Spread> {
     })
 }
 
-/// A quantile of sorted figures, interpolated linearly as NumPy does by default (Hyndman and Fan 1996, type 7).
+/// Computes a quantile of sorted values by linear interpolation, as NumPy does by default (Hyndman and Fan 1996, "Sample
+/// quantiles in statistical packages", definition 7).
 ///
 /// # Panics
-/// Without figures.
-pub fn quantile(sorted: &[f64], share: f64) -> f64 {
-    let position = share * (sorted.len() - 1) as f64;
+/// Without values.
+#[must_use]
+pub fn quantile(sorted: &[f64], probability: f64) -> f64 {
+    let position = probability * (sorted.len() - 1) as f64;
     let (below, above) = (sorted[position.floor() as usize], sorted[position.ceil() as usize]);
     below + (above - below) * position.fract()
 }
 
-/// The figures of which every patient is a part alike.
+/// Metrics in which every patient has the same weight.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct ByPatient {
-    /// Mean over the patients with Parasitized images of the sensitivity in each; null without such a patient.
+    /// Mean sensitivity of the patients with Parasitized images; `None` without such a patient.
     pub macro_sensitivity: Option<f64>,
-    /// Mean over the patients with Uninfected images of the specificity in each; null without such a patient.
+    /// Mean specificity of the patients with Uninfected images; `None` without such a patient.
     pub macro_specificity: Option<f64>,
-    /// Mean over the patients with Uninfected images of the false positive rate in each.
+    /// Mean false positive rate of the patients with Uninfected images; `None` without such a patient.
     pub macro_false_positive_rate: Option<f64>,
-    /// How the sensitivity varies over patients.
+    /// Distribution of the sensitivity over patients.
     pub sensitivity: Option<Spread>,
-    /// How the false positive rate varies over patients.
+    /// Distribution of the false positive rate over patients.
     pub false_positive_rate: Option<Spread>,
-    /// The standard deviation of the false positive rate between patients, less what counting so few cells of each
-    /// makes of it by chance; null with fewer than two patients of at least two Uninfected images.
+    /// Standard deviation of the patients' true false positive rates: that of the observed rates without the sampling
+    /// variance; `None` with fewer than two patients with at least two Uninfected images.
     pub false_positive_rate_between_patients: Option<f64>,
-    /// One row a patient.
+    /// One row per patient.
     pub table: Vec<PatientRow>,
 }
 
-/// Gathers the figures by patient; none where an image's patient is not known.
-pub fn by_patient(scored: &[LabelledPrediction], threshold: f64) -> Option<ByPatient> {
-    if scored.iter().any(|image| image.patient.is_none()) {
+/// Computes the metrics by patient; `None` if the patient of any image is unknown.
+#[must_use]
+pub fn by_patient(predictions: &[LabelledPrediction], threshold: f64) -> Option<ByPatient> {
+    if predictions.iter().any(|image| image.patient.is_none()) {
         return None;
     }
-    let table = table(scored, threshold);
+    let table = table(predictions, threshold);
     let sensitivity = spread(table.iter().filter_map(|row| row.sensitivity));
-    let false_positive_rate = spread(table.iter().filter_map(|row| row.specificity).map(|figure| 1.0 - figure));
+    let false_positive_rate =
+        spread(table.iter().filter_map(|row| row.specificity).map(|specificity| 1.0 - specificity));
     let macro_false_positive_rate = false_positive_rate.map(|spread| spread.mean);
     Some(ByPatient {
         macro_sensitivity: sensitivity.map(|spread| spread.mean),
@@ -134,8 +141,9 @@ pub fn by_patient(scored: &[LabelledPrediction], threshold: f64) -> Option<ByPat
     })
 }
 
-/// The standard deviation of the patients' true false positive rates, by moments: the variance of the rates seen, less
-/// the mean of what sampling adds, of which p (1 - p) / (n - 1) is an unbiased estimate for a rate p seen on n cells.
+/// Estimates the standard deviation of the patients' true false positive rates by the method of moments: the variance of
+/// the observed rates minus the mean sampling variance, of which p (1 - p) / (n - 1) is an unbiased estimate for a rate p
+/// observed on n cells.
 fn between_patients(table: &[PatientRow]) -> Option<f64> {
     let rate = |row: &PatientRow| {
         let cells = (row.counts.false_positives + row.counts.true_negatives) as f64;
@@ -145,9 +153,9 @@ fn between_patients(table: &[PatientRow]) -> Option<f64> {
     if rates.len() < 2 {
         return None;
     }
-    let seen = spread(rates.iter().map(|&(p, _)| p))?.standard_deviation.powi(2);
+    let observed = spread(rates.iter().map(|&(p, _)| p))?.standard_deviation.powi(2);
     let sampling = rates.iter().map(|&(p, n)| p * (1.0 - p) / (n - 1.0)).sum::<f64>() / rates.len() as f64;
-    Some((seen - sampling).max(0.0).sqrt())
+    Some((observed - sampling).max(0.0).sqrt())
 }
 
 #[cfg(test)]
@@ -165,7 +173,7 @@ mod tests {
     }
 
     #[test]
-    fn every_patient_counts_the_same_in_macro_figures() {
+    fn macro_metrics_give_every_patient_the_same_weight() {
         // C2: sensitivity 1/1, specificity 0/1. C10: sensitivity 2/4, specificity 1/1.
         let images = [
             image("C10", Parasitized, 0.9),
@@ -176,17 +184,18 @@ mod tests {
             image("C2", Parasitized, 0.5),
             image("C2", Uninfected, 0.5),
         ];
-        let figures = by_patient(&images, 0.5).unwrap();
-        assert_eq!(figures.macro_sensitivity, Some(0.75));
-        assert_eq!(figures.macro_specificity, Some(0.5));
-        assert_eq!(figures.macro_false_positive_rate, Some(0.5));
-        assert_eq!(figures.table.iter().map(|row| row.patient.as_str()).collect::<Vec<_>>(), ["C2", "C10"]);
-        assert_eq!(figures.false_positive_rate_between_patients, None);
+        let metrics = by_patient(&images, 0.5).unwrap();
+        assert_eq!(metrics.macro_sensitivity, Some(0.75));
+        assert_eq!(metrics.macro_specificity, Some(0.5));
+        assert_eq!(metrics.macro_false_positive_rate, Some(0.5));
+        assert_eq!(metrics.table.iter().map(|row| row.patient.as_str()).collect::<Vec<_>>(), ["C2", "C10"]);
+        assert_eq!(metrics.false_positive_rate_between_patients, None);
     }
 
     #[test]
-    fn chance_is_taken_off_the_spread_between_patients() {
-        // Two patients of 11 healthy cells, 0 and 11 false alarms: the variance seen, 1/2, is all theirs.
+    fn subtracts_the_sampling_variance() {
+        // Two patients with 11 uninfected cells, 0 and 11 false positives: the observed variance is 1/2, and the sampling
+        // variance 0.
         let row = |patient: &str, false_positives, true_negatives| PatientRow {
             patient: patient.to_owned(),
             counts: Counts { false_positives, true_negatives, ..Counts::default() },
@@ -195,16 +204,16 @@ mod tests {
         };
         let deviation = between_patients(&[row("C1", 0, 11), row("C2", 11, 0)]).unwrap();
         assert!((deviation - 0.5f64.sqrt()).abs() < 1e-15, "{deviation}");
-        // Rates 4/10 and 6/10: variance 0.02, less 0.24 / 9 of chance, leaves nothing.
+        // Rates 4/10 and 6/10: the variance 0.02 is less than the sampling variance 0.24 / 9.
         assert_eq!(between_patients(&[row("C1", 4, 6), row("C2", 6, 4)]), Some(0.0));
-        // Rates 1/10 and 5/10: variance 0.08, less (0.09 + 0.25) / 9 / 2.
+        // Rates 1/10 and 5/10: variance 0.08 minus (0.09 + 0.25) / 9 / 2.
         let deviation = between_patients(&[row("C1", 1, 9), row("C2", 5, 5)]).unwrap();
         assert!((deviation.powi(2) - (0.08 - 0.34 / 18.0)).abs() < 1e-15, "{deviation}");
     }
 
     #[test]
-    fn an_unknown_patient_makes_figures_by_patient_impossible() {
-        let nobody = LabelledPrediction { patient: None, ..image("C1", Parasitized, 0.9) };
-        assert_eq!(by_patient(&[image("C1", Uninfected, 0.1), nobody], 0.5), None);
+    fn returns_none_if_a_patient_is_unknown() {
+        let unknown = LabelledPrediction { patient: None, ..image("C1", Parasitized, 0.9) };
+        assert_eq!(by_patient(&[image("C1", Uninfected, 0.1), unknown], 0.5), None);
     }
 }

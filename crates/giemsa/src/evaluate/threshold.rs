@@ -1,22 +1,22 @@
-//! Choosing the decision threshold for a stated aim.
+//! Choice of the decision threshold for a stated aim.
 
 use super::curves::{Point, points};
 use super::{EvaluateError, LabelledPrediction, check, check_both_classes};
 use std::fmt;
 use std::str::FromStr;
 
-/// What a decision threshold is chosen for.
+/// The aim of a decision threshold.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Aim {
-    /// The highest mean of sensitivity and specificity (Youden 1950).
+    /// Maximize sensitivity + specificity (Youden's index: Youden 1950, "Index for rating diagnostic tests").
     Balanced,
-    /// The highest specificity with at least this sensitivity.
+    /// Maximize specificity with at least this sensitivity.
     SensitivityAtLeast(f64),
-    /// The highest sensitivity with at least this specificity.
+    /// Maximize sensitivity with at least this specificity.
     SpecificityAtLeast(f64),
 }
 
-/// The aim in words.
+/// Formats the aim as words.
 ///
 /// ```
 /// use giemsa::evaluate::threshold::Aim;
@@ -32,8 +32,8 @@ impl fmt::Display for Aim {
     }
 }
 
-/// Reads `balanced`, `sensitivity>=0.95`, `specificity>=0.98`; `=` and `:` do as well as `>=`, so that a shell needs no
-/// quotes.
+/// Parses `balanced`, `sensitivity>=0.95` and `specificity>=0.98`. `=` and `:` are accepted instead of `>=`, so that no
+/// quotes are needed in a shell.
 ///
 /// ```
 /// use giemsa::evaluate::threshold::Aim;
@@ -44,43 +44,44 @@ impl FromStr for Aim {
     type Err = EvaluateError;
 
     fn from_str(text: &str) -> Result<Aim, EvaluateError> {
-        let unknown = || EvaluateError::Aim { found: text.to_owned() };
+        let invalid = || EvaluateError::InvalidAim { text: text.to_owned() };
         if text.trim().eq_ignore_ascii_case("balanced") {
             return Ok(Aim::Balanced);
         }
-        let (figure, least) = text.split_once(['>', '=', ':']).ok_or_else(unknown)?;
-        let least: f64 = least.trim_start_matches('=').trim().parse().map_err(|_| unknown())?;
-        match figure.trim().to_ascii_lowercase().as_str() {
-            _ if !(0.0..=1.0).contains(&least) => Err(unknown()),
+        let (metric, least) = text.split_once(['>', '=', ':']).ok_or_else(invalid)?;
+        let least: f64 = least.trim_start_matches('=').trim().parse().map_err(|_| invalid())?;
+        match metric.trim().to_ascii_lowercase().as_str() {
+            _ if !(0.0..=1.0).contains(&least) => Err(invalid()),
             "sensitivity" => Ok(Aim::SensitivityAtLeast(least)),
             "specificity" => Ok(Aim::SpecificityAtLeast(least)),
-            _ => Err(unknown()),
+            _ => Err(invalid()),
         }
     }
 }
 
-/// A decision threshold with what it does to the images that it was chosen on.
+/// A decision threshold, with its metrics on the images that it was chosen on.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Choice {
-    /// Images with at least this probability of Parasitized are called so.
+    /// An image is classified as Parasitized if its probability is at least this.
     pub threshold: f64,
-    /// On the images it was chosen on.
+    /// Sensitivity on these images.
     pub sensitivity: f64,
-    /// On the images it was chosen on.
+    /// Specificity on these images.
     pub specificity: f64,
 }
 
-/// The threshold that serves an aim best on these images.
+/// Chooses the best threshold for an aim on these images.
 ///
-/// It lies half-way between the lowest probability that is called Parasitized and the highest that is not, so that
-/// rounding does not move an image across. Of equally good ones, the lowest: it misses fewest.
+/// The threshold is half-way between the lowest probability classified as Parasitized and the highest classified as
+/// Uninfected, so that rounding does not change the class of an image. Of equally good thresholds it is the lowest, which
+/// has the fewest false negatives. It is above 1 if the aim allows no image to be classified as Parasitized.
 ///
 /// # Errors
-/// When a probability is not one, or a class has no images.
-pub fn choose(scored: &[LabelledPrediction], aim: Aim) -> Result<Choice, EvaluateError> {
-    check(scored)?;
-    check_both_classes(scored, "choose a threshold")?;
-    let points = points(scored);
+/// If a probability is not in 0..=1, or a class has no images.
+pub fn choose(predictions: &[LabelledPrediction], aim: Aim) -> Result<Choice, EvaluateError> {
+    check(predictions)?;
+    check_both_classes(predictions, "choose a threshold")?;
+    let points = points(predictions);
     let specificity = |point: &Point| 1.0 - point.false_positive_rate;
     let merit = |point: &Point| match aim {
         Aim::Balanced => point.sensitivity + specificity(point),
@@ -96,13 +97,13 @@ pub fn choose(scored: &[LabelledPrediction], aim: Aim) -> Result<Choice, Evaluat
     })
 }
 
-/// A threshold that separates the images called Parasitized at a point from the others.
+/// Returns a threshold that separates the images classified as Parasitized at a point from the others.
 fn between(points: &[Point], index: usize) -> f64 {
-    let lowest_called = points[index].threshold;
+    let lowest_positive = points[index].threshold;
     match points.get(index + 1) {
         None => 0.0,
-        Some(next) if lowest_called.is_infinite() => next.threshold.midpoint(1.0).next_up(),
-        Some(next) => next.threshold.midpoint(lowest_called),
+        Some(next) if lowest_positive.is_infinite() => next.threshold.midpoint(1.0).next_up(),
+        Some(next) => next.threshold.midpoint(lowest_positive),
     }
 }
 
@@ -111,7 +112,7 @@ mod tests {
     use super::*;
     use crate::classes::Class::{self, Parasitized, Uninfected};
 
-    fn scored() -> Vec<LabelledPrediction> {
+    fn predictions() -> Vec<LabelledPrediction> {
         let image = |class: Class, probability_parasitized| LabelledPrediction {
             path: "cell.png".into(),
             class,
@@ -131,8 +132,8 @@ mod tests {
     }
 
     #[test]
-    fn each_aim_gets_its_threshold() {
-        // By hand from the list above: four of each class.
+    fn thresholds_match_hand_arithmetic() {
+        // From the list above: four images of each class.
         let table = [
             (Aim::Balanced, 0.45, 0.75, 0.75),
             (Aim::SensitivityAtLeast(0.76), 0.075, 1.0, 0.25),
@@ -142,24 +143,24 @@ mod tests {
             (Aim::SpecificityAtLeast(0.0), 0.0, 1.0, 0.0),
         ];
         for (aim, threshold, sensitivity, specificity) in table {
-            let choice = choose(&scored(), aim).unwrap();
+            let choice = choose(&predictions(), aim).unwrap();
             assert!((choice.threshold - threshold).abs() < 1e-12, "{aim}: {choice:?}");
             assert_eq!((choice.sensitivity, choice.specificity), (sensitivity, specificity), "{aim}");
         }
     }
 
     #[test]
-    fn the_threshold_does_what_it_says() {
+    fn the_threshold_has_the_stated_metrics() {
         for aim in ["balanced", "sensitivity>=0.8", "specificity>=1"] {
-            let choice = choose(&scored(), aim.parse().unwrap()).unwrap();
-            let counts = crate::evaluate::count(&scored(), choice.threshold);
-            let figures = (counts.sensitivity().unwrap(), counts.specificity().unwrap());
-            assert_eq!(figures, (choice.sensitivity, choice.specificity), "{aim}");
+            let choice = choose(&predictions(), aim.parse().unwrap()).unwrap();
+            let counts = crate::evaluate::count(&predictions(), choice.threshold);
+            let metrics = (counts.sensitivity().unwrap(), counts.specificity().unwrap());
+            assert_eq!(metrics, (choice.sensitivity, choice.specificity), "{aim}");
         }
     }
 
     #[test]
-    fn nothing_is_called_parasitized_where_the_aim_allows_nothing() {
+    fn the_threshold_is_above_one_if_the_aim_allows_no_positives() {
         let images: Vec<LabelledPrediction> = [(Uninfected, 1.0), (Parasitized, 0.5)]
             .map(|(class, p)| LabelledPrediction { path: "".into(), class, patient: None, probability_parasitized: p })
             .into();
@@ -169,7 +170,7 @@ mod tests {
     }
 
     #[test]
-    fn texts_that_are_no_aim_are_errors() {
+    fn rejects_texts_that_are_not_aims() {
         for text in
             ["", "balance", "sensitivity", "sensitivity>=", "accuracy>=0.9", "specificity>=98", "specificity=nan"]
         {
@@ -178,9 +179,12 @@ mod tests {
     }
 
     #[test]
-    fn one_class_has_no_threshold() {
-        let healthy = &scored()[2..3];
-        let error = choose(healthy, Aim::Balanced).unwrap_err().to_string();
-        assert_eq!(error, "expected images of both classes to choose a threshold, found none of class Parasitized");
+    fn requires_images_of_both_classes() {
+        let uninfected = &predictions()[2..3];
+        let error = choose(uninfected, Aim::Balanced).unwrap_err().to_string();
+        assert_eq!(
+            error,
+            "images of both classes are required to choose a threshold, but there are none of class Parasitized"
+        );
     }
 }

@@ -64,6 +64,18 @@ pub(crate) const OPTIMIZER_PREFIX: &str = "adam.";
 pub(crate) const AVERAGE_PREFIX: &str = "ema.";
 
 impl Model {
+    /// The bytes of the built-in model file.
+    pub const BUILTIN: &[u8] = include_bytes!("pretrained/compact.safetensors");
+
+    /// Returns whether a file is a training checkpoint, which contains the state of the optimizer.
+    ///
+    /// # Errors
+    /// If the file cannot be read or is not a model file.
+    pub fn is_checkpoint(path: &Path) -> Result<bool, ModelError> {
+        let (_, tensors) = container::parse(&container::read_bytes(path)?, path)?;
+        Ok(tensors.iter().any(|tensor| tensor.name.starts_with(OPTIMIZER_PREFIX)))
+    }
+
     /// A model that is not calibrated.
     pub fn new(recipe: Recipe, network: Network) -> Model {
         Model { recipe, network, temperature: 1.0, threshold: 0.5, threshold_aim: None, card: None }
@@ -81,7 +93,7 @@ impl Model {
     /// # Errors
     /// When the program was built with a file that is no model.
     pub fn embedded() -> Result<Model, ModelError> {
-        Model::from_bytes(include_bytes!("pretrained/compact.safetensors"), Path::new("the model in the program"))
+        Model::from_bytes(Model::BUILTIN, Path::new("the model in the program"))
     }
 
     /// Reads a model file, or the checkpoint of a training run, which is one with more in it.

@@ -1,122 +1,146 @@
-//! A line and scatter chart.
+//! Charts with lines, dots, bars and confidence bands.
 
-use super::plot::{Area, COLOURS, FONT, Plot};
-use plotters::coord::types::RangedCoordf64;
+use super::axis::{Axis, Coordinate};
+use super::plot::{Area, COLOURS, FONT, GRID, INK, MUTED, PARASITIZED, UNINFECTED};
+use plotters::chart::SeriesAnno;
+pub use plotters::prelude::SeriesLabelPosition;
 use plotters::prelude::*;
-use std::ops::Range;
 
-/// How the points of a series are shown.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// The way in which the points of a series are drawn.
+#[derive(Clone, Copy, Debug, PartialEq)]
+#[non_exhaustive]
 pub enum Mark {
     /// A line.
     Line,
+    /// A thin line, for a reference.
+    ThinLine,
     /// A line with a dot at each point.
     LineAndDots,
-    /// A dashed line, for a reference or a second kind.
+    /// A dashed line.
     Dashed,
     /// A dashed line with a hollow dot at each point.
     DashedAndDots,
-    /// Dots alone.
+    /// Dots.
     Dots,
+    /// Translucent circles with this radius, in SVG pixels.
+    Circles(f64),
+    /// Bars from 0 to each point, which is at their left edge, with this width in units of the x axis.
+    Bars(f64),
+    /// A translucent area; the points are its outline.
+    Band,
 }
 
-/// Points that belong together.
-#[derive(Clone, Debug)]
+/// The colour of a series.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Colour {
+    /// The colour of [`COLOURS`] with this index.
+    Palette(usize),
+    /// The colour of the class Parasitized.
+    Parasitized,
+    /// The colour of the class Uninfected.
+    Uninfected,
+    /// The colour of text.
+    Ink,
+    /// The colour of reference lines.
+    Muted,
+}
+
+impl Colour {
+    fn rgb(self) -> RGBColor {
+        match self {
+            Colour::Palette(index) => COLOURS[index % COLOURS.len()],
+            Colour::Parasitized => PARASITIZED,
+            Colour::Uninfected => UNINFECTED,
+            Colour::Ink => INK,
+            Colour::Muted => MUTED,
+        }
+    }
+}
+
+/// Points that are drawn alike.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
 pub struct Series {
-    /// In the legend; a series without a name is not listed there.
+    /// The name in the legend; a series with an empty name is not in the legend.
     pub name: String,
-    /// In the order in which they are joined; those that are not finite are left out.
+    /// The points, in the order in which lines connect them; points that are not finite are skipped.
     pub points: Vec<(f64, f64)>,
-    /// How they are shown.
+    /// The way in which they are drawn.
     pub mark: Mark,
+    /// The colour; by default, series take the colours of [`COLOURS`] in turn.
+    pub colour: Option<Colour>,
 }
 
-/// One axis.
-#[derive(Clone, Debug)]
-pub struct Axis {
-    /// With the unit, if there is one.
-    pub label: String,
-    /// From where to where; see [`covering`].
-    pub range: Range<f64>,
-    /// Decimals of the numbers along it.
-    pub decimals: usize,
+impl Series {
+    /// Creates a series with the next colour of the palette.
+    #[must_use]
+    pub fn new(name: impl Into<String>, points: Vec<(f64, f64)>, mark: Mark) -> Series {
+        Series { name: name.into(), points, mark, colour: None }
+    }
+
+    /// Sets the colour.
+    #[must_use]
+    pub fn with_colour(self, colour: Colour) -> Series {
+        Series { colour: Some(colour), ..self }
+    }
 }
 
-/// A chart with two linear axes.
+/// A chart with two axes.
 ///
 /// ```
-/// use giemsa::report::{chart::{Axis, Chart, Mark, Series}, plot};
-/// let axis = |label: &str| Axis { label: label.into(), range: 0.0..1.0, decimals: 1 };
-/// let line = Series { name: "chance".into(), points: vec![(0.0, 0.0), (1.0, 1.0)], mark: Mark::Dashed };
-/// let chart = Chart::new("ROC", axis("1 - specificity"), axis("sensitivity"), vec![line]);
-/// assert!(plot::to_svg(&chart)?.contains("1 - specificity"));
+/// use giemsa::report::{axis::Axis, chart::{Chart, Mark, Series}, plot};
+/// let chance = Series::new("chance", vec![(0.0, 0.0), (1.0, 1.0)], Mark::Dashed);
+/// let chart = Chart::new("ROC", Axis::new("1 - specificity", 0.0..1.0), Axis::new("sensitivity", 0.0..1.0), vec![chance]);
+/// assert!(plot::to_svg(&[chart])?.contains("1 - specificity"));
 /// # Ok::<(), giemsa::report::ReportError>(())
 /// ```
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct Chart {
-    /// Above it.
+    /// The title, above the chart.
     pub title: String,
-    /// Below it.
+    /// The horizontal axis.
     pub x: Axis,
-    /// At its left.
+    /// The vertical axis.
     pub y: Axis,
-    /// Series take the colours of [`COLOURS`] in turn.
+    /// The series, drawn in order.
     pub series: Vec<Series>,
     /// Width and height in SVG pixels.
     pub size_px: (u32, u32),
-    /// Where the legend lies.
+    /// The position of the legend.
     pub legend: SeriesLabelPosition,
 }
 
+type Context2d<'a, B> = ChartContext<'a, B, Cartesian2d<Coordinate, Coordinate>>;
+type DrawResult<B> = Result<(), DrawingAreaErrorKind<<B as DrawingBackend>::ErrorType>>;
+
 impl Chart {
-    /// A chart of the usual size, its legend where `UpperRight` is.
+    /// Creates a chart of 460 × 340 SVG pixels with its legend in the upper right corner.
+    #[must_use]
     pub fn new(title: impl Into<String>, x: Axis, y: Axis, series: Vec<Series>) -> Chart {
         let legend = SeriesLabelPosition::UpperRight;
         Chart { title: title.into(), x, y, series, size_px: (460, 340), legend }
     }
-}
 
-/// A range that holds all finite values with a margin of a twentieth on both sides, and is never empty.
-///
-/// ```
-/// use giemsa::report::chart::covering;
-/// assert_eq!(covering([0.0, 10.0, f64::NAN]), -0.5..10.5);
-/// assert_eq!(covering([3.0]), 2.5..3.5);
-/// ```
-pub fn covering(values: impl IntoIterator<Item = f64>) -> Range<f64> {
-    let finite = values.into_iter().filter(|value| value.is_finite());
-    let (low, high) = finite.fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), v| (low.min(v), high.max(v)));
-    match high - low {
-        width if width > 0.0 => low - 0.05 * width..high + 0.05 * width,
-        _ if low.is_finite() => low - 0.5..low + 0.5,
-        _ => 0.0..1.0,
-    }
-}
-
-type Context2d<'a, B> = ChartContext<'a, B, Cartesian2d<RangedCoordf64, RangedCoordf64>>;
-
-const INK: RGBColor = RGBColor(40, 40, 48);
-const GRID: RGBColor = RGBColor(226, 226, 232);
-
-impl Plot for Chart {
-    fn title(&self) -> String {
-        self.title.clone()
+    /// Sets the position of the legend.
+    #[must_use]
+    pub fn with_legend(self, legend: SeriesLabelPosition) -> Chart {
+        Chart { legend, ..self }
     }
 
-    fn size_px(&self) -> (u32, u32) {
-        self.size_px
-    }
-
-    fn draw<B: DrawingBackend>(&self, area: &Area<B>, unit: f64) -> Result<(), String> {
+    /// Draws the chart; lengths are multiplied by `unit`.
+    pub(super) fn draw<B: DrawingBackend>(&self, area: &Area<B>, unit: f64) -> Result<(), String> {
         let mut context = ChartBuilder::on(area)
             .caption(&self.title, (FONT, 17.0 * unit).into_font().color(&INK))
             .margin(12.0 * unit)
             .x_label_area_size(42.0 * unit)
-            .y_label_area_size(52.0 * unit)
-            .build_cartesian_2d(self.x.range.clone(), self.y.range.clone())
+            .y_label_area_size(58.0 * unit)
+            .build_cartesian_2d(Coordinate(self.x.clone()), Coordinate(self.y.clone()))
             .map_err(|error| error.to_string())?;
         self.draw_axes(&mut context, unit).map_err(|error| error.to_string())?;
-        for (series, colour) in self.series.iter().zip(COLOURS.into_iter().cycle()) {
+        for (index, series) in self.series.iter().enumerate() {
+            let colour = series.colour.unwrap_or(Colour::Palette(index)).rgb();
             draw_series(&mut context, series, colour, unit).map_err(|error| error.to_string())?;
         }
         if self.series.iter().any(|series| !series.name.is_empty()) {
@@ -124,44 +148,23 @@ impl Plot for Chart {
         }
         Ok(())
     }
-}
 
-impl Chart {
-    fn draw_axes<'a, B: DrawingBackend + 'a>(
-        &self,
-        context: &mut Context2d<'a, B>,
-        unit: f64,
-    ) -> Result<(), DrawingAreaErrorKind<B::ErrorType>> {
-        let number = |axis: &Axis| {
-            let decimals = axis.decimals;
-            move |value: &f64| format!("{value:.decimals$}")
-        };
-        // Whole numbers want no ticks between them.
-        let ticks = |axis: &Axis| match axis.decimals {
-            0 => ((axis.range.end - axis.range.start).floor() as usize + 1).clamp(2, 11),
-            _ => 8,
-        };
+    fn draw_axes<'a, B: DrawingBackend + 'a>(&self, context: &mut Context2d<'a, B>, unit: f64) -> DrawResult<B> {
         context
             .configure_mesh()
-            .light_line_style(WHITE)
+            .max_light_lines(0)
             .bold_line_style(GRID.stroke_width(unit as u32))
             .axis_style(INK.stroke_width(unit as u32))
             .x_desc(&self.x.label)
             .y_desc(&self.y.label)
-            .x_labels(ticks(&self.x))
-            .y_labels(ticks(&self.y))
-            .x_label_formatter(&number(&self.x))
-            .y_label_formatter(&number(&self.y))
+            .x_labels(self.x.max_ticks())
+            .y_labels(self.y.max_ticks())
             .label_style((FONT, 13.0 * unit).into_font().color(&INK))
             .axis_desc_style((FONT, 14.0 * unit).into_font().color(&INK))
             .draw()
     }
 
-    fn draw_legend<'a, B: DrawingBackend + 'a>(
-        &self,
-        context: &mut Context2d<'a, B>,
-        unit: f64,
-    ) -> Result<(), DrawingAreaErrorKind<B::ErrorType>> {
+    fn draw_legend<'a, B: DrawingBackend + 'a>(&self, context: &mut Context2d<'a, B>, unit: f64) -> DrawResult<B> {
         context
             .configure_series_labels()
             .position(self.legend.clone())
@@ -174,53 +177,80 @@ impl Chart {
     }
 }
 
+const DOT_RADIUS: f64 = 3.5;
+const BAR_OPACITY: f64 = 0.75;
+const BAND_OPACITY: f64 = 0.2;
+
 fn draw_series<'a, B: DrawingBackend + 'a>(
     context: &mut Context2d<'a, B>,
     series: &Series,
     colour: RGBColor,
     unit: f64,
-) -> Result<(), DrawingAreaErrorKind<B::ErrorType>> {
+) -> DrawResult<B> {
     let points = || series.points.iter().copied().filter(|(x, y)| x.is_finite() && y.is_finite());
     let line = colour.stroke_width((2.0 * unit) as u32);
-    let radius = 3.5 * unit;
-    let legend_line = move |x: i32, y: i32, from: f64, to: f64| {
-        let at = |share: f64| x + (share * 26.0 * unit) as i32;
-        PathElement::new(vec![(at(from), y), (at(to), y)], line)
+    let dot = |at: (f64, f64), radius: f64, style: ShapeStyle| Circle::new(at, radius * unit, style);
+    // Only the first drawn shape of a series has an entry in the legend.
+    let drawn = match series.mark {
+        Mark::Line | Mark::LineAndDots => context.draw_series(LineSeries::new(points(), line))?,
+        Mark::ThinLine => context.draw_series(LineSeries::new(points(), colour.stroke_width(unit as u32)))?,
+        Mark::Dashed | Mark::DashedAndDots => {
+            let (dash, gap) = ((7.0 * unit) as i32, (4.0 * unit) as i32);
+            context.draw_series(DashedLineSeries::new(points(), dash, gap, line))?
+        }
+        Mark::Dots => context.draw_series(points().map(|at| dot(at, DOT_RADIUS, colour.mix(0.7).filled())))?,
+        Mark::Circles(radius) => context.draw_series(points().map(|at| dot(at, radius, colour.mix(0.45).filled())))?,
+        Mark::Bars(width) => context.draw_series(
+            points().map(|(x, y)| Rectangle::new([(x, 0.0), (x + width, y)], colour.mix(BAR_OPACITY).filled())),
+        )?,
+        Mark::Band => {
+            context.draw_series([Polygon::new(points().collect::<Vec<_>>(), colour.mix(BAND_OPACITY).filled())])?
+        }
     };
-    if matches!(series.mark, Mark::Line | Mark::LineAndDots) {
-        let drawn = context.draw_series(LineSeries::new(points(), line))?;
-        if !series.name.is_empty() {
-            drawn.label(&series.name).legend(move |(x, y)| legend_line(x, y, 0.0, 1.0));
-        }
+    if !series.name.is_empty() {
+        add_to_legend(drawn, series, colour, unit);
     }
-    if matches!(series.mark, Mark::Dashed | Mark::DashedAndDots) {
-        let (dash, gap) = ((7.0 * unit) as i32, (4.0 * unit) as i32);
-        let drawn = context.draw_series(DashedLineSeries::new(points(), dash, gap, line))?;
-        if !series.name.is_empty() {
-            drawn.label(&series.name).legend(move |(x, y)| {
-                let parts = [(0.0, 0.27), (0.42, 0.69), (0.84, 1.0)];
-                EmptyElement::at((0, 0))
-                    + legend_line(x, y, parts[0].0, parts[0].1)
-                    + legend_line(x, y, parts[1].0, parts[1].1)
-                    + legend_line(x, y, parts[2].0, parts[2].1)
-            });
-        }
-    }
-    let dot = move |at: (f64, f64), fill: ShapeStyle| Circle::new(at, radius, fill);
     match series.mark {
-        Mark::LineAndDots => drop(context.draw_series(points().map(|at| dot(at, colour.filled())))?),
+        Mark::LineAndDots => {
+            context.draw_series(points().map(|at| dot(at, DOT_RADIUS, colour.filled())))?;
+        }
         Mark::DashedAndDots => {
-            context.draw_series(points().map(|at| dot(at, WHITE.filled())))?;
-            context.draw_series(points().map(|at| dot(at, colour.stroke_width((1.5 * unit).ceil() as u32))))?;
+            context.draw_series(points().map(|at| dot(at, DOT_RADIUS, WHITE.filled())))?;
+            let ring = colour.stroke_width((1.5 * unit).ceil() as u32);
+            context.draw_series(points().map(|at| dot(at, DOT_RADIUS, ring)))?;
         }
-        Mark::Dots => {
-            let drawn = context.draw_series(points().map(|at| dot(at, colour.mix(0.7).filled())))?;
-            if !series.name.is_empty() {
-                let middle = (13.0 * unit) as i32;
-                drawn.label(&series.name).legend(move |(x, y)| Circle::new((x + middle, y), radius, colour.filled()));
-            }
-        }
-        Mark::Line | Mark::Dashed => {}
+        _ => {}
     }
     Ok(())
+}
+
+/// Adds a series to the legend: with a rectangle, a dot, or a line.
+fn add_to_legend<'a, B: DrawingBackend + 'a>(
+    drawn: &mut SeriesAnno<'a, B>,
+    series: &Series,
+    colour: RGBColor,
+    unit: f64,
+) {
+    let at = move |x: i32, fraction: f64| x + (fraction * 26.0 * unit) as i32;
+    let width = if series.mark == Mark::ThinLine { unit } else { 2.0 * unit };
+    let line = move |x: i32, y: i32, from: f64, to: f64| {
+        PathElement::new(vec![(at(x, from), y), (at(x, to), y)], colour.stroke_width(width as u32))
+    };
+    let half = (5.0 * unit) as i32;
+    let drawn = drawn.label(&series.name);
+    match series.mark {
+        Mark::Line | Mark::LineAndDots | Mark::ThinLine => drawn.legend(move |(x, y)| line(x, y, 0.0, 1.0)),
+        Mark::Dashed | Mark::DashedAndDots => drawn.legend(move |(x, y)| {
+            EmptyElement::at((0, 0)) + line(x, y, 0.0, 0.27) + line(x, y, 0.42, 0.69) + line(x, y, 0.84, 1.0)
+        }),
+        Mark::Dots | Mark::Circles(_) => {
+            drawn.legend(move |(x, y)| Circle::new((at(x, 0.5), y), DOT_RADIUS * unit, colour.filled()))
+        }
+        Mark::Bars(_) | Mark::Band => {
+            let opacity = if series.mark == Mark::Band { BAND_OPACITY } else { BAR_OPACITY };
+            drawn.legend(move |(x, y)| {
+                Rectangle::new([(at(x, 0.0), y - half), (at(x, 1.0), y + half)], colour.mix(opacity).filled())
+            })
+        }
+    };
 }

@@ -1,175 +1,196 @@
-//! The page of an evaluation, and the folder with the files that it comes from.
+//! The report of an evaluation: an HTML page, the metrics, the predictions and the charts.
 
-use super::{ReportError, evaluation_plots as plots, png_bytes};
+use super::evaluation_charts::{NamedChart, charts};
+use super::plot::{to_image, to_inline_svg, to_svg};
+use super::template::{percent, render};
+use super::{ReportError, png_bytes, write_error, write_file, write_png};
 use crate::classes::Class;
-use crate::evaluate::figures::Figures;
+use crate::evaluate::bootstrap::Interval;
+use crate::evaluate::counts::Counts;
+use crate::evaluate::metric_values::MetricValues;
 use crate::evaluate::metrics::Metrics;
 use crate::evaluate::predictions_csv::write_predictions;
-use crate::evaluate::{LabelledPrediction, bootstrap::Interval};
+use crate::evaluate::provenance::Provenance;
+use crate::evaluate::{LabelledPrediction, errors_of_class};
 use crate::files::write_whole;
 use crate::image::decode_file;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use image::imageops::FilterType;
-use minijinja::Environment;
-use minijinja::value::Serde;
 use serde::Serialize;
 use std::path::Path;
 
-/// What was evaluated.
+/// The content of a report.
 #[derive(Clone, Copy, Debug)]
 pub struct Evaluation<'a> {
-    /// The page's title.
+    /// The title of the page.
     pub title: &'a str,
-    /// The model, the data, and the command, one a line.
+    /// Lines that describe the model and the data.
     pub about: &'a [String],
-    /// The figures.
+    /// The metrics.
     pub metrics: &'a Metrics,
-    /// What they come from.
+    /// The predictions that the metrics are computed from.
     pub scored: &'a [LabelledPrediction],
+    /// The folds of a cross-validation; empty for a plain evaluation.
+    pub folds: &'a [FoldRow],
+    /// The program, model and data, which are written to `metrics.json`.
+    pub provenance: Option<&'a Provenance>,
 }
 
-/// Cell images of each kind on the page.
-const WORST: usize = 18;
+/// The metrics of one fold of a cross-validation.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct FoldRow {
+    /// The name of the fold.
+    pub name: String,
+    /// Number of images.
+    pub images: u64,
+    /// Number of patients; `None` if the patient of any image is unknown.
+    pub patients: Option<usize>,
+    /// The metrics.
+    pub values: MetricValues<Option<f64>>,
+}
+
+/// The content of `metrics.json`.
+#[derive(Serialize)]
+struct MetricsFile<'a> {
+    #[serde(flatten)]
+    metrics: &'a Metrics,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    provenance: Option<&'a Provenance>,
+}
+
+/// Maximum number of false negatives and of false positives on the page.
+const MAX_ERRORS: usize = 18;
 /// Longer side of a cell image on the page.
 const CELL_PX: u32 = 120;
+/// Pixels per SVG pixel of the PNG files: 300 dpi at a width of 12 cm.
+const PRINT_SCALE: u32 = 3;
 
-/// Writes `predictions.csv`, `metrics.json` and `index.html` into a folder, which is made if need be.
+/// Writes `index.html`, `metrics.json`, `predictions.csv` and the charts as `plots/*.svg` and `plots/*.png` into a folder,
+/// which is created if it does not exist.
 ///
 /// # Errors
-/// When one of them cannot be written.
+/// If a chart cannot be drawn, or a file cannot be written.
 pub fn write_report(out: &Path, evaluation: &Evaluation<'_>) -> Result<(), ReportError> {
-    let fail = |path: &Path| {
-        let path = path.display().to_string();
-        move |source| ReportError::Write { path, source }
-    };
-    std::fs::create_dir_all(out).map_err(fail(out))?;
+    let plots = out.join("plots");
+    std::fs::create_dir_all(&plots).map_err(write_error(&plots))?;
     let path = out.join("predictions.csv");
-    write_predictions(&path, evaluation.scored, evaluation.metrics.threshold).map_err(fail(&path))?;
+    write_predictions(&path, evaluation.scored, evaluation.metrics.threshold).map_err(write_error(&path))?;
     let path = out.join("metrics.json");
-    write_whole(&path, |file| {
-        serde_json::to_writer_pretty(&mut *file, evaluation.metrics)?;
-        file.write_all(b"\n")
-    })
-    .map_err(fail(&path))?;
-    let (path, page) = (out.join("index.html"), page(evaluation)?);
-    write_whole(&path, |file| file.write_all(page.as_bytes())).map_err(fail(&path))
+    let file = MetricsFile { metrics: evaluation.metrics, provenance: evaluation.provenance };
+    let mut json = serde_json::to_vec_pretty(&file).map_err(|error| write_error(&path)(error.into()))?;
+    json.push(b'\n');
+    write_file(&path, &json)?;
+    let charts = charts(evaluation.scored, evaluation.metrics);
+    for NamedChart { name, chart, .. } in &charts {
+        let chart = std::slice::from_ref(chart);
+        write_file(&plots.join(format!("{name}.svg")), to_svg(chart)?.as_bytes())?;
+        write_png(&to_image(chart, PRINT_SCALE)?, &plots.join(format!("{name}.png")))?;
+    }
+    write_file(&out.join("index.html"), page_with(evaluation, &charts)?.as_bytes())
 }
 
-/// The page: one file that needs no other and no network.
+/// Creates the page, which is self-contained.
 ///
 /// # Errors
-/// When a plot cannot be drawn.
+/// If a chart cannot be drawn.
 pub fn page(evaluation: &Evaluation<'_>) -> Result<String, ReportError> {
-    let Evaluation { title, about, metrics, scored } = *evaluation;
-    let drawn = |plot: Result<String, plots::PlotError>| {
-        plot.map_err(|reason| ReportError::Draw { title: title.to_owned(), reason: reason.to_string() })
+    page_with(evaluation, &charts(evaluation.scored, evaluation.metrics))
+}
+
+fn page_with(evaluation: &Evaluation<'_>, charts: &[NamedChart]) -> Result<String, ReportError> {
+    let Evaluation { title, about, metrics, scored, folds, .. } = *evaluation;
+    let drawn = |named: &NamedChart| -> Result<DrawnChart, ReportError> {
+        Ok(DrawnChart { svg: to_inline_svg(&named.chart, named.caption)?, caption: named.caption })
     };
-    let patients = metrics.by_patient.as_ref().map(|figures| drawn(plots::patients(&figures.table))).transpose()?;
-    let both_classes = metrics.figures.roc_auc.is_some();
     let data = PageData {
         title,
         about,
         metrics,
-        rows: figure_rows(&metrics.figures, &metrics.intervals.figures),
-        roc: if both_classes { Some(drawn(plots::roc(scored, metrics))?) } else { None },
-        precision_recall: if both_classes { Some(drawn(plots::precision_recall(scored, metrics))?) } else { None },
-        calibration: drawn(plots::calibration(metrics))?,
-        probabilities: drawn(plots::probabilities(scored, metrics))?,
-        patients,
-        misses: worst(scored, metrics.threshold, Class::Parasitized),
-        alarms: worst(scored, metrics.threshold, Class::Uninfected),
-        version: env!("CARGO_PKG_VERSION"),
+        counts: metrics.counts,
+        rows: metric_rows(&metrics.values, &metrics.intervals.values),
+        folds,
+        charts: charts.iter().map(drawn).collect::<Result<_, _>>()?,
+        misses: error_cells(scored, metrics.threshold, Class::Parasitized),
+        alarms: error_cells(scored, metrics.threshold, Class::Uninfected),
     };
-    let mut environment = Environment::new();
-    environment.add_filter("percent", percent);
-    environment.add_template("evaluation.html", include_str!("evaluation.html"))?;
-    let page = environment.get_template("evaluation.html")?.render(Serde(&data))?;
-    Ok(page)
+    render("evaluation.html", include_str!("evaluation.html"), &data)
 }
 
-/// What the template fills in.
+/// The data of the template.
 #[derive(Serialize)]
 struct PageData<'a> {
     title: &'a str,
     about: &'a [String],
     metrics: &'a Metrics,
-    rows: Vec<FigureRow>,
-    roc: Option<String>,
-    precision_recall: Option<String>,
-    calibration: String,
-    probabilities: String,
-    patients: Option<String>,
+    counts: Counts,
+    rows: Vec<MetricRow>,
+    folds: &'a [FoldRow],
+    charts: Vec<DrawnChart>,
     misses: Vec<Cell>,
     alarms: Vec<Cell>,
-    version: &'static str,
-}
-
-/// A share in percent; a dash where it is undefined.
-pub(super) fn percent(share: Option<f64>) -> String {
-    share.map_or("–".to_owned(), |share| format!("{:.2} %", 100.0 * share))
 }
 
 #[derive(Serialize)]
-struct FigureRow {
+struct DrawnChart {
+    svg: String,
+    caption: &'static str,
+}
+
+#[derive(Serialize)]
+struct MetricRow {
     name: &'static str,
     value: String,
     low: String,
     high: String,
 }
 
-/// The figures that the page's first table shows.
-fn figure_rows(figures: &Figures<Option<f64>>, intervals: &Figures<Option<Interval>>) -> Vec<FigureRow> {
-    let number = |figure: Option<f64>| figure.map_or("–".to_owned(), |figure| format!("{figure:.4}"));
-    let row = |name, write: &dyn Fn(Option<f64>) -> String, value, interval: Option<Interval>| FigureRow {
+/// Returns the rows of the table of metrics.
+fn metric_rows(values: &MetricValues<Option<f64>>, intervals: &MetricValues<Option<Interval>>) -> Vec<MetricRow> {
+    let number = |value: Option<f64>| value.map_or("–".to_owned(), |value| format!("{value:.4}"));
+    let row = |name, format: &dyn Fn(Option<f64>) -> String, value, interval: Option<Interval>| MetricRow {
         name,
-        value: write(value),
-        low: write(interval.map(|ends| ends.low)),
-        high: write(interval.map(|ends| ends.high)),
+        value: format(value),
+        low: format(interval.map(|ends| ends.low)),
+        high: format(interval.map(|ends| ends.high)),
     };
-    let (f, i) = (figures, intervals);
+    let (v, i) = (values, intervals);
+    let macro_fpr = (v.macro_false_positive_rate, i.macro_false_positive_rate);
     vec![
-        row("Accuracy", &percent, f.accuracy, i.accuracy),
-        row("Sensitivity", &percent, f.sensitivity, i.sensitivity),
-        row("Specificity", &percent, f.specificity, i.specificity),
-        row("Precision", &percent, f.precision, i.precision),
-        row("Sensitivity, mean of patients", &percent, f.macro_sensitivity, i.macro_sensitivity),
-        row("Specificity, mean of patients", &percent, f.macro_specificity, i.macro_specificity),
-        row(
-            "False positive rate, mean of patients",
-            &percent,
-            f.macro_false_positive_rate,
-            i.macro_false_positive_rate,
-        ),
-        row("Area under the ROC curve", &number, f.roc_auc, i.roc_auc),
-        row("Average precision", &number, f.average_precision, i.average_precision),
-        row("Brier score", &number, f.brier_score, i.brier_score),
-        row("Expected calibration error", &percent, f.expected_calibration_error, i.expected_calibration_error),
+        row("Accuracy", &percent, v.accuracy, i.accuracy),
+        row("Sensitivity", &percent, v.sensitivity, i.sensitivity),
+        row("Specificity", &percent, v.specificity, i.specificity),
+        row("Precision", &percent, v.precision, i.precision),
+        row("F1", &percent, v.f1, i.f1),
+        row("Sensitivity, mean over patients", &percent, v.macro_sensitivity, i.macro_sensitivity),
+        row("Specificity, mean over patients", &percent, v.macro_specificity, i.macro_specificity),
+        row("False positive rate, mean over patients", &percent, macro_fpr.0, macro_fpr.1),
+        row("ROC AUC", &number, v.roc_auc, i.roc_auc),
+        row("Average precision", &number, v.average_precision, i.average_precision),
+        row("Brier score", &number, v.brier_score, i.brier_score),
+        row("Expected calibration error", &percent, v.expected_calibration_error, i.expected_calibration_error),
     ]
 }
 
-/// A cell image on the page.
+/// A misclassified image on the page.
 #[derive(Serialize)]
 struct Cell {
     name: String,
     patient: Option<String>,
     probability: String,
-    /// A PNG in base64; none where the file cannot be read any more.
+    /// A PNG in base64; `None` if the file cannot be read any more.
     png: Option<String>,
 }
 
-/// The images of a class that are called the other one, the surest mistakes first.
-fn worst(scored: &[LabelledPrediction], threshold: f64, class: Class) -> Vec<Cell> {
-    let mut mistakes: Vec<&LabelledPrediction> =
-        scored.iter().filter(|image| image.class == class && !image.is_right(threshold)).collect();
-    mistakes.sort_by(|a, b| a.probability_of_truth().total_cmp(&b.probability_of_truth()));
+/// Returns the most confident errors among the images of a class.
+fn error_cells(predictions: &[LabelledPrediction], threshold: f64, class: Class) -> Vec<Cell> {
     let cell = |image: &LabelledPrediction| Cell {
         name: image.path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default(),
         patient: image.patient.clone(),
         probability: format!("{:.3}", image.probability_parasitized),
         png: thumbnail(&image.path),
     };
-    mistakes.into_iter().take(WORST).map(cell).collect()
+    errors_of_class(predictions, threshold, class).into_iter().take(MAX_ERRORS).map(cell).collect()
 }
 
 fn thumbnail(path: &Path) -> Option<String> {

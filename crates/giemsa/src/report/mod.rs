@@ -1,40 +1,42 @@
-//! Plots and pages people look at.
+//! Charts, contact sheets, model cards and HTML pages.
 //!
-//! A plot implements [`plot::Plot`] once and is had as PNG or SVG; [`chart::Chart`] is the line and scatter chart that
-//! most plots are. [`sheet`] lays images out under a title a class, and [`page`] puts it all on one page.
+//! A [`chart::Chart`] describes a chart, and [`plot`] renders charts as PNG or SVG. [`sheet`] draws a contact sheet of
+//! images. [`page`] and [`evaluation`] write self-contained HTML pages, which share the style sheet `style.css`.
 
+pub mod axis;
 pub mod chart;
 pub mod cross_validation;
 pub mod curves;
 pub mod evaluation;
-mod evaluation_plots;
+mod evaluation_charts;
 pub mod model_card;
 pub mod page;
 pub mod plot;
 pub mod saliency;
 pub mod sheet;
+mod template;
 
-/// A picture or page that cannot be made.
+/// An error of a report.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ReportError {
     /// A file cannot be written.
-    #[error("{path}: {source}")]
+    #[error("{}: {source}", path.display())]
     Write {
         /// The file.
-        path: String,
-        /// Why.
+        path: std::path::PathBuf,
+        /// The cause.
         source: std::io::Error,
     },
-    /// The plot cannot be drawn.
+    /// A chart cannot be drawn.
     #[error("cannot draw {title}: {reason}")]
     Draw {
-        /// Which plot.
+        /// The title of the chart.
         title: String,
-        /// What the drawing library says.
+        /// The message of the drawing library.
         reason: String,
     },
-    /// The page's template and what is put into it do not fit.
+    /// A template cannot be rendered.
     #[error("cannot write the page: {0}")]
     Page(#[from] minijinja::Error),
     /// An image cannot be encoded.
@@ -42,22 +44,31 @@ pub enum ReportError {
     Encode(#[from] image::ImageError),
 }
 
-/// An image as the bytes of a PNG file.
+/// Encodes an image as PNG.
 ///
 /// # Errors
-/// When it has no pixels.
+/// If it has no pixels.
 pub fn png_bytes(image: &image::RgbImage) -> Result<Vec<u8>, ReportError> {
     let mut bytes = std::io::Cursor::new(Vec::new());
     image.write_to(&mut bytes, image::ImageFormat::Png)?;
     Ok(bytes.into_inner())
 }
 
-/// Writes an image as a PNG file that appears whole or not at all.
+/// Writes an image as a PNG file atomically.
 ///
 /// # Errors
-/// When the image has no pixels, or the file cannot be written.
+/// If the image has no pixels, or the file cannot be written.
 pub fn write_png(image: &image::RgbImage, path: &std::path::Path) -> Result<(), ReportError> {
-    let bytes = png_bytes(image)?;
-    crate::files::write_whole(path, |file| file.write_all(&bytes))
-        .map_err(|source| ReportError::Write { path: path.display().to_string(), source })
+    write_file(path, &png_bytes(image)?)
+}
+
+/// Writes a file atomically.
+fn write_file(path: &std::path::Path, bytes: &[u8]) -> Result<(), ReportError> {
+    crate::files::write_whole(path, |file| file.write_all(bytes)).map_err(write_error(path))
+}
+
+/// Adds the path to an error.
+fn write_error(path: &std::path::Path) -> impl FnOnce(std::io::Error) -> ReportError + use<> {
+    let path = path.to_owned();
+    |source| ReportError::Write { path, source }
 }

@@ -1,30 +1,28 @@
-//! The model card: what a model is, how it was made, how well its recipe does, and what it must not be used for.
+//! Model cards: a description of a model, its training, its evaluation and its limits.
 
 use super::ReportError;
 use crate::classes::Class;
-use crate::evaluate::LabelledPrediction;
 use crate::evaluate::bootstrap::Interval;
-use crate::evaluate::figures::Figures;
+use crate::evaluate::metric_values::MetricValues;
 use crate::evaluate::metrics::Metrics;
 use crate::evaluate::paired::Comparison;
 use crate::evaluate::patients::Spread;
+use crate::evaluate::{LabelledPrediction, errors_of_class};
 use crate::model::Model;
-use minijinja::Environment;
-use minijinja::value::Serde;
 use serde::Serialize;
 
-/// What the card is about.
+/// The content of a card, in addition to the model.
 #[derive(Clone, Copy, Debug)]
 pub struct Card<'a> {
-    /// What it was trained on.
+    /// The training data.
     pub data: &'a Data,
-    /// Of training and folds.
+    /// The seed of training and folds.
     pub seed: u64,
     /// The number of folds of patients.
     pub folds: usize,
     /// The vector instructions that the weights depend on.
     pub instruction_set: &'a str,
-    /// Out-of-fold figures.
+    /// The metrics of the out-of-fold predictions.
     pub metrics: &'a Metrics,
     /// Out-of-fold predictions that are wrong.
     pub mistakes: &'a [LabelledPrediction],
@@ -32,32 +30,31 @@ pub struct Card<'a> {
     pub warnings: &'a [String],
     /// Another recipe on the same folds: its name, and this one compared with it.
     pub baseline: Option<(&'a str, &'a Comparison)>,
-    /// What somebody who has looked at the mistakes says of them, as Markdown.
+    /// A description of the errors, as Markdown.
     pub failures: &'a str,
 }
 
-/// What a model was trained on.
+/// The training data of a model.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Data {
-    /// All.
+    /// Number of images.
     pub images: usize,
-    /// Of how many patients.
+    /// Number of patients.
     pub patients: usize,
-    /// Of the class Parasitized.
+    /// Number of Parasitized images.
     pub parasitized: usize,
-    /// Of the class Uninfected.
+    /// Number of Uninfected images.
     pub uninfected: usize,
-    /// Over all files, in hexadecimal digits.
+    /// SHA-256 of the data set, in hexadecimal digits; see [`crate::checksum::sha256_of_samples`].
     pub sha256: String,
 }
 
-/// Mistakes that are named.
-const NAMED: usize = 12;
+/// Maximum number of false negatives and of false positives that are listed.
+const MAX_ERRORS: usize = 12;
 
-/// What the template fills in.
+/// The data of the template.
 #[derive(Serialize)]
 struct Filled<'a> {
-    research_only: &'static str,
     recipe: &'a crate::model::Recipe,
     recipe_toml: String,
     parameters: usize,
@@ -99,24 +96,23 @@ struct SpreadRow<'a> {
     spread: &'a Spread,
 }
 
-/// The card of a model, as Markdown.
+/// Creates the card of a model, as Markdown.
 ///
 /// # Errors
-/// When the recipe cannot be written.
+/// If the recipe cannot be serialized.
 pub fn model_card(model: &Model, card: &Card<'_>) -> Result<String, ReportError> {
     let by_patient = card.metrics.by_patient.as_ref();
     let spreads = [
-        ("sensitivity", by_patient.and_then(|figures| figures.sensitivity.as_ref())),
-        ("false positive rate", by_patient.and_then(|figures| figures.false_positive_rate.as_ref())),
+        ("sensitivity", by_patient.and_then(|metrics| metrics.sensitivity.as_ref())),
+        ("false positive rate", by_patient.and_then(|metrics| metrics.false_positive_rate.as_ref())),
     ];
     let filled = Filled {
-        research_only: crate::RESEARCH_ONLY,
         recipe: &model.recipe,
         recipe_toml: model.recipe.to_toml().map_err(minijinja_error)?.trim_end().to_owned(),
         parameters: model.network.summary().iter().map(|row| row.trainable + row.non_trainable).sum(),
         temperature: model.temperature,
         threshold: model.threshold,
-        aim: model.threshold_aim.as_deref().unwrap_or("nothing in particular"),
+        aim: model.threshold_aim.as_deref().unwrap_or("no stated aim"),
         data: card.data,
         seed: card.seed,
         folds: card.folds,
@@ -134,22 +130,19 @@ pub fn model_card(model: &Model, card: &Card<'_>) -> Result<String, ReportError>
         misses: surest_mistakes(card, Class::Parasitized),
         alarms: surest_mistakes(card, Class::Uninfected),
     };
-    let mut environment = Environment::new();
-    environment.add_filter("percent", super::evaluation::percent);
-    environment.add_template("model_card.md", include_str!("model_card.md"))?;
-    Ok(environment.get_template("model_card.md")?.render(Serde(&filled))?)
+    super::template::render("model_card.md", include_str!("model_card.md"), &filled)
 }
 
 fn minijinja_error(error: toml::ser::Error) -> minijinja::Error {
     minijinja::Error::new(minijinja::ErrorKind::BadSerialization, error.to_string())
 }
 
-/// Each figure with its interval, that of the baseline, and the paired difference with its interval.
+/// Returns each metric with its interval, the metric of the baseline, and the paired difference with its interval.
 fn rows(card: &Card<'_>) -> Vec<Row> {
-    let of = |figures: &Figures<Option<f64>>| named(figures).map(|(_, figure)| figure);
-    let intervals = |intervals: &Figures<Option<Interval>>| named(intervals).map(|(_, interval)| interval);
-    let ours = named(&card.metrics.figures);
-    let our_intervals = intervals(&card.metrics.intervals.figures);
+    let of = |values: &MetricValues<Option<f64>>| named(values).map(|(_, value)| value);
+    let intervals = |intervals: &MetricValues<Option<Interval>>| named(intervals).map(|(_, interval)| interval);
+    let ours = named(&card.metrics.values);
+    let our_intervals = intervals(&card.metrics.intervals.values);
     let other = card
         .baseline
         .map(|(_, comparison)| (of(&comparison.b), of(&comparison.difference), intervals(&comparison.intervals)));
@@ -157,30 +150,30 @@ fn rows(card: &Card<'_>) -> Vec<Row> {
         name: ours[i].0,
         value: with_interval(ours[i].1, our_intervals[i], false),
         baseline: other.map_or(String::new(), |(baseline, _, _)| with_interval(baseline[i], None, false)),
-        difference: other.map_or(String::new(), |(_, less, ends)| with_interval(less[i], ends[i], true)),
+        difference: other.map_or(String::new(), |(_, difference, ends)| with_interval(difference[i], ends[i], true)),
     };
     (0..ours.len()).map(row).collect()
 }
 
-/// The figures of the card, with their names.
-fn named<T: Copy>(figures: &Figures<T>) -> [(&'static str, T); 9] {
+/// Returns the metrics of the card with their names.
+fn named<T: Copy>(values: &MetricValues<T>) -> [(&'static str, T); 9] {
     [
-        ("accuracy", figures.accuracy),
-        ("sensitivity", figures.sensitivity),
-        ("specificity", figures.specificity),
-        ("area under the ROC curve", figures.roc_auc),
-        ("average precision", figures.average_precision),
-        ("Brier score", figures.brier_score),
-        ("expected calibration error", figures.expected_calibration_error),
-        ("macro sensitivity", figures.macro_sensitivity),
-        ("macro false positive rate", figures.macro_false_positive_rate),
+        ("accuracy", values.accuracy),
+        ("sensitivity", values.sensitivity),
+        ("specificity", values.specificity),
+        ("area under the ROC curve", values.roc_auc),
+        ("average precision", values.average_precision),
+        ("Brier score", values.brier_score),
+        ("expected calibration error", values.expected_calibration_error),
+        ("macro sensitivity", values.macro_sensitivity),
+        ("macro false positive rate", values.macro_false_positive_rate),
     ]
 }
 
-fn with_interval(figure: Option<f64>, interval: Option<Interval>, signed: bool) -> String {
+fn with_interval(value: Option<f64>, interval: Option<Interval>, signed: bool) -> String {
     let number = |value: f64| if signed { format!("{value:+.4}") } else { format!("{value:.4}") };
     let ends = interval.map(|Interval { low, high }| format!(" ({} to {})", number(low), number(high)));
-    figure.map_or("undefined".to_owned(), number) + &ends.unwrap_or_default()
+    value.map_or("undefined".to_owned(), number) + &ends.unwrap_or_default()
 }
 
 /// The names of the images of a class that were surest to be of the other one.
@@ -188,5 +181,5 @@ fn surest_mistakes(card: &Card<'_>, class: Class) -> Vec<String> {
     let mut mistakes: Vec<&LabelledPrediction> = card.mistakes.iter().filter(|image| image.class == class).collect();
     mistakes.sort_by(|a, b| a.probability_of_truth().total_cmp(&b.probability_of_truth()));
     let name = |image: &LabelledPrediction| image.path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-    mistakes.into_iter().take(NAMED).map(name).collect()
+    errors_of_class(card.scored, card.metrics.threshold, class).into_iter().take(MAX_ERRORS).map(name).collect()
 }

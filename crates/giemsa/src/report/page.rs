@@ -1,77 +1,74 @@
-//! A page about one training run: one file that needs no other, no script and no network.
+//! A self-contained HTML page about a training run, without scripts and network access.
 
-use super::plot::{Plot, to_svg};
+use super::plot::to_inline_svg;
+use super::template::render;
 use super::{ReportError, curves::curves, png_bytes};
 use crate::evaluate::counts::Counts;
 use crate::train::EpochRow;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use image::RgbImage;
-use minijinja::value::Serde;
 use serde::Serialize;
 
 /// An image on the page.
 #[derive(Clone, Debug)]
 pub struct Picture {
-    /// Shown as large as it is, or smaller.
+    /// The pixels.
     pub image: RgbImage,
-    /// For those who cannot see it.
+    /// The alternative text.
     pub alt: String,
-    /// Below it; the first line is printed bold.
+    /// The caption; the first line is bold.
     pub lines: Vec<String>,
 }
 
 /// Images under a heading.
 #[derive(Clone, Debug)]
 pub struct Gallery {
-    /// Above them.
+    /// The heading.
     pub title: String,
     /// A sentence below the heading.
     pub text: String,
-    /// In reading order.
+    /// The images, in reading order.
     pub pictures: Vec<Picture>,
 }
 
-/// What is on the page.
+/// The content of the page.
 #[derive(Clone, Debug)]
 pub struct Page<'a> {
-    /// Its title.
+    /// The title.
     pub title: &'a str,
-    /// What the reader must not overlook, such as where the images are from.
+    /// A notice at the top, such as the origin of the images.
     pub notice: &'a str,
-    /// What was done, a paragraph each.
+    /// Paragraphs that describe the run.
     pub about: &'a [String],
-    /// What came out; the figures are worked out from them.
+    /// The confusion matrix on the held-out patients, from which the metrics are computed.
     pub counts: Counts,
-    /// Patients that were evaluated on.
+    /// The number of held-out patients.
     pub patients: usize,
     /// The epochs of the run.
     pub history: &'a [EpochRow],
-    /// One image and what the model says of it.
-    pub named: &'a Picture,
-    /// Mistakes, samples.
+    /// An example image with its prediction.
+    pub example: &'a Picture,
+    /// Further images, such as errors and samples.
     pub galleries: &'a [Gallery],
-    /// What the reader may type next, with what it does.
+    /// Suggested commands, each with a description.
     pub commands: &'a [(String, String)],
 }
 
-/// What the template fills in.
+/// The data of the template.
 #[derive(Serialize)]
 struct Data<'a> {
     title: &'a str,
     notice: &'a str,
-    research_only: &'static str,
     about: &'a [String],
     counts: Counts,
     patients: usize,
-    figures: Vec<(&'static str, String, &'static str)>,
+    images: u64,
+    metrics: Vec<(&'static str, String, &'static str)>,
     curves: Vec<String>,
-    epochs: usize,
-    last: Option<&'a EpochRow>,
-    named: PictureData<'a>,
+    example: PictureData<'a>,
     galleries: Vec<GalleryData<'a>>,
     commands: &'a [(String, String)],
-    version: &'static str,
 }
 
 #[derive(Serialize)]
@@ -88,39 +85,35 @@ struct GalleryData<'a> {
     pictures: Vec<PictureData<'a>>,
 }
 
-/// The text of the page.
+/// Creates the page.
 ///
 /// # Errors
-/// When a plot cannot be drawn or an image has no pixels.
+/// If a chart cannot be drawn, or an image has no pixels.
 pub fn page(page: &Page<'_>) -> Result<String, ReportError> {
     let data = Data {
         title: page.title,
         notice: page.notice,
-        research_only: crate::RESEARCH_ONLY,
         about: page.about,
         counts: page.counts,
         patients: page.patients,
-        figures: figures(&page.counts),
-        curves: curves(page.history).0.iter().map(svg).collect::<Result<_, _>>()?,
-        epochs: page.history.len(),
-        last: page.history.last(),
-        named: picture(page.named)?,
+        images: page.counts.images(),
+        metrics: metrics(&page.counts),
+        curves: curve_svgs(page.history)?,
+        example: picture(page.example)?,
         galleries: page.galleries.iter().map(gallery).collect::<Result<_, ReportError>>()?,
         commands: page.commands,
-        version: env!("CARGO_PKG_VERSION"),
     };
-    let mut environment = minijinja::Environment::new();
-    environment.add_template("page.html", include_str!("page.html"))?;
-    Ok(environment.get_template("page.html")?.render(Serde(&data))?)
+    render("page.html", include_str!("page.html"), &data)
 }
 
-/// Name, value and meaning of the figures that follow from the counts; a dash where one is undefined.
-fn figures(counts: &Counts) -> Vec<(&'static str, String, &'static str)> {
-    let percent = |share: Option<f64>| share.map_or("–".to_owned(), |share| format!("{:.1} %", 100.0 * share));
+/// Returns name, value and description of the metrics; the value of an undefined metric is a dash.
+fn metrics(counts: &Counts) -> Vec<(&'static str, String, &'static str)> {
+    let percent =
+        |fraction: Option<f64>| fraction.map_or("–".to_owned(), |fraction| format!("{:.1} %", 100.0 * fraction));
     vec![
-        ("Accuracy", percent(counts.accuracy()), "of all cells named rightly"),
-        ("Sensitivity", percent(counts.sensitivity()), "of the parasitized cells found"),
-        ("Specificity", percent(counts.specificity()), "of the uninfected cells left alone"),
+        ("Accuracy", percent(counts.accuracy()), "of all cells are classified correctly"),
+        ("Sensitivity", percent(counts.sensitivity()), "of parasitized cells are classified as Parasitized"),
+        ("Specificity", percent(counts.specificity()), "of uninfected cells are classified as Uninfected"),
     ]
 }
 
@@ -130,14 +123,23 @@ fn gallery(gallery: &Gallery) -> Result<GalleryData<'_>, ReportError> {
 }
 
 fn picture(picture: &Picture) -> Result<PictureData<'_>, ReportError> {
-    let source = data_uri("image/png", &png_bytes(&picture.image)?);
+    let source = format!("data:image/png;base64,{}", STANDARD.encode(png_bytes(&picture.image)?));
     Ok(PictureData { source, alt: &picture.alt, lines: &picture.lines })
 }
 
-fn svg(plot: &impl Plot) -> Result<String, ReportError> {
-    Ok(data_uri("image/svg+xml", to_svg(plot)?.as_bytes()))
-}
-
-fn data_uri(kind: &str, bytes: &[u8]) -> String {
-    format!("data:{kind};base64,{}", STANDARD.encode(bytes))
+/// Draws loss and accuracy, with the last values in the alternative texts.
+fn curve_svgs(history: &[EpochRow]) -> Result<Vec<String>, ReportError> {
+    let of_last = |value: &dyn Fn(&EpochRow) -> (f64, f64)| {
+        let last = history
+            .last()
+            .map(value)
+            .map(|(training, validation)| format!("; in the last epoch {training:.3} and {validation:.3}"));
+        last.unwrap_or_default()
+    };
+    let ends = [of_last(&|row| (row.loss, row.val_loss)), of_last(&|row| (row.acc, row.val_acc))];
+    let svg = |(chart, end): (&super::chart::Chart, String)| {
+        let epochs = history.len();
+        to_inline_svg(chart, &format!("{} of training and validation over {epochs} epochs{end}.", chart.title))
+    };
+    curves(history).iter().zip(ends).map(svg).collect()
 }

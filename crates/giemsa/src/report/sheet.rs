@@ -1,36 +1,36 @@
-//! A contact sheet: images in rows under a title a class, with a few lines of text below each.
+//! A contact sheet: groups of images with captions.
 
 use super::ReportError;
-use super::plot::{FONT, register_font};
+use super::plot::{FONT, INK, register_font};
 use image::imageops::{self, FilterType};
 use image::{Rgb, RgbImage};
 use plotters::coord::Shift;
 use plotters::prelude::*;
 
-/// An image and what is written below it; lines that are too long lose their middle.
+/// An image with its caption; lines that are too long are shortened in the middle.
 #[derive(Clone, Debug)]
 pub struct Tile {
-    /// Fitted into the tile.
+    /// The image, which is scaled to fit the tile.
     pub image: RgbImage,
-    /// From the top.
+    /// The lines of the caption.
     pub lines: Vec<String>,
 }
 
-/// Tiles under a title.
+/// A group of tiles with a title.
 #[derive(Clone, Debug)]
 pub struct Group {
-    /// For example a class.
+    /// The title, such as the name of a class.
     pub title: String,
-    /// Row by row.
+    /// The tiles, in reading order.
     pub tiles: Vec<Tile>,
 }
 
-/// How a sheet is laid out.
+/// The layout of a sheet.
 #[derive(Clone, Copy, Debug)]
 pub struct Layout {
-    /// Tiles a row.
+    /// Tiles per row.
     pub columns: usize,
-    /// Side of a tile, in pixels.
+    /// Side length of a tile, in pixels.
     pub tile_px: u32,
 }
 
@@ -44,7 +44,6 @@ const GAP_PX: u32 = 12;
 const TITLE_PX: u32 = 40;
 const LINE_PX: u32 = 15;
 const PAPER: Rgb<u8> = Rgb([250, 250, 252]);
-const INK: RGBColor = RGBColor(40, 40, 48);
 const FAINT_INK: RGBColor = RGBColor(96, 96, 108);
 
 type Area<'a> = DrawingArea<BitMapBackend<'a>, Shift>;
@@ -54,7 +53,7 @@ impl Group {
         self.tiles.len().div_ceil(columns) as u32
     }
 
-    /// A tile with its text and the gap below it.
+    /// Returns the height of a row: tile, caption and gap.
     fn row_px(&self, tile_px: u32) -> u32 {
         let lines = self.tiles.iter().map(|tile| tile.lines.len()).max().unwrap_or(0) as u32;
         tile_px + lines * LINE_PX + GAP_PX
@@ -65,22 +64,23 @@ impl Group {
     }
 }
 
-/// Width and height of the sheet of these groups.
+/// Returns width and height of a sheet.
 ///
 /// # Panics
-/// When the layout has no columns.
+/// If the layout has no columns.
+#[must_use]
 pub fn size_px(groups: &[Group], layout: Layout) -> (u32, u32) {
     let width = GAP_PX + layout.columns as u32 * (layout.tile_px + GAP_PX);
     (width, GAP_PX + groups.iter().map(|group| group.height_px(layout)).sum::<u32>())
 }
 
-/// Draws the sheet.
+/// Draws a contact sheet.
 ///
 /// # Errors
-/// When the text cannot be drawn.
+/// If the text cannot be drawn.
 ///
 /// # Panics
-/// When the layout has no columns.
+/// If the layout has no columns.
 pub fn sheet(groups: &[Group], layout: Layout) -> Result<RgbImage, ReportError> {
     register_font();
     let size = size_px(groups, layout);
@@ -98,7 +98,7 @@ pub fn sheet(groups: &[Group], layout: Layout) -> Result<RgbImage, ReportError> 
     Ok(paper)
 }
 
-/// Each group with where it begins.
+/// Iterates over the groups with their upper edges.
 fn with_tops(groups: &[Group], layout: Layout) -> impl Iterator<Item = (&Group, u32)> {
     groups.iter().scan(0, move |next, group| {
         let top = *next;
@@ -107,7 +107,7 @@ fn with_tops(groups: &[Group], layout: Layout) -> impl Iterator<Item = (&Group, 
     })
 }
 
-/// Each tile of a group with its upper left corner.
+/// Iterates over the tiles of a group with their upper left corners.
 fn with_places(group: &Group, top: u32, layout: Layout) -> impl Iterator<Item = (&Tile, (u32, u32))> {
     let row_px = group.row_px(layout.tile_px);
     group.tiles.iter().enumerate().map(move |(i, tile)| {
@@ -116,7 +116,7 @@ fn with_places(group: &Group, top: u32, layout: Layout) -> impl Iterator<Item = 
     })
 }
 
-/// Fits an image into a black square.
+/// Draws an image, scaled to fit, on a black square.
 fn paste(paper: &mut RgbImage, image: &RgbImage, (x, y): (u32, u32), side: u32) {
     let longer = image.width().max(image.height()).max(1);
     let fitted = |length: u32| (u64::from(length) * u64::from(side) / u64::from(longer)).max(1) as u32;
@@ -156,7 +156,7 @@ fn write(
     area.draw_text(&text, &style, (x as i32, y as i32)).map_err(|error| error.to_string())
 }
 
-/// The text itself, or its beginning and end around an ellipsis, whichever first fits.
+/// Returns the text, or the longest beginning and end of it around an ellipsis that fits.
 fn shortened(text: &str, fits: impl Fn(&str) -> Result<bool, String>) -> Result<String, String> {
     if fits(text)? {
         return Ok(text.to_owned());
@@ -178,7 +178,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn text_that_is_too_long_loses_its_middle() {
+    fn shortens_long_text_in_the_middle() {
         let within = |most: usize| move |text: &str| Ok(text.chars().count() <= most);
         let cases = [
             ("cell_12", 7, "cell_12"),

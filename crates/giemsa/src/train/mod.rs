@@ -26,7 +26,8 @@ pub use run::{Run, RunSettings, StoppedRun};
 pub use settings::Settings;
 
 use crate::dataset::{LabelledImages, image_digest};
-use crate::evaluate::loss::{Judged, judge};
+use crate::evaluate::loss::loss_and_accuracy;
+use crate::classes::Class;
 use crate::model::{Model, Tta, predict_logits};
 use crate::nn::StepSettings;
 use crate::nn::network::StepResult;
@@ -154,9 +155,12 @@ fn record(state: &mut State, batch: &Batch, result: &StepResult) {
     progress.steps_done += 1;
     progress.loss_sum += f64::from(result.loss) * batch.samples.len() as f64;
     progress.images += batch.samples.len() as u64;
-    progress.correct +=
-        result.logits.iter().zip(&batch.targets).filter(|&(&logit, &target)| (logit > 0.0) == (target > 0.5)).count()
-            as u64;
+    progress.correct += result
+        .logits
+        .iter()
+        .zip(&batch.targets)
+        .filter(|&(&logit, &target)| Class::from_logit(logit).target() == target)
+        .count() as u64;
 }
 
 fn report(state: &State, plan: &Plan) -> StepReport {
@@ -183,7 +187,7 @@ fn finish_epoch(
 ) -> Result<(), TrainError> {
     let report = report(state, plan);
     let model = Model::new(settings.recipe.clone(), state.averaged_network()?);
-    let judged: Judged = judge(&predict_logits(&model.network, validation, Tta::None)?, validation);
+    let judged = loss_and_accuracy(&predict_logits(&model.network, validation, Tta::None)?, validation);
     if !judged.loss.is_finite() {
         return Err(TrainError::NotFinite { epoch: report.epoch, place: Place::Validation, loss: judged.loss });
     }

@@ -2,7 +2,8 @@
 
 use crate::page::assert_self_contained;
 use giemsa::evaluate::counts::Counts;
-use giemsa::report::chart::{Axis, Chart, Mark, Series};
+use giemsa::report::axis::Axis;
+use giemsa::report::chart::{Chart, Mark, Series};
 use giemsa::report::curves::{curves, write_png};
 use giemsa::report::page::{Gallery, Page, Picture, page};
 use giemsa::report::plot::{to_image, to_svg};
@@ -23,7 +24,7 @@ fn square(colour: [u8; 3], side: u32) -> RgbImage {
     RgbImage::from_pixel(side, side, Rgb(colour))
 }
 
-/// Pixels of a rectangle that are not its most frequent colour.
+/// Counts the pixels of a rectangle that differ from its upper left pixel.
 fn marked(image: &RgbImage, (x, y): (u32, u32), (width, height): (u32, u32)) -> usize {
     let pixels = || (0..width * height).map(|i| image.get_pixel(x + i % width, y + i / width));
     let paper = image.get_pixel(x, y);
@@ -31,13 +32,13 @@ fn marked(image: &RgbImage, (x, y): (u32, u32), (width, height): (u32, u32)) -> 
 }
 
 #[test]
-fn a_sheet_has_its_images_in_their_places_and_text_at_each() {
+fn a_sheet_contains_images_and_captions() {
     let red = Tile { image: square([200, 10, 10], 5), lines: vec!["left".into(), "0.98".into()] };
     let blue = Tile { image: square([10, 10, 200], 50), lines: vec!["a".repeat(300)] };
     let groups = [Group { title: "Things".into(), tiles: vec![red.clone(), blue.clone(), red] }];
     let layout = Layout { columns: 2, tile_px: 60 };
     let drawn = sheet(&groups, layout).unwrap();
-    // By hand: gaps of 12, a title of 40, and two rows of 60 + 2 * 15 + 12.
+    // Gaps of 12, a title of 40, and two rows of 60 + 2 * 15 + 12.
     assert_eq!(size_px(&groups, layout), (12 + 2 * 72, 12 + 40 + 2 * 102));
     assert_eq!(drawn.dimensions(), (156, 256));
     assert_eq!(drawn.get_pixel(12 + 30, 40 + 30).0, [200, 10, 10]);
@@ -51,7 +52,7 @@ fn a_sheet_has_its_images_in_their_places_and_text_at_each() {
 }
 
 #[test]
-fn images_of_any_shape_are_fitted_into_their_tile() {
+fn images_of_any_shape_fit_their_tile() {
     for (width, height) in [(1, 1), (1, 400), (400, 1), (300, 200)] {
         let tile = Tile { image: RgbImage::from_pixel(width, height, Rgb([9, 200, 9])), lines: vec![] };
         let drawn = sheet(&[Group { title: String::new(), tiles: vec![tile] }], Layout::default()).unwrap();
@@ -60,7 +61,7 @@ fn images_of_any_shape_are_fitted_into_their_tile() {
 }
 
 #[test]
-fn curves_come_as_png_and_svg_with_both_series_named() {
+fn draws_learning_curves_as_png_and_svg() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("curves.png");
     for epochs in [0, 1, 2, 50] {
@@ -74,20 +75,21 @@ fn curves_come_as_png_and_svg_with_both_series_named() {
 }
 
 #[test]
-fn a_chart_draws_its_points_and_passes_over_those_that_are_no_numbers() {
-    let axis = |label: &str| Axis { label: label.into(), range: 0.0..1.0, decimals: 1 };
+fn charts_skip_points_that_are_not_finite() {
+    let axis = |label: &str| Axis::new(label, 0.0..1.0);
     let chart = |points: Vec<(f64, f64)>, mark| {
-        to_image(&Chart::new("t", axis("x"), axis("y"), vec![Series { name: String::new(), points, mark }])).unwrap()
+        to_image(&[Chart::new("t", axis("x"), axis("y"), vec![Series::new("", points, mark)])], 2).unwrap()
     };
     let blank = chart(vec![], Mark::Line);
-    for mark in [Mark::Line, Mark::LineAndDots, Mark::Dashed, Mark::DashedAndDots, Mark::Dots] {
+    let marks = [Mark::Line, Mark::ThinLine, Mark::LineAndDots, Mark::Dashed, Mark::DashedAndDots, Mark::Dots];
+    for mark in marks.into_iter().chain([Mark::Circles(9.0), Mark::Bars(0.1)]) {
         assert_ne!(chart(vec![(0.1, 0.2), (0.8, 0.9)], mark), blank, "{mark:?}");
         assert_eq!(chart(vec![(f64::NAN, 0.2), (0.5, f64::INFINITY)], mark), blank, "{mark:?}");
     }
 }
 
 #[test]
-fn a_page_needs_nothing_else_and_has_all_figures() {
+fn a_page_is_self_contained_and_has_all_metrics() {
     let picture =
         |alt: &str| Picture { image: square([1, 2, 3], 4), alt: alt.into(), lines: vec!["<b>0.5</b>".into()] };
     let gallery = Gallery { title: "Mistakes".into(), text: "Two.".into(), pictures: vec![picture("x"), picture("y")] };
@@ -100,7 +102,7 @@ fn a_page_needs_nothing_else_and_has_all_figures() {
         counts,
         patients: 7,
         history: &history(4),
-        named: &picture("one \"quoted\""),
+        example: &picture("one \"quoted\""),
         galleries: &[gallery],
         commands: &[("giemsa fetch".to_owned(), "downloads".to_owned())],
     })
@@ -108,7 +110,7 @@ fn a_page_needs_nothing_else_and_has_all_figures() {
     assert_self_contained(&text);
     let expected = [
         "A &amp; B",
-        "100 cells of\n7 patients",
+        "100 cells of 7 held-out patients",
         "93.0 %",
         "80.0 %",
         "94.4 %",
@@ -125,5 +127,45 @@ fn a_page_needs_nothing_else_and_has_all_figures() {
         assert!(text.contains(words), "{words}");
     }
     assert_eq!(text.matches("data:image/png;base64,").count(), 3);
-    assert_eq!(text.matches("data:image/svg+xml;base64,").count(), 2);
+    assert_eq!(text.matches("<svg role=\"img\" aria-label=").count(), 2);
+}
+
+#[test]
+fn charts_of_pages_follow_the_colour_scheme() {
+    let picture = Picture { image: square([1, 2, 3], 4), alt: "cell".into(), lines: vec![] };
+    let counts = Counts { true_positives: 1, false_negatives: 0, false_positives: 0, true_negatives: 1 };
+    let text = page(&Page {
+        title: "Run",
+        notice: "Drawn.",
+        about: &[],
+        counts,
+        patients: 1,
+        history: &history(4),
+        example: &picture,
+        galleries: &[],
+        commands: &[],
+    })
+    .unwrap();
+    assert!(text.contains("prefers-color-scheme: dark"));
+    let charts: String = text.split("<svg ").skip(1).map(|part| part.split("</svg>").next().unwrap()).collect();
+    assert!(charts.contains("currentColor") && charts.contains("var(--line)") && charts.contains("var(--blue)"));
+    // A colour that is not a variable of the style sheet would stay the same in dark mode.
+    for attribute in ["fill=\"#", "stroke=\"#"] {
+        let fixed = charts.find(attribute).map(|at| &charts[at..at + 16]);
+        assert_eq!(fixed, None);
+    }
+}
+
+#[test]
+fn a_legend_contains_every_named_series() {
+    let axis = |label: &str| Axis::new(label, 0.0..1.0);
+    let marks = [Mark::Line, Mark::Dashed, Mark::Dots, Mark::Circles(5.0), Mark::Bars(0.1), Mark::Band];
+    let series = marks
+        .iter()
+        .enumerate()
+        .map(|(i, &mark)| Series::new(format!("series {i}"), vec![(0.1, 0.2), (0.5, 0.9), (0.7, 0.1)], mark));
+    let svg = to_svg(&[Chart::new("t", axis("x"), axis("y"), series.collect())]).unwrap();
+    for i in 0..marks.len() {
+        assert!(svg.contains(&format!("series {i}")), "{i}");
+    }
 }

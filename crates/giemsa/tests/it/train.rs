@@ -210,7 +210,7 @@ fn keeps_the_best_model_by_validation_loss() {
     train(&mut state, &settings, &IMAGES, &Drawn(31), Some(&folder), &mut Watch::stopping_after(u64::MAX)).unwrap();
     let model = Model::load(&folder.model()).unwrap();
     let logits = giemsa::model::predict_logits(&model.network, &Drawn(31), giemsa::model::Tta::None).unwrap();
-    let kept = giemsa::evaluate::loss::judge(&logits, &Drawn(31)).loss;
+    let kept = giemsa::evaluate::loss::loss_and_accuracy(&logits, &Drawn(31)).loss;
     let best = state.progress.history.iter().map(|row| row.val_loss).fold(f64::INFINITY, f64::min);
     assert_eq!(kept, best);
     assert_eq!(giemsa::train::history::read(&folder.history()).unwrap(), state.progress.history);

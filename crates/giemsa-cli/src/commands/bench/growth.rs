@@ -8,12 +8,12 @@ use giemsa::dataset::patients::PatientSource;
 use giemsa::dataset::scan::{ClassFolders, scan_classes};
 use giemsa::model::Recipe;
 use giemsa::nn::{Network, Shape};
-use giemsa::report::chart::{Axis, Chart, Mark, Series, covering};
-use giemsa::report::plot::{Beside, to_image};
+use giemsa::report::axis::{Axis, Scale, covering_log};
+use giemsa::report::chart::{Chart, Mark, Series, SeriesLabelPosition};
+use giemsa::report::plot::to_image;
 use giemsa::report::write_png;
 use giemsa::synthetic::write_folder;
 use giemsa::train::{EpochRow, Observer, Settings, State, StepReport, train};
-use plotters::prelude::SeriesLabelPosition;
 use std::ops::ControlFlow;
 use std::path::Path;
 use std::time::Instant;
@@ -62,7 +62,7 @@ pub fn run(plot: &Path, context: &Context) -> anyhow::Result<()> {
         let memory = figure.peak_memory_mb.map(|mb| format!("{mb:.0}")).unwrap_or_default();
         say(&context, &format!("| {work} | {size} | {threads} | {ms:.2} | {:.4} | {memory} |", figure.ms_an_image()));
     }
-    write_png(&to_image(&Beside(charts(&figures)))?, plot)?;
+    write_png(&to_image(&charts(&figures), 2)?, plot)?;
     Ok(())
 }
 
@@ -145,10 +145,10 @@ fn peak_memory_mb() -> Option<f64> {
 fn charts(figures: &[Figure]) -> Vec<Chart> {
     type Part = (&'static str, &'static str, &'static [&'static str], fn(&Figure) -> f64);
     let parts: [Part; 4] = [
-        ("Images: time", "log10 ms", &[LOADING, TRAINING], |figure| figure.ms.log10()),
-        ("Images: peak memory", "log10 MB", &[TRAINING], |figure| figure.peak_memory_mb.unwrap_or(f64::NAN).log10()),
-        ("Batch: time an image", "log10 ms", &[BATCH_PREDICT, BATCH_STEP], |figure| figure.ms_an_image().log10()),
-        ("Side: time an image", "log10 ms", &[SIDE_PREDICT, SIDE_STEP], |figure| figure.ms_an_image().log10()),
+        ("Images: time", "ms", &[LOADING, TRAINING], |figure| figure.ms),
+        ("Images: peak memory", "MB", &[TRAINING], |figure| figure.peak_memory_mb.unwrap_or(f64::NAN)),
+        ("Batch: time an image", "ms", &[BATCH_PREDICT, BATCH_STEP], |figure| figure.ms_an_image()),
+        ("Side: time an image", "ms", &[SIDE_PREDICT, SIDE_STEP], |figure| figure.ms_an_image()),
     ];
     parts.into_iter().map(|(title, label, works, value)| chart(title, label, works, value, figures)).collect()
 }
@@ -162,17 +162,17 @@ fn chart(title: &str, label: &str, works: &[&str], value: fn(&Figure) -> f64, fi
         threads.dedup();
         for &count in &threads {
             let points = of_work().filter(|figure| figure.threads == count);
-            let points = points.map(|figure| ((figure.size as f64).log2(), value(figure))).collect();
+            let points = points.map(|figure| (figure.size as f64, value(figure))).collect();
             let (_, short) = work.split_once(": ").unwrap_or(("", work));
             let name = if threads.len() > 1 { format!("{short}, {count} thr.") } else { short.to_owned() };
-            series.push(Series { name, points, mark: Mark::LineAndDots });
+            series.push(Series::new(name, points, Mark::LineAndDots));
         }
     }
     let over = |coordinate: fn(&(f64, f64)) -> f64| {
-        covering(series.iter().flat_map(|series| &series.points).map(coordinate).collect::<Vec<_>>())
+        covering_log(series.iter().flat_map(|series| &series.points).map(coordinate).collect::<Vec<_>>())
     };
-    let x = Axis { label: "log2 of the size".to_owned(), range: over(|point| point.0), decimals: 0 };
-    let y = Axis { label: label.to_owned(), range: over(|point| point.1), decimals: 1 };
+    let x = Axis::new("size", over(|point| point.0)).with_scale(Scale::Log10);
+    let y = Axis::new(label, over(|point| point.1)).with_scale(Scale::Log10);
     let rises =
         |series: &Series| series.points.first().map(|point| point.1) < series.points.last().map(|point| point.1);
     let lower = series.first().is_some_and(rises);
