@@ -59,6 +59,13 @@ impl Class {
         1.0 / (1.0 + logit.exp())
     }
 
+    /// Converts a logit, or a difference of logits, to evidence for *Parasitized*: positive for *Parasitized*, negative
+    /// for *Uninfected*.
+    #[must_use]
+    pub fn parasitized_evidence(logit: f32) -> f32 {
+        -logit
+    }
+
     /// The class to name for a probability of *Parasitized* and a decision threshold on it: positive from the
     /// threshold up.
     pub fn decide(probability_parasitized: f32, threshold: f32) -> Class {

@@ -6,7 +6,6 @@ pub mod checksum;
 pub mod classes;
 pub mod dataset;
 pub mod evaluate;
-pub mod explain;
 #[cfg(feature = "fetch")]
 pub mod fetch;
 pub mod files;

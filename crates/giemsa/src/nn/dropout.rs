@@ -53,10 +53,6 @@ impl Layer for Dropout {
         self.shape
     }
 
-    fn acts_in_training_only(&self) -> bool {
-        true
-    }
-
     fn infer(&self, input: &[f32], output: &mut [f32]) {
         output.copy_from_slice(input);
     }

@@ -40,11 +40,6 @@ pub(crate) trait Layer: Send + Sync {
         false
     }
 
-    /// Whether it does nothing in prediction.
-    fn acts_in_training_only(&self) -> bool {
-        false
-    }
-
     /// Computes the outputs of a batch as in training, and keeps what [`Layer::backward`] needs.
     fn forward(&mut self, input: &[f32], batch: &Batch, output: &mut [f32]);
 

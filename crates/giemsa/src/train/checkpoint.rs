@@ -5,8 +5,8 @@
 
 use super::history::EpochRow;
 use super::{Settings, TrainError};
-use crate::model::container::{self, Texts, wrong};
-use crate::model::file::{AVERAGE_PREFIX, OPTIMIZER_PREFIX};
+use crate::model::container::{self, Metadata};
+use crate::model::file::{AVERAGE_PREFIX, OPTIMIZER_PREFIX, invalid_weights};
 use crate::model::{Model, ModelError, Recipe};
 use crate::nn::ArchitectureError;
 use crate::nn::{Network, Tensor};
@@ -64,11 +64,10 @@ impl State {
     /// When the file is none.
     pub fn load(path: &Path) -> Result<(State, Recipe), ModelError> {
         let (texts, tensors) = container::parse(&container::read_bytes(path)?, path)?;
-        let progress = texts
-            .get(PROGRESS)
-            .ok_or_else(|| wrong(path, "the checkpoint of a training run", "a model without its progress"))?;
+        let invalid = |reason: String| ModelError::InvalidCheckpoint { path: path.to_owned(), reason };
+        let progress = texts.get(PROGRESS).ok_or_else(|| invalid(format!("its metadata has no `{PROGRESS}`")))?;
         let progress: Progress =
-            toml::from_str(progress).map_err(|e| wrong(path, "the progress of a run", e.message()))?;
+            toml::from_str(progress).map_err(|e| invalid(format!("invalid `{PROGRESS}`: {}", e.message())))?;
         let optimizer: Vec<Tensor> = tensors.iter().filter(|t| t.name.starts_with(OPTIMIZER_PREFIX)).cloned().collect();
         let average: Vec<Tensor> = tensors
             .iter()
@@ -76,7 +75,7 @@ impl State {
             .map(|(name, tensor)| Tensor { name: name.to_owned(), ..tensor.clone() })
             .collect();
         let mut model = Model::from_parts(&texts, tensors, path)?;
-        let misfit = |e: ArchitectureError| wrong(path, "arrays that fit its recipe", &e.to_string());
+        let misfit = |e: ArchitectureError| invalid_weights(path, e);
         model.network.set_optimizer_state(&optimizer).map_err(misfit)?;
         if model.recipe.training.ema_decay > 0.0 {
             model.network.clone().set_weights(&average).map_err(misfit)?;
@@ -91,8 +90,8 @@ impl State {
     /// When the file cannot be written, or a weight is not finite.
     pub fn save(&self, path: &Path, recipe: &Recipe) -> Result<(), ModelError> {
         let progress = toml::to_string(&self.progress)
-            .map_err(|e| wrong(path, "a progress that can be written", &e.to_string()))?;
-        let texts = Texts::from([(PROGRESS.to_owned(), progress)]);
+            .map_err(|e| ModelError::InvalidCheckpoint { path: path.to_owned(), reason: e.to_string() })?;
+        let texts = Metadata::from([(PROGRESS.to_owned(), progress)]);
         let mut extra = self.network.optimizer_state();
         extra.extend(
             self.average

@@ -181,7 +181,7 @@ fn named(path: &Path, write: impl FnOnce(&Path) -> io::Result<()>) -> Result<(),
 /// A model file that cannot be written is a failure of the run, not of the file's content.
 fn write_error(error: ModelError) -> TrainError {
     match error {
-        ModelError::Io { path, source } => TrainError::Write { path, source },
+        ModelError::Io { path, source } => TrainError::Write { path: path.display().to_string(), source },
         other => other.into(),
     }
 }

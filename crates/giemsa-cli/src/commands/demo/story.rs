@@ -7,13 +7,13 @@ use giemsa::classes::Class;
 use giemsa::dataset::Cache;
 use giemsa::dataset::Sample;
 use giemsa::evaluate::LabelledPrediction;
-use giemsa::explain::explain;
 use giemsa::files::write_whole;
 use giemsa::image::decode_file;
 use giemsa::model::Model;
+use giemsa::model::explain::occlusion;
 use giemsa::random::Random;
 use giemsa::report::page::{Gallery, Page, Picture, page};
-use giemsa::report::saliency::overlay_of_grad_cam;
+use giemsa::report::saliency::overlay_of_occlusion;
 use giemsa::report::sheet::{Group, Layout, Tile, sheet};
 use giemsa::report::write_png;
 use giemsa::train::EpochRow;
@@ -137,12 +137,11 @@ fn evidence(args: &DemoArgs, samples: &[Sample], boxed: &Judgement) -> anyhow::R
     let model = Model::embedded()?;
     let explained = |sample: &Sample| -> anyhow::Result<Picture> {
         let image = decode_file(&sample.path)?.pixels;
-        let explanation = explain(&model, &image)?;
-        let drawn = explanation.grad_cam.as_ref().map(|map| overlay_of_grad_cam(&model, &image, map));
-        let probability = explanation.prediction.probability_parasitized;
+        let drawn = overlay_of_occlusion(&model, &image, &occlusion(&model, &image)?);
+        let probability = model.predict(&image)?.probability_parasitized;
         let lines = vec![format!("{probability:.3}"), name_of(&sample.path)];
         let alt = format!("A drawn red blood cell, {}, with the evidence for Parasitized in orange", sample.class);
-        Ok(Picture { image: drawn.unwrap_or(image), alt, lines })
+        Ok(Picture { image: drawn, alt, lines })
     };
     let shown = some(samples, Class::Parasitized, args.seed).into_iter().take(EXPLAINED);
     let shown = shown.chain(some(samples, Class::Uninfected, args.seed).into_iter().take(EXPLAINED / 2));
