@@ -7,7 +7,7 @@ use giemsa::dataset::scan::{Layout, scan_layout};
 use giemsa::dataset::{DatasetError, Sample};
 use giemsa::evaluate::{LabelledPrediction, labelled_predictions};
 use giemsa::model::Model;
-use giemsa::model::{Tta, predict_logits};
+use giemsa::model::Tta;
 use giemsa::preprocess::{Images, Preprocessing};
 use std::path::Path;
 
@@ -55,7 +55,7 @@ pub fn judge(
     let samples = find(folder, patients)?;
     say_found(&samples, context);
     let set = read(samples, folder, &model.recipe.input, context)?;
-    let logits = predict_logits(&model.network, &set, views)?;
+    let logits = model.predictor(views).logits(&set)?;
     let scored = labelled_predictions(set.samples(), &logits, model.temperature);
     Ok(Judged { scored, logits, unreadable: set.unreadable().len() })
 }

@@ -1,7 +1,7 @@
 //! `giemsa calibrate`: makes probabilities mean what they say, and chooses the decision threshold for an aim.
 
 use crate::data::{PatientArgs, say};
-use crate::model::load;
+use crate::model::{file_of, load};
 use crate::scores::judge;
 use crate::{Context, Outcome};
 use anyhow::bail;
@@ -28,8 +28,8 @@ For research use only, not for diagnosis.";
 #[derive(clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub struct CalibrateArgs {
-    /// The model file. [default: the model in the program, which needs --out]
-    #[arg(long, value_name = "FILE", required_unless_present = "out")]
+    /// A model file, or `builtin` for the built-in model, which needs --out. [default: builtin]
+    #[arg(long, value_name = "MODEL", required_unless_present = "out")]
     model: Option<PathBuf>,
     /// A folder of class folders; of one with Train and Test in it, Test is taken.
     #[arg(value_name = "DIR")]
@@ -55,7 +55,8 @@ pub fn run(args: CalibrateArgs, context: &Context) -> anyhow::Result<Outcome> {
     let judged = judge(&model, Tta::None, &args.data, &args.patients, context)?;
     check(&judged.scored)?;
     check_both_classes(&judged.scored, "calibrate")?;
-    if let Some(path) = &args.model {
+    let file = file_of(args.model.as_deref());
+    if let Some(path) = file {
         warn_of_leaks(&judged.scored, path);
     }
     let classes: Vec<Class> = judged.scored.iter().map(|image| image.class).collect();
@@ -67,7 +68,7 @@ pub fn run(args: CalibrateArgs, context: &Context) -> anyhow::Result<Outcome> {
         bail!("expected a threshold for {}, found none that calls any image Parasitized", args.aim);
     }
     (model.threshold, model.threshold_aim) = (threshold, Some(args.aim.to_string()));
-    let Some(out) = args.out.as_ref().or(args.model.as_ref()) else { bail!("expected --out, found none") };
+    let Some(out) = args.out.as_deref().or(file) else { bail!("the built-in model needs --out") };
     model.save(out)?;
     say_state(context, "before", before.0, &before.1);
     say_state(context, "after", model.temperature, &calibrated);

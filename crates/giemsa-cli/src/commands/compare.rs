@@ -2,6 +2,7 @@
 
 use super::evaluate::IntervalArgs;
 use crate::data::PatientArgs;
+use crate::model::load;
 use crate::scores::judge;
 use crate::{Context, Outcome};
 use giemsa::RESEARCH_ONLY;
@@ -26,10 +27,10 @@ Differences are the first model less the second. For research use only, not for 
 #[derive(clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub struct CompareArgs {
-    /// The first model file.
+    /// The first model: a file, or `builtin`.
     #[arg(value_name = "A")]
     a: PathBuf,
-    /// The second model file.
+    /// The second model: a file, or `builtin`.
     #[arg(value_name = "B")]
     b: PathBuf,
     /// A folder of class folders; of one with Train and Test in it, Test is taken.
@@ -67,7 +68,7 @@ struct Differing {
 
 /// Judges both models, and prints how they differ.
 pub fn run(args: CompareArgs, context: &Context) -> anyhow::Result<Outcome> {
-    let models = [Model::load(&args.a)?, Model::load(&args.b)?];
+    let models = [load(Some(&args.a))?, load(Some(&args.b))?];
     let quiet = Context { quiet: context.quiet || args.json, ..*context };
     let silent = Context { quiet: true, ..*context };
     let a = judge(&models[0], Tta::None, &args.data, &args.patients, &quiet)?;

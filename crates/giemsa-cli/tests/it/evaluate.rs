@@ -1,6 +1,6 @@
 //! `giemsa evaluate` as a user meets it.
 
-use crate::cells::{giemsa, place, save_brightness_model, save_grey};
+use crate::cells::{giemsa, place, save_brightness_model, save_grey, save_overflowing_model};
 use predicates::prelude::*;
 use predicates::str::contains;
 use serde_json::Value;
@@ -89,4 +89,12 @@ fn what_cannot_be_evaluated_is_named() {
     }
     fs::write(root.join("model.safetensors"), "no model").unwrap();
     evaluate(&root, &["data"]).assert().code(4).stderr(contains("model.safetensors"));
+}
+
+#[test]
+fn exits_with_4_if_the_output_of_the_model_is_not_finite() {
+    let (_folder, root) = prepared();
+    save_overflowing_model(&root.join("model.safetensors"));
+    let run = evaluate(&root, &["data"]).assert().code(4);
+    run.stderr(contains("the output of the model is not finite (inf): its weights are unusable"));
 }

@@ -161,3 +161,15 @@ fn cross_validation_refuses_what_cannot_be_divided_or_was_begun_otherwise() {
     save_grey(&root.join("data/Uninfected/nobody.png"), 200);
     cross(&["--folds", "3"]).assert().code(3).stderr(contains("nobody.png"));
 }
+
+#[test]
+fn compare_and_calibrate_accept_the_built_in_model() {
+    let (_folder, root) = prepared();
+    let found = json(&mut run(&root, &["compare", "builtin", "builtin", "data", "--json"]));
+    assert_eq!(found["difference"]["accuracy"].as_f64(), Some(0.0));
+    let in_place = ["calibrate", "--model", "builtin", "data"];
+    run(&root, &in_place).assert().failure().stderr(contains("--out"));
+    assert!(!root.join("builtin").exists());
+    run(&root, &[&in_place[..], &["--out", "calibrated.safetensors"]].concat()).assert().success();
+    assert_eq!(Model::load(&root.join("calibrated.safetensors")).unwrap().recipe.name, "compact");
+}
