@@ -197,7 +197,7 @@ fn options_and_recipes_that_make_no_sense_are_refused() {
         .args(["train", "data", "--recipe", "sead"])
         .assert()
         .failure()
-        .stderr(contains("expected one of compact, seed"));
+        .stderr(contains("expected compact, keras-tutorial, or the path of a .toml file"));
 }
 
 #[test]

@@ -93,7 +93,7 @@ pub enum ModelError {
         found: String,
     },
     /// The recipe in the metadata is invalid.
-    #[error("{}: invalid recipe in the metadata: {source}", path.display())]
+    #[error("{}: {source}", path.display())]
     InvalidRecipe {
         /// The model file.
         path: PathBuf,

@@ -82,7 +82,7 @@ impl Model {
     /// Builds the model from the metadata and the arrays of a file, and ignores the additional arrays of a checkpoint.
     pub(crate) fn from_parts(metadata: &Metadata, tensors: Vec<Tensor>, path: &Path) -> Result<Model, ModelError> {
         check_format_and_classes(metadata, path)?;
-        let recipe = Recipe::parse(container::text(metadata, "recipe", path)?, "recipe")
+        let recipe = Recipe::parse(container::text(metadata, "recipe", path)?, "recipe in the metadata")
             .map_err(|source| ModelError::InvalidRecipe { path: path.to_owned(), source: source.into() })?;
         let weights: Vec<Tensor> = tensors
             .into_iter()

@@ -121,7 +121,7 @@ fn errors_of_metadata_contain_the_expected_and_the_actual_value() {
         (put("temperature", "NaN"), "expected `temperature` to be a finite number above 0, found `NaN`"),
         (put("temperature", "warm"), "`temperature` to be a finite number above 0, found `warm`"),
         (put("threshold", "1.5"), "expected `threshold` to be in 0..=1, found `1.5`"),
-        (put("recipe", "name = 'x'"), "invalid recipe in the metadata: recipe: missing field"),
+        (put("recipe", "name = 'x'"), "recipe in the metadata, line 1, column 1: missing field"),
         (
             with_header(|h| h["__metadata__"]["recipe"] = larger.clone().into()),
             "expected 3000001 weights for the layers of its recipe, found 28",
