@@ -92,7 +92,8 @@ fn files_matching(argument: &Path) -> anyhow::Result<Vec<PathBuf>> {
     let Some(pattern) = argument.to_str().filter(|text| text.contains(['*', '?', '['])) else {
         return Err(usage("no such file or folder").into());
     };
-    let matches = glob::glob(pattern).map_err(|e| usage(&format!("not a valid pattern: {}", e.msg)))?;
+    let matches = glob::glob(pattern)
+        .map_err(|e| usage(&format!("no such file or folder, and not a valid pattern: {}", e.msg)))?;
     let mut files = Vec::new();
     let mut found = false;
     for path in matches {

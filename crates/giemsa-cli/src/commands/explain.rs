@@ -22,8 +22,7 @@ Examples:
   giemsa explain --model runs/compact-1/model.safetensors 'slide/*.png' --out evidence
 
 Each picture shows the image and its occlusion map: by how much the evidence for Parasitized falls when a place is
-covered with the mean colour of the cell. Orange is evidence for Parasitized, blue against it.
-For research use only, not for diagnosis.";
+covered with the mean colour of the cell. Orange is evidence for Parasitized, blue against it.";
 
 /// Arguments of `giemsa explain`.
 #[derive(clap::Args)]

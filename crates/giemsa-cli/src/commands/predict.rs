@@ -20,12 +20,12 @@ Examples:
   giemsa predict slide/ --tta --format csv > cells.csv
   find . -name '*.png' | giemsa predict --model runs/compact-1/model.safetensors - --format jsonl
 
-Columns of the CSV: path, predicted (the class), probability_parasitized, probability_uninfected, error.
-Keys of the JSON objects: path, predicted, probability (by class name); path and error if the image cannot be read.
-Text and CSV contain paths unchanged; JSON replaces bytes that are not UTF-8.
+CSV columns: path, predicted, probability_parasitized, probability_uninfected, error.
+JSON keys: path, predicted, probability (an object by class name); or path, error.
+Text and CSV contain paths unchanged. JSON replaces bytes that are not UTF-8.
 
-An image that cannot be read has a row with the error, and the exit code is 5; if no image can be read, it is 3.
-For research use only, not for diagnosis.";
+An unreadable image has a row with the error, and the exit code is 5, or 3 if all images
+are unreadable.";
 
 /// Arguments of `giemsa predict`.
 #[derive(clap::Args)]

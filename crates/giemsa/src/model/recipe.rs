@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 /// A recipe: everything that defines how a network is built and trained, apart from the seed and the images.
 ///
-/// Recipes are written in TOML; `giemsa::model::Recipe::load` reads one of the built-in recipes or a file.
+/// Recipes are written in TOML; [`Recipe::load`] reads one of the built-in recipes or a file.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Recipe {
