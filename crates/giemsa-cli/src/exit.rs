@@ -1,39 +1,47 @@
-//! From what a command returned to what the user reads on standard error, and the exit code.
+//! The result of a command as an error message on standard error and as an exit code.
 
 use crate::Outcome;
 use giemsa::dataset::DatasetError;
 use giemsa::evaluate::EvaluateError;
 use giemsa::image::ImageError;
-use giemsa::model::ModelError;
+use giemsa::model::{ModelError, PredictError};
 use giemsa::train::TrainError;
-use std::fmt;
 use std::io::{self, IsTerminal};
 use std::process::ExitCode;
 
 const FAILED: u8 = 1;
+const USAGE: u8 = 2;
 const DATA_AT_FAULT: u8 = 3;
 const MODEL_AT_FAULT: u8 = 4;
 const SOME_SKIPPED: u8 = 5;
-/// 128 and the number of SIGINT, as shells say it.
+/// 128 plus the number of SIGINT, as shells report it.
 pub const INTERRUPTED: u8 = 130;
 
-/// Advice on an error, as its outermost context: printed below the causes.
-#[derive(Debug)]
-pub struct Hint(pub String);
+/// An error of the program itself, with its exit code.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// An argument is wrong.
+    Usage(String),
+    /// The data cannot be used.
+    Data(String),
+}
 
-impl fmt::Display for Hint {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "hint: {}", self.0)
+impl std::fmt::Display for Fault {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let (Fault::Usage(message) | Fault::Data(message)) = self;
+        f.write_str(message)
     }
 }
 
-/// Prints the error, if there is one, and gives the exit code.
+impl std::error::Error for Fault {}
+
+/// Prints the error, if there is one, and returns the exit code.
 pub fn code_after(result: anyhow::Result<Outcome>) -> ExitCode {
     match result {
         Ok(Outcome::Done) => ExitCode::SUCCESS,
         Ok(Outcome::SomeSkipped) => SOME_SKIPPED.into(),
         Ok(Outcome::Interrupted) => INTERRUPTED.into(),
-        // The reader has seen enough, as in `giemsa … | head`.
+        // The reader has closed the pipe, as in `giemsa … | head`.
         Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
             let (red, plain) =
@@ -47,11 +55,10 @@ pub fn code_after(result: anyhow::Result<Outcome>) -> ExitCode {
     }
 }
 
-/// One line a cause. A cause whose text the line before already ends with is left out.
+/// Returns one line per cause, without the causes that the line before already ends with.
 fn causes(error: &anyhow::Error) -> Vec<String> {
-    let hint = error.downcast_ref::<Hint>().map(ToString::to_string);
     let mut lines: Vec<String> = Vec::new();
-    for cause in error.chain().map(ToString::to_string).filter(|cause| hint.as_ref() != Some(cause)) {
+    for cause in error.chain().map(ToString::to_string) {
         if !lines.last().is_some_and(|line| line.ends_with(&cause)) {
             lines.push(cause);
         }
@@ -59,20 +66,27 @@ fn causes(error: &anyhow::Error) -> Vec<String> {
     lines
 }
 
-/// The exit code that the first telling cause asks for.
+/// Returns the exit code of the first cause that has one.
 fn code_of(error: &anyhow::Error) -> u8 {
-    error
-        .chain()
-        .find_map(|cause| {
-            if cause.is::<ModelError>() || is_improbable(cause) {
-                Some(MODEL_AT_FAULT)
-            } else if cause.is::<DatasetError>() || cause.is::<ImageError>() || cause.is::<EvaluateError>() {
-                Some(DATA_AT_FAULT)
-            } else {
-                cause.downcast_ref().and_then(code_of_training)
-            }
-        })
-        .unwrap_or(FAILED)
+    error.chain().find_map(code_of_cause).unwrap_or(FAILED)
+}
+
+fn code_of_cause(cause: &(dyn std::error::Error + 'static)) -> Option<u8> {
+    if let Some(fault) = cause.downcast_ref() {
+        return Some(match fault {
+            Fault::Usage(_) => USAGE,
+            Fault::Data(_) => DATA_AT_FAULT,
+        });
+    }
+    if let Some(error) = cause.downcast_ref() {
+        return code_of_training(error);
+    }
+    let is_of_model = matches!(cause.downcast_ref(), Some(PredictError::Model(_)));
+    if cause.is::<ModelError>() || is_of_model || is_improbable(cause) {
+        return Some(MODEL_AT_FAULT);
+    }
+    let is_of_data = cause.is::<DatasetError>() || cause.is::<ImageError>() || cause.is::<EvaluateError>();
+    (is_of_data || cause.is::<PredictError>()).then_some(DATA_AT_FAULT)
 }
 
 /// Returns the exit code of an error of training if the data or a model file is at fault.
@@ -94,7 +108,7 @@ fn code_of_training(error: &TrainError) -> Option<u8> {
     }
 }
 
-/// A model whose probabilities are none.
+/// Returns whether a model computed a probability outside 0..=1.
 fn is_improbable(cause: &(dyn std::error::Error + 'static)) -> bool {
     matches!(cause.downcast_ref(), Some(EvaluateError::Probability { .. }))
 }
@@ -116,16 +130,19 @@ mod tests {
     }
 
     #[test]
-    fn a_cause_that_is_already_said_is_not_said_twice() {
+    fn prints_each_cause_once() {
         let error = Err::<(), _>(broken_model()).context("cannot predict").unwrap_err();
         assert_eq!(causes(&error), ["cannot predict", "m.safetensors: disk on fire"]);
     }
 
     #[test]
-    fn what_is_at_fault_decides_the_exit_code_however_deep_it_lies() {
+    fn the_exit_code_is_that_of_the_first_cause_with_one() {
         let data = DatasetError::NoImages { path: "d".into() };
         assert_eq!(code_of(&anyhow::Error::new(data).context("cannot train").context("outer")), 3);
         assert_eq!(code_of(&anyhow::Error::new(broken_model()).context("cannot predict")), 4);
+        assert_eq!(code_of(&anyhow::Error::new(PredictError::from(broken_model()))), 4);
+        assert_eq!(code_of(&Fault::Usage("no such file or folder".into()).into()), 2);
+        assert_eq!(code_of(&Fault::Data("no images found".into()).into()), 3);
         assert_eq!(code_of(&anyhow::anyhow!("anything else")), 1);
     }
 

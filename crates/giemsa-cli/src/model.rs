@@ -1,46 +1,64 @@
-//! What commands that use a model share: which one, and how it looks at an image.
+//! Arguments of commands that use a model, and loading it.
 
-use giemsa::model::Tta;
-use giemsa::model::{Model, ModelError};
+use giemsa::model::{Model, ModelError, Tta};
 use std::path::{Path, PathBuf};
 
-/// Which model.
+/// The name of the built-in model. A file of this name is `./builtin`.
+pub const BUILTIN: &str = "builtin";
+
+/// The model and its test-time augmentation.
 #[derive(clap::Args)]
 pub struct ModelArgs {
-    /// The model file. [default: the model in the program]
-    #[arg(long, value_name = "FILE")]
+    /// A model file, or `builtin` for the built-in model. [default: builtin]
+    #[arg(long, value_name = "MODEL")]
     pub model: Option<PathBuf>,
-    /// Average over the image and its mirror image in four quarter turns each: eight times the work.
+    /// Test-time augmentation: average over the eight rotations and reflections of each image, at eight times the cost.
     #[arg(long)]
     tta: bool,
 }
 
 impl ModelArgs {
-    /// Reads the file, or takes the model in the program.
+    /// Loads the model.
     pub fn load(&self) -> Result<Model, ModelError> {
         load(self.model.as_deref())
     }
 
-    /// How the model looks at an image.
+    /// Returns the test-time augmentation.
     pub fn tta(&self) -> Tta {
         if self.tta { Tta::Dihedral8 } else { Tta::None }
     }
 
-    /// The model, for people.
+    /// Returns the name of the model for messages: the path, or "the built-in model".
     pub fn name(&self) -> String {
-        self.model.as_ref().map_or("the model in the program".to_owned(), |path| path.display().to_string())
+        name(self.model.as_deref())
     }
 }
 
-/// The name of the built-in model wherever a model file is expected.
-pub const BUILTIN: &str = "builtin";
-
-/// Reads a model file; without a path, or for the path `builtin`, returns the built-in model.
-pub fn load(path: Option<&Path>) -> Result<Model, ModelError> {
-    file_of(path).map_or_else(Model::embedded, Model::load)
+/// Loads a model file, or the built-in model.
+pub fn load(model: Option<&Path>) -> Result<Model, ModelError> {
+    file_of(model).map_or_else(Model::embedded, Model::load)
 }
 
-/// Returns the path of a model file, or `None` for the built-in model.
-pub fn file_of(path: Option<&Path>) -> Option<&Path> {
-    path.filter(|path| *path != Path::new(BUILTIN))
+/// Returns the path of the model file, or `None` for the built-in model.
+pub fn file_of(model: Option<&Path>) -> Option<&Path> {
+    model.filter(|path| *path != Path::new(BUILTIN))
+}
+
+/// Returns the name of a model for messages: the path, or "the built-in model".
+pub fn name(model: Option<&Path>) -> String {
+    file_of(model).map_or("the built-in model".to_owned(), |path| path.display().to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn builtin_is_the_built_in_model_and_other_names_are_files() {
+        assert_eq!(load(Some(Path::new("builtin"))).unwrap().recipe.name, "compact");
+        assert_eq!(name(None), "the built-in model");
+        assert_eq!(name(Some(Path::new("builtin"))), "the built-in model");
+        assert_eq!(name(Some(Path::new("./builtin"))), "./builtin");
+        assert!(load(Some(Path::new("./builtin"))).is_err());
+    }
 }

@@ -58,7 +58,7 @@ pub fn judge(model: &Model, tta: Tta, folder: &Path, labels: &LabelArgs, context
     let samples = find(folder, labels)?;
     say_found(&samples, context);
     let set = read(samples, folder, &model.recipe.input, context)?;
-    let logits = predict_logits(&model.network, &set, tta)?;
+    let logits = model.predictor(views).logits(&set)?;
     let scored = labelled_predictions(set.samples(), &logits, model.temperature);
     Ok(Judged { scored, logits, unreadable: set.unreadable().len() })
 }

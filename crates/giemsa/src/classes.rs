@@ -71,6 +71,13 @@ impl Class {
         if logit > 0.0 { Class::Uninfected } else { Class::Parasitized }
     }
 
+    /// Converts a logit, or a difference of logits, to evidence for *Parasitized*: positive for *Parasitized*, negative
+    /// for *Uninfected*.
+    #[must_use]
+    pub fn parasitized_evidence(logit: f32) -> f32 {
+        -logit
+    }
+
     /// Returns the predicted class: positive if the probability of *Parasitized* reaches the decision threshold.
     pub fn decide(probability_parasitized: f32, threshold: f32) -> Class {
         if probability_parasitized >= threshold { Class::Parasitized } else { Class::Uninfected }

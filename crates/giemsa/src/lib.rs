@@ -7,7 +7,6 @@ pub mod checksum;
 pub mod classes;
 pub mod dataset;
 pub mod evaluate;
-pub mod explain;
 #[cfg(feature = "fetch")]
 pub mod fetch;
 #[doc(hidden)] // Replaced by `output::write_atomically`.

@@ -1,4 +1,4 @@
-//! `giemsa bench`: how fast this machine trains and predicts, beside what it could do at the most.
+//! `giemsa bench`: how fast this machine trains and predicts, compared with its arithmetic peak.
 
 mod growth;
 
@@ -6,7 +6,7 @@ use crate::{Context, Outcome};
 use giemsa::model::Recipe;
 use giemsa::nn::architecture::operations;
 use giemsa::nn::kernels::{InstructionSet, instruction_set, peak};
-use giemsa::nn::{Activation, LayerSpec, Network, Shape, StepSettings};
+use giemsa::nn::{Network, StepSettings};
 use rayon::prelude::*;
 use serde::Serialize;
 use std::hint::black_box;
@@ -19,62 +19,66 @@ Examples:
   giemsa bench
   giemsa bench --threads 1
   giemsa bench --json --instruction-set avx2
-  giemsa bench --growth growth.png";
+  giemsa bench --growth growth.png
 
-/// How to print it.
+Networks: keras-tutorial and compact, the recipe of the built-in model.";
+
+/// Arguments of `giemsa bench`.
 #[derive(clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub struct BenchArgs {
     /// Print one JSON object.
     #[arg(long)]
     json: bool,
-    /// Measure instead how cost grows with images, batch, side and threads: a table, and a plot in this file.
+    /// Measure instead how time and memory grow with images, batch size, image side and threads: a table, and a plot in
+    /// this file.
     #[arg(long, value_name = "FILE.png", conflicts_with = "json")]
     growth: Option<PathBuf>,
 }
 
-/// What was measured; times are medians.
+/// The measurements; times are medians.
 #[derive(Serialize)]
 struct Report {
     instruction_set: InstructionSet,
     threads: usize,
-    /// Multiply-adds in registers, two operations each, on all threads.
+    /// Multiply-adds in registers, counted as two operations each, on all threads.
     peak_gflops: f64,
-    /// Reading memory, on all threads.
+    /// Reading memory on all threads.
     memory_gb_per_s: f64,
-    train_step: Step,
-    inference: Vec<Inference>,
-    deep_step: Step,
+    #[serde(flatten)]
+    keras_tutorial: NetworkReport,
+    compact: NetworkReport,
+}
+
+/// The measurements of one network.
+#[derive(Serialize)]
+struct NetworkReport {
+    train_step: Measurement,
+    inference: Vec<Measurement>,
 }
 
 #[derive(Serialize)]
-struct Step {
-    batch: usize,
-    ms: f64,
-    /// Of the time that the dense arithmetic would take at the peak, over the time taken; skipping zeros can bring it
-    /// above 1.
-    share_of_limit: f64,
-}
-
-#[derive(Serialize)]
-struct Inference {
+struct Measurement {
     batch: usize,
     ms: f64,
     images_per_s: f64,
+    /// Time of the dense arithmetic at the peak, divided by the measured time. Skipping zeros can raise it above 1.
     share_of_limit: f64,
 }
 
-/// Runs it.
+/// Batch sizes of the inference measurements.
+const INFERENCE_BATCHES: [usize; 3] = [1, 100, 512];
+
+/// Measures, and prints the report.
 pub fn run(args: BenchArgs, context: &Context) -> anyhow::Result<Outcome> {
     if let Some(plot) = &args.growth {
         growth::run(plot, context)?;
         return Ok(Outcome::Done);
     }
     if !context.quiet && !args.json {
-        eprintln!("measuring for about 15 seconds; other work on this machine spoils the figures");
+        eprintln!("Measuring for about 20 seconds. Other work on this machine distorts the results.");
     }
-    let recipe = Recipe::load("keras-tutorial")?;
-    let report = measure(&recipe.layers, recipe.input.side_px)?;
+    let report = measure()?;
     let mut out = io::stdout().lock();
     if args.json {
         serde_json::to_writer(&mut out, &report)?;
@@ -85,39 +89,40 @@ pub fn run(args: BenchArgs, context: &Context) -> anyhow::Result<Outcome> {
     Ok(Outcome::Done)
 }
 
-fn measure(seed: &[LayerSpec], side: usize) -> anyhow::Result<Report> {
-    let input = Shape { height: side, width: side, channels: 3 };
-    let network = Network::new(input, seed, 0)?;
-    let deep_input = Shape { height: 64, width: 64, channels: 3 };
-    // The peak is measured first and last: a processor that slows down between the two slows the work as well.
+fn measure() -> anyhow::Result<Report> {
+    // The peak is measured first and last: a processor that slows down in between slows down the work as well.
     let first = peak_gflops();
-    let train_step = step(network.clone(), 100, 2.0, first)?;
-    let inference = [1, 100, 512].map(|batch| infer(&network, batch, first));
-    let deep_step = step(Network::new(deep_input, &deep_layers(), 0)?, 64, 3.0, first)?;
+    let keras_tutorial = measure_network("keras-tutorial", 100, first)?;
+    let compact = measure_network("compact", 64, first)?;
     Ok(Report {
         instruction_set: instruction_set(),
         threads: rayon::current_num_threads(),
         peak_gflops: first.max(peak_gflops()),
         memory_gb_per_s: memory_gb_per_s(),
-        train_step,
-        inference: inference.into_iter().collect::<anyhow::Result<_>>()?,
-        deep_step,
+        keras_tutorial,
+        compact,
     })
 }
 
-/// A deeper network than the seed's: eight 3x3 convolutions with batch normalisation, 212 thousand parameters.
-fn deep_layers() -> Vec<LayerSpec> {
-    let conv = |filters| LayerSpec::Conv2d { filters, kernel: 3, batch_norm: true, activation: Activation::Relu };
-    let mut layers = Vec::new();
-    for filters in [16, 32, 64] {
-        layers.extend([conv(filters), conv(filters), LayerSpec::MaxPooling2d {}]);
-    }
-    layers.extend([conv(96), conv(96), LayerSpec::GlobalAveragePooling2d {}]);
-    layers.push(LayerSpec::Dense { units: 1, activation: Activation::Sigmoid });
-    layers
+/// Measures training and inference of an untrained network of a recipe.
+fn measure_network(recipe: &str, train_batch: usize, peak_gflops: f64) -> anyhow::Result<NetworkReport> {
+    let recipe = Recipe::load(recipe)?;
+    let network = Network::new(recipe.input_shape(), &recipe.layers, 0)?;
+    let per_image = operations(network.input(), network.layers())?;
+    let measurement = |batch: usize, ms: f64, operations: u64| {
+        let limit_ms = (operations * batch as u64) as f64 / peak_gflops / 1e6;
+        Measurement { batch, ms, images_per_s: batch as f64 / ms * 1e3, share_of_limit: limit_ms / ms }
+    };
+    let step = step_ms(&mut network.clone(), train_batch, 2.5);
+    Ok(NetworkReport {
+        train_step: measurement(train_batch, step, per_image.step),
+        inference: INFERENCE_BATCHES
+            .map(|batch| measurement(batch, infer_ms(&network, batch, 1.5), per_image.forward))
+            .into(),
+    })
 }
 
-/// The best of a few short runs on all threads.
+/// Measures the arithmetic peak on all threads: the best of a few short runs.
 fn peak_gflops() -> f64 {
     let set = instruction_set();
     let round = || {
@@ -128,7 +133,7 @@ fn peak_gflops() -> f64 {
     (0..8).map(|_| round()).fold(0.0, f64::max)
 }
 
-/// The best of a few passes over more memory than any cache holds.
+/// Measures the memory bandwidth on all threads: the best of a few passes over more memory than fits any cache.
 fn memory_gb_per_s() -> f64 {
     let buffer = vec![1_u64; 32 << 20];
     let pass = || {
@@ -140,7 +145,7 @@ fn memory_gb_per_s() -> f64 {
     (0..5).map(|_| pass()).fold(0.0, f64::max)
 }
 
-/// The median time of `work`, in milliseconds, over about `seconds`.
+/// Returns the median time of `work`, in milliseconds, over about `seconds`.
 fn median_ms(seconds: f64, mut work: impl FnMut()) -> f64 {
     for _ in 0..3 {
         work();
@@ -155,11 +160,12 @@ fn median_ms(seconds: f64, mut work: impl FnMut()) -> f64 {
     times[times.len() / 2]
 }
 
+/// Returns reproducible pixel values in 0..=1.
 fn pixels(n: usize) -> Vec<f32> {
     (0..n).map(|i| (i.wrapping_mul(2_654_435_761) >> 7 & 255) as f32 / 255.0).collect()
 }
 
-/// The median time of a step on a batch of random images, in milliseconds.
+/// Returns the median time of a training step on a batch, in milliseconds.
 fn step_ms(network: &mut Network, batch: usize, seconds: f64) -> f64 {
     let (inputs, samples) = (pixels(batch * network.input().len()), (0..batch as u64).collect::<Vec<_>>());
     let targets: Vec<f32> = (0..batch).map(|i| (i % 2) as f32).collect();
@@ -169,7 +175,7 @@ fn step_ms(network: &mut Network, batch: usize, seconds: f64) -> f64 {
     })
 }
 
-/// The median time of a prediction, in milliseconds.
+/// Returns the median time of predicting a batch, in milliseconds.
 fn infer_ms(network: &Network, batch: usize, seconds: f64) -> f64 {
     let inputs = pixels(batch * network.input().len());
     median_ms(seconds, || {
@@ -177,33 +183,21 @@ fn infer_ms(network: &Network, batch: usize, seconds: f64) -> f64 {
     })
 }
 
-fn step(mut network: Network, batch: usize, seconds: f64, peak: f64) -> anyhow::Result<Step> {
-    let ms = step_ms(&mut network, batch, seconds);
-    let limit_ms = (operations(network.input(), network.layers())?.step * batch as u64) as f64 / peak / 1e6;
-    Ok(Step { batch, ms, share_of_limit: limit_ms / ms })
-}
-
-fn infer(network: &Network, batch: usize, peak: f64) -> anyhow::Result<Inference> {
-    let ms = infer_ms(network, batch, 1.5);
-    let limit_ms = (operations(network.input(), network.layers())?.forward * batch as u64) as f64 / peak / 1e6;
-    Ok(Inference { batch, ms, images_per_s: batch as f64 / ms * 1e3, share_of_limit: limit_ms / ms })
-}
-
 fn write_report(out: &mut dyn Write, report: &Report) -> io::Result<()> {
     let Report { instruction_set, threads, peak_gflops, memory_gb_per_s, .. } = report;
     writeln!(out, "{} on {threads} threads", instruction_set.name())?;
     writeln!(out, "peak: {peak_gflops:.0} GFLOP/s, memory: {memory_gb_per_s:.1} GB/s\n")?;
-    writeln!(out, "{:<28} {:>10} {:>12} {:>16}", "work", "ms", "images/s", "share of limit")?;
-    let mut row = |work: String, batch: usize, ms: f64, share: f64| {
-        let rate = batch as f64 / ms * 1e3;
-        writeln!(out, "{work:<28} {ms:>10.3} {rate:>12.0} {:>15.0}%", share * 100.0)
-    };
-    let Step { batch, ms, share_of_limit } = report.train_step;
-    row(format!("seed: step, batch {batch}"), batch, ms, share_of_limit)?;
-    for &Inference { batch, ms, share_of_limit, .. } in &report.inference {
-        row(format!("seed: predict, batch {batch}"), batch, ms, share_of_limit)?;
+    writeln!(out, "{:<36} {:>10} {:>12} {:>8}", "", "ms", "images/s", "of peak")?;
+    for (name, network) in [("keras-tutorial", &report.keras_tutorial), ("compact", &report.compact)] {
+        let steps = std::iter::once(("training step", &network.train_step));
+        for (work, row) in steps.chain(network.inference.iter().map(|row| ("inference", row))) {
+            let work = format!("{name}: {work}, batch {}", row.batch);
+            let percent = 100.0 * row.share_of_limit;
+            writeln!(out, "{work:<36} {:>10.3} {:>12.0} {percent:>7.0}%", row.ms, row.images_per_s)?;
+        }
     }
-    let Step { batch, ms, share_of_limit } = report.deep_step;
-    row(format!("deeper: step, batch {batch}"), batch, ms, share_of_limit)?;
-    writeln!(out, "\nThe limit is the dense arithmetic at the peak; a step that skips zeros can pass it.")
+    writeln!(
+        out,
+        "\nThe last column compares with dense arithmetic at the peak. A step that skips zeros can exceed it."
+    )
 }

@@ -1,15 +1,15 @@
-//! `giemsa explain`: a picture an image of where a model finds its evidence.
+//! `giemsa explain`: one picture per image, which shows where the model finds evidence.
 
 use crate::data::say;
-use crate::model::load;
+use crate::model::{load, name};
 use crate::paths::PathArgs;
 use crate::{Context, Outcome};
 use anyhow::Context as _;
 use giemsa::RESEARCH_ONLY;
-use giemsa::explain::{Explanation, explain, occlusion};
 use giemsa::image::decode_file;
-use giemsa::model::Model;
-use giemsa::report::saliency::{overlay_of_grad_cam, overlay_of_occlusion};
+use giemsa::model::explain::occlusion;
+use giemsa::model::{Model, Prediction, SaliencyMap};
+use giemsa::report::saliency::overlay_of_occlusion;
 use giemsa::report::sheet::{Group, Layout, Tile, sheet};
 use giemsa::report::write_png;
 use image::RgbImage;
@@ -21,9 +21,8 @@ Examples:
   giemsa explain cell.png --out evidence
   giemsa explain --model runs/compact-1/model.safetensors 'slide/*.png' --out evidence
 
-Each picture has the image; Grad-CAM, what each place of the last convolution adds to the evidence; and occlusion, how
-much of the evidence is lost when the place is covered. Orange speaks for Parasitized, blue against it. Where the two
-disagree, believe occlusion: what the last convolution sees at a place comes from a wide neighbourhood of it.";
+Each picture shows the image and its occlusion map: by how much the evidence for Parasitized falls when a place is
+covered with the mean colour of the cell. Orange is evidence for Parasitized, blue against it.";
 
 /// Arguments of `giemsa explain`.
 #[derive(clap::Args)]
@@ -31,34 +30,36 @@ disagree, believe occlusion: what the last convolution sees at a place comes fro
 pub struct ExplainArgs {
     #[command(flatten)]
     images: PathArgs,
-    /// The model file. [default: the model in the program]
-    #[arg(long, value_name = "FILE")]
+    /// A model file, or `builtin` for the built-in model. [default: builtin]
+    #[arg(long, value_name = "MODEL")]
     model: Option<PathBuf>,
-    /// The folder for the pictures, which is made if need be; pictures of the same name in it are replaced.
+    /// Folder for the pictures, created if needed. Existing pictures of the same name are replaced.
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
 }
 
-/// The longer side of each part of a picture, in pixels.
-const PART_PX: u32 = 256;
+/// The longer side of each tile of a picture, in pixels.
+const TILE_PX: u32 = 256;
 
-/// Explains image after image; those that cannot be read are listed.
+/// Explains the prediction for every image, and lists the images that cannot be read.
 pub fn run(args: ExplainArgs, context: &Context) -> anyhow::Result<Outcome> {
     crate::interrupted();
     let model = load(args.model.as_deref())?;
+    let images = args.images.expand()?;
     std::fs::create_dir_all(&args.out).with_context(|| args.out.display().to_string())?;
-    let (mut taken, mut unreadable) = (BTreeSet::new(), 0);
-    for path in args.images.expand()? {
+    let (mut taken, mut readable, mut unreadable) = (BTreeSet::new(), 0, 0);
+    for path in images {
         if crate::interrupted() {
             return Ok(Outcome::Interrupted);
         }
         match decode_file(&path) {
             Ok(decoded) => {
-                let image = decoded.pixels;
-                let explanation = explain(&model, &image)?;
+                readable += 1;
                 let to = args.out.join(free_name(&path, &mut taken));
-                write_png(&picture(&model, &path, &image, &explanation)?, &to)?;
-                say(context, &line(&explanation, &path, &to));
+                let prediction = explain(&model, &path, &decoded.pixels, &to).with_context(|| {
+                    format!("cannot explain {} with {}", path.display(), name(args.model.as_deref()))
+                })?;
+                say(context, &line(&prediction, &path, &to));
             }
             Err(error) => {
                 unreadable += 1;
@@ -66,11 +67,12 @@ pub fn run(args: ExplainArgs, context: &Context) -> anyhow::Result<Outcome> {
             }
         }
     }
+    let outcome = args.images.outcome(readable, unreadable)?;
     say(context, RESEARCH_ONLY);
-    Ok(if unreadable == 0 { Outcome::Done } else { Outcome::SomeSkipped })
+    Ok(outcome)
 }
 
-/// `cell.png` for `a/cell.jpg`, and `cell-2.png` for `b/cell.png` after it.
+/// Returns the first free file name: `cell.png` for `a/cell.jpg`, then `cell-2.png` for `b/cell.png`.
 fn free_name(path: &Path, taken: &mut BTreeSet<String>) -> String {
     let stem = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
     let mut name = format!("{stem}.png");
@@ -82,10 +84,17 @@ fn free_name(path: &Path, taken: &mut BTreeSet<String>) -> String {
     name
 }
 
-fn line(explanation: &Explanation, path: &Path, to: &Path) -> String {
-    let prediction = explanation.prediction;
+/// Predicts the class of an image, and writes the picture that explains it.
+fn explain(model: &Model, path: &Path, image: &RgbImage, to: &Path) -> anyhow::Result<Prediction> {
+    let prediction = model.predict(image)?;
+    let map = occlusion(model, image)?;
+    write_png(&picture(model, path, image, &prediction, &map)?, to)?;
+    Ok(prediction)
+}
+
+fn line(prediction: &Prediction, path: &Path, to: &Path) -> String {
     format!(
-        "{:<11}  probability of Parasitized {:.3}  {} -> {}",
+        "{:<11}  P(Parasitized) = {:.3}  {} -> {}",
         prediction.class.name(),
         prediction.probability_parasitized,
         path.display(),
@@ -93,23 +102,28 @@ fn line(explanation: &Explanation, path: &Path, to: &Path) -> String {
     )
 }
 
-/// The image and its evidence side by side.
-fn picture(model: &Model, path: &Path, image: &RgbImage, explanation: &Explanation) -> anyhow::Result<RgbImage> {
-    let prediction = explanation.prediction;
+/// Draws the image and its occlusion map side by side.
+fn picture(
+    model: &Model,
+    path: &Path,
+    image: &RgbImage,
+    prediction: &Prediction,
+    map: &SaliencyMap,
+) -> anyhow::Result<RgbImage> {
     let tile = |image: RgbImage, lines: [&str; 2]| Tile { image, lines: lines.map(str::to_owned).to_vec() };
     let name = path.file_name().unwrap_or_default().to_string_lossy();
-    let mut tiles = vec![tile(image.clone(), [&name, RESEARCH_ONLY])];
-    if let Some(evidence) = &explanation.grad_cam {
-        let drawn = overlay_of_grad_cam(model, image, evidence);
-        tiles.push(tile(drawn, ["Grad-CAM, last convolution", "orange: for Parasitized, blue: against"]));
-    }
-    let covered = overlay_of_occlusion(model, image, &occlusion(model, image));
-    tiles.push(tile(covered, ["Occlusion", "orange: covered, less is for Parasitized"]));
+    let tiles = vec![
+        tile(image.clone(), [&name, RESEARCH_ONLY]),
+        tile(
+            overlay_of_occlusion(model, image, map),
+            ["Occlusion map", "evidence for Parasitized: orange for, blue against"],
+        ),
+    ];
     let title = format!(
-        "{}: probability of Parasitized {:.3} (threshold {:.3})",
+        "{}: P(Parasitized) = {:.3}, threshold {:.3}",
         prediction.class, prediction.probability_parasitized, model.threshold
     );
-    let layout = Layout { columns: tiles.len(), tile_px: PART_PX };
+    let layout = Layout { columns: tiles.len(), tile_px: TILE_PX };
     Ok(sheet(&[Group { title, tiles }], layout)?)
 }
 
@@ -118,7 +132,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn images_of_the_same_name_get_pictures_of_their_own() {
+    fn pictures_of_images_with_the_same_name_are_numbered() {
         let mut taken = BTreeSet::new();
         let names: Vec<String> =
             ["a/x.png", "b/x.jpg", "x-2.png", "c/x.png"].map(|path| free_name(path.as_ref(), &mut taken)).to_vec();

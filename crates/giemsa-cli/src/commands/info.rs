@@ -1,4 +1,4 @@
-//! `giemsa info`: the model card, or, where a model has none, what its file says of it.
+//! `giemsa info`: the model card of a model, or a description of a model without one.
 
 use crate::{Context, Outcome};
 use giemsa::RESEARCH_ONLY;
@@ -14,26 +14,26 @@ Examples:
 #[derive(clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub struct InfoArgs {
-    /// The model file. [default: the model in the program]
-    #[arg(long, value_name = "FILE")]
+    /// A model file, or `builtin` for the built-in model. [default: builtin]
+    #[arg(long, value_name = "MODEL")]
     model: Option<std::path::PathBuf>,
 }
 
-/// Prints it.
+/// Prints the model card or the description.
 pub fn run(args: InfoArgs, _: &Context) -> anyhow::Result<Outcome> {
     let model = crate::model::load(args.model.as_deref())?;
-    let text = model.card.clone().map_or_else(|| without_card(&model), Ok)?;
+    let text = model.card.clone().map_or_else(|| description(&model), Ok)?;
     write!(std::io::stdout(), "{text}")?;
     Ok(Outcome::Done)
 }
 
-/// What can be said of any model.
-fn without_card(model: &Model) -> anyhow::Result<String> {
+/// Describes a model without a model card.
+fn description(model: &Model) -> anyhow::Result<String> {
     let parameters: usize = model.network.summary().iter().map(|row| row.trainable + row.non_trainable).sum();
-    let aim = model.threshold_aim.as_deref().unwrap_or("none stated");
+    let aim = model.threshold_aim.as_deref().unwrap_or("the default");
     Ok(format!(
-        "A model of the recipe {}, without a model card: how it was judged is not known.\n{RESEARCH_ONLY}\n\n\
-         Parameters: {parameters}\nTemperature: {}\nThreshold: {} (aim: {aim})\n\nThe recipe:\n\n{}",
+        "A model of the recipe {}. It has no model card, so its performance is unknown.\n{RESEARCH_ONLY}\n\n\
+         Parameters: {parameters}\nTemperature: {}\nDecision threshold: {} ({aim})\n\nRecipe:\n\n{}",
         model.recipe.name,
         model.temperature,
         model.threshold,

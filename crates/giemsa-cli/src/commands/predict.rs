@@ -1,14 +1,15 @@
-//! `giemsa predict`: the class of each image, one row an image.
+//! `giemsa predict`: the predicted class of each image, one row per image.
 
 use crate::model::ModelArgs;
 use crate::paths::PathArgs;
-use crate::{Context, Outcome};
+use crate::{Context, Outcome, number_of};
 use anyhow::Context as _;
 use clap::ValueEnum;
 use giemsa::RESEARCH_ONLY;
 use giemsa::classes::Class;
 use giemsa::image::ImageError;
 use giemsa::model::Prediction;
+use std::borrow::Cow;
 use std::io::{self, BufWriter, Write};
 use std::ops::ControlFlow;
 use std::path::Path;
@@ -19,7 +20,12 @@ Examples:
   giemsa predict slide/ --tta --format csv > cells.csv
   find . -name '*.png' | giemsa predict --model runs/compact-1/model.safetensors - --format jsonl
 
-An image that cannot be read has a row that says why; the exit code is then 5.";
+CSV columns: path, predicted, probability_parasitized, probability_uninfected, error.
+JSON keys: path, predicted, probability (an object by class name); or path, error.
+Text and CSV contain paths unchanged. JSON replaces bytes that are not UTF-8.
+
+An unreadable image has a row with the error, and the exit code is 5, or 3 if all images
+are unreadable.";
 
 /// Arguments of `giemsa predict`.
 #[derive(clap::Args)]
@@ -29,31 +35,30 @@ pub struct PredictArgs {
     images: PathArgs,
     #[command(flatten)]
     model: ModelArgs,
-    /// How a row is written.
+    /// Output format.
     #[arg(long, value_enum, default_value_t = Format::Text)]
     format: Format,
 }
 
-/// How rows are written.
+/// The output format.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Format {
-    /// For people.
+    /// Readable text.
     Text,
-    /// A table with a line of names.
+    /// CSV with a header.
     Csv,
-    /// One JSON object a line.
+    /// One JSON object per line.
     Jsonl,
 }
 
-/// Names the class of every image.
+/// Predicts the class of every image.
 pub fn run(args: PredictArgs, context: &Context) -> anyhow::Result<Outcome> {
     let model = args.model.load()?;
     let paths = args.images.expand()?;
-    let mut rows = Rows { format: args.format, out: BufWriter::new(io::stdout()), written: 0, unreadable: 0 };
+    let mut rows = Rows::new(args.format, BufWriter::new(io::stdout()));
     if args.format != Format::Text && !context.quiet {
         eprintln!("{RESEARCH_ONLY}");
     }
-    rows.begin()?;
     let mut failure = None;
     let predicted =
         model.predictor(args.model.tta()).predict_files(paths, |path, result| match rows.write(path, &result) {
@@ -66,96 +71,133 @@ pub fn run(args: PredictArgs, context: &Context) -> anyhow::Result<Outcome> {
     if let Some(error) = failure {
         return Err(error).context("standard output");
     }
-    predicted?;
-    rows.end()?;
-    Ok(if rows.unreadable > 0 { Outcome::SomeSkipped } else { Outcome::Done })
+    predicted.with_context(|| args.model.name())?;
+    rows.end(model.threshold)?;
+    Ok(args.images.outcome(rows.readable(), rows.unreadable)?)
 }
 
-/// Writes rows as they come.
+/// Writes one row per image, and counts them.
 struct Rows<W: Write> {
     format: Format,
     out: W,
-    written: u64,
+    parasitized: u64,
+    uninfected: u64,
     unreadable: u64,
 }
 
-/// The rows that are written before the buffer is handed on, so that a reader sees them soon.
+/// Rows after which the buffer is flushed, so that a reader of a pipe receives them soon.
 const FLUSH_EVERY: u64 = 100;
 
 impl<W: Write> Rows<W> {
-    fn begin(&mut self) -> io::Result<()> {
-        match self.format {
-            Format::Csv => writeln!(self.out, "path,class,probability_parasitized,probability_uninfected,error"),
-            Format::Text | Format::Jsonl => Ok(()),
-        }
+    fn new(format: Format, out: W) -> Rows<W> {
+        Rows { format, out, parasitized: 0, uninfected: 0, unreadable: 0 }
+    }
+
+    fn readable(&self) -> u64 {
+        self.parasitized + self.uninfected
+    }
+
+    fn count(&self) -> u64 {
+        self.readable() + self.unreadable
     }
 
     fn write(&mut self, path: &Path, result: &Result<Prediction, ImageError>) -> io::Result<()> {
-        self.unreadable += u64::from(result.is_err());
-        self.written += 1;
-        let name = path.to_string_lossy();
-        match self.format {
-            Format::Text => write_text(&mut self.out, &name, result)?,
-            Format::Csv => write_csv(&mut self.out, &name, result)?,
-            Format::Jsonl => write_json(&mut self.out, &name, result)?,
+        if self.count() == 0 && self.format == Format::Csv {
+            writeln!(self.out, "path,predicted,probability_parasitized,probability_uninfected,error")?;
         }
-        if self.written.is_multiple_of(FLUSH_EVERY) { self.out.flush() } else { Ok(()) }
+        *match result.as_ref().map(|prediction| prediction.class) {
+            Ok(Class::Parasitized) => &mut self.parasitized,
+            Ok(Class::Uninfected) => &mut self.uninfected,
+            Err(_) => &mut self.unreadable,
+        } += 1;
+        let result = result.as_ref().map_err(|error| reason(path, error));
+        match self.format {
+            Format::Text => write_text(&mut self.out, path, result)?,
+            Format::Csv => write_csv(&mut self.out, path, result)?,
+            Format::Jsonl => write_json(&mut self.out, path, result)?,
+        }
+        if self.count().is_multiple_of(FLUSH_EVERY) { self.out.flush() } else { Ok(()) }
     }
 
-    fn end(&mut self) -> io::Result<()> {
-        if self.format == Format::Text {
-            if self.unreadable > 0 {
-                writeln!(self.out, "{} of {} could not be read.", self.unreadable, self.written)?;
-            }
-            writeln!(self.out, "{RESEARCH_ONLY}")?;
+    fn end(&mut self, threshold: f32) -> io::Result<()> {
+        if self.format == Format::Text && self.count() > 0 {
+            let Rows { parasitized, uninfected, unreadable, .. } = self;
+            let images = number_of((*parasitized + *uninfected + *unreadable) as usize, "image");
+            let unreadable = if *unreadable == 0 { String::new() } else { format!(", {unreadable} unreadable") };
+            writeln!(
+                self.out,
+                "{images}: {parasitized} Parasitized, {uninfected} Uninfected{unreadable}. \
+                 Decision threshold: P(Parasitized) >= {threshold:.3}.\n{RESEARCH_ONLY}",
+            )?;
         }
         self.out.flush()
     }
 }
 
-fn write_text(out: &mut impl Write, name: &str, result: &Result<Prediction, ImageError>) -> io::Result<()> {
-    match result {
-        Ok(prediction) => {
-            let of_class = match prediction.class {
-                Class::Parasitized => prediction.probability_parasitized,
-                Class::Uninfected => 1.0 - prediction.probability_parasitized,
-            };
-            writeln!(out, "{:<11}  {:5.1} %  {name}", prediction.class, 100.0 * of_class)
-        }
-        Err(error) => writeln!(out, "{:<11}  {:>7}  {error}", "unreadable", ""),
-    }
+/// Returns the message of an error without the path, which has a column of its own.
+fn reason(path: &Path, error: &ImageError) -> String {
+    let message = error.to_string();
+    message.strip_prefix(&format!("{}: ", path.display())).map(str::to_owned).unwrap_or(message)
 }
 
-fn write_csv(out: &mut impl Write, name: &str, result: &Result<Prediction, ImageError>) -> io::Result<()> {
-    // Through a row of its own, as a CSV writer would hand every row on to the file at once.
+/// Returns the bytes of a path: unchanged on Unix, as UTF-8 elsewhere.
+#[cfg(unix)]
+fn bytes_of(path: &Path) -> Cow<'_, [u8]> {
+    use std::os::unix::ffi::OsStrExt;
+    path.as_os_str().as_bytes().into()
+}
+
+#[cfg(not(unix))]
+fn bytes_of(path: &Path) -> Cow<'_, [u8]> {
+    path.to_string_lossy().into_owned().into_bytes().into()
+}
+
+fn write_text(out: &mut impl Write, path: &Path, result: Result<&Prediction, String>) -> io::Result<()> {
+    match &result {
+        Ok(prediction) => {
+            write!(out, "{:<11}  P(Parasitized) = {:.3}  ", prediction.class, prediction.probability_parasitized)?;
+        }
+        Err(_) => write!(out, "{:<11}  {:22}  ", "unreadable", "")?,
+    }
+    out.write_all(&bytes_of(path))?;
+    if let Err(reason) = result {
+        write!(out, ": {reason}")?;
+    }
+    out.write_all(b"\n")
+}
+
+fn write_csv(out: &mut impl Write, path: &Path, result: Result<&Prediction, String>) -> io::Result<()> {
+    // One writer per row: a CSV writer over `out` would flush every row to the file.
     let mut row = csv::Writer::from_writer(Vec::new());
+    row.write_field(bytes_of(path))?;
     match result {
         Ok(prediction) => {
             let [parasitized, uninfected] = probabilities(prediction).map(|p| p.to_string());
-            row.write_record([name, prediction.class.name(), &parasitized, &uninfected, ""])?;
+            row.write_record([prediction.class.name(), &parasitized, &uninfected, ""])?;
         }
-        Err(error) => row.write_record([name, "", "", "", &error.to_string()])?,
+        Err(reason) => row.write_record(["", "", "", &reason])?,
     }
     out.write_all(&row.into_inner().map_err(|e| e.into_error())?)
 }
 
-fn write_json(out: &mut impl Write, name: &str, result: &Result<Prediction, ImageError>) -> io::Result<()> {
+fn write_json(out: &mut impl Write, path: &Path, result: Result<&Prediction, String>) -> io::Result<()> {
+    let name = path.to_string_lossy();
     let row = match result {
         Ok(prediction) => {
             let [parasitized, uninfected] = probabilities(prediction);
             serde_json::json!({
                 "path": name,
-                "class": prediction.class,
+                "predicted": prediction.class,
                 "probability": { "Parasitized": parasitized, "Uninfected": uninfected },
             })
         }
-        Err(error) => serde_json::json!({ "path": name, "error": error.to_string() }),
+        Err(reason) => serde_json::json!({ "path": name, "error": reason }),
     };
     serde_json::to_writer(&mut *out, &row)?;
     out.write_all(b"\n")
 }
 
-/// Of Parasitized and of Uninfected, to seven places, which is what an f32 holds.
+/// Returns the probabilities of Parasitized and of Uninfected, rounded to seven decimals, the precision of an f32.
 fn probabilities(prediction: &Prediction) -> [f64; 2] {
     let parasitized = (f64::from(prediction.probability_parasitized) * 1e7).round() / 1e7;
     [parasitized, ((1.0 - parasitized) * 1e7).round() / 1e7]
@@ -164,37 +206,81 @@ fn probabilities(prediction: &Prediction) -> [f64; 2] {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use giemsa::model::Model;
 
-    fn row(format: Format, name: &str, result: &Result<Prediction, ImageError>) -> String {
-        let mut rows = Rows { format, out: Vec::new(), written: 0, unreadable: 0 };
-        rows.write(Path::new(name), result).unwrap();
-        String::from_utf8(rows.out).unwrap()
+    fn row(format: Format, path: impl AsRef<Path>, result: &Result<Prediction, ImageError>) -> Vec<u8> {
+        let mut rows = Rows::new(format, Vec::new());
+        rows.write(path.as_ref(), result).unwrap();
+        rows.out
     }
 
+    fn text(format: Format, path: &str, result: &Result<Prediction, ImageError>) -> String {
+        String::from_utf8(row(format, path, result)).unwrap()
+    }
+
+    /// P(Parasitized) = 0.975: the sigmoid of the logit -ln(0.975 / 0.025) is 0.025.
     fn parasitized() -> Result<Prediction, ImageError> {
-        Ok(Prediction { class: Class::Parasitized, probability_parasitized: 0.975 })
+        let mut model = Model::embedded().unwrap();
+        (model.temperature, model.threshold) = (1.0, 0.5);
+        Ok(model.prediction(-39_f32.ln()).unwrap())
     }
 
     fn broken() -> Result<Prediction, ImageError> {
-        Err(ImageError::Empty { path: "b.png".into() })
+        let error = giemsa::image::decode_bytes(b"", Path::new("b.png")).unwrap_err();
+        assert!(error.to_string().starts_with("b.png: "), "{error}");
+        Err(error)
     }
 
+    const HEADER: &str = "path,predicted,probability_parasitized,probability_uninfected,error\n";
+
     #[test]
-    fn a_row_has_the_path_the_class_and_both_probabilities() {
-        assert_eq!(row(Format::Text, "a.png", &parasitized()), "Parasitized   97.5 %  a.png\n");
-        assert_eq!(row(Format::Csv, "a,\"b.png", &parasitized()), "\"a,\"\"b.png\",Parasitized,0.975,0.025,\n");
-        let json: serde_json::Value = serde_json::from_str(&row(Format::Jsonl, "a.png", &parasitized())).unwrap();
-        let expected = serde_json::json!({"path": "a.png", "class": "Parasitized",
+    fn a_row_contains_path_class_and_probability() {
+        assert_eq!(text(Format::Text, "a.png", &parasitized()), "Parasitized  P(Parasitized) = 0.975  a.png\n");
+        let expected = format!("{HEADER}\"a,\"\"b.png\",Parasitized,0.975,0.025,\n");
+        assert_eq!(text(Format::Csv, "a,\"b.png", &parasitized()), expected);
+        let json: serde_json::Value = serde_json::from_slice(&row(Format::Jsonl, "a.png", &parasitized())).unwrap();
+        let expected = serde_json::json!({"path": "a.png", "predicted": "Parasitized",
             "probability": {"Parasitized": 0.975, "Uninfected": 0.025}});
         assert_eq!(json, expected);
     }
 
     #[test]
-    fn a_row_of_an_unreadable_image_has_the_path_and_the_error() {
-        assert!(row(Format::Text, "b.png", &broken()).contains("b.png: the file is empty"));
-        assert_eq!(row(Format::Csv, "b.png", &broken()), "b.png,,,,b.png: the file is empty\n");
-        let json: serde_json::Value = serde_json::from_str(&row(Format::Jsonl, "b.png", &broken())).unwrap();
-        assert_eq!(json["error"], "b.png: the file is empty");
-        assert_eq!(json["path"], "b.png");
+    fn a_row_of_an_unreadable_image_contains_the_path_once_and_the_error() {
+        let reason = reason(Path::new("b.png"), &broken().unwrap_err());
+        assert!(!reason.contains("b.png"), "{reason}");
+        let line = text(Format::Text, "b.png", &broken());
+        assert!(line.starts_with("unreadable   ") && line.ends_with(&format!("  b.png: {reason}\n")), "{line}");
+        let csv_row = row(Format::Csv, "b.png", &broken());
+        let mut csv = csv::Reader::from_reader(&csv_row[..]);
+        let record = csv.records().next().unwrap().unwrap();
+        assert_eq!(record.iter().collect::<Vec<_>>(), ["b.png", "", "", "", &reason]);
+        let json: serde_json::Value = serde_json::from_slice(&row(Format::Jsonl, "b.png", &broken())).unwrap();
+        assert_eq!(json, serde_json::json!({"path": "b.png", "error": reason}));
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn text_and_csv_contain_paths_that_are_not_utf8_unchanged() {
+        use std::os::unix::ffi::OsStrExt;
+        let path = Path::new(std::ffi::OsStr::from_bytes(b"d\xff.png"));
+        for result in [parasitized(), Err(giemsa::image::decode_bytes(b"", path).unwrap_err())] {
+            for format in [Format::Text, Format::Csv] {
+                let row = row(format, path, &result);
+                assert!(row.windows(6).any(|bytes| bytes == b"d\xff.png"), "{row:?}");
+                assert!(!String::from_utf8_lossy(&row).replacen('\u{fffd}', "", 1).contains('\u{fffd}'), "{row:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_closing_line_contains_totals_and_threshold() {
+        let mut rows = Rows::new(Format::Text, Vec::new());
+        rows.write(Path::new("a.png"), &parasitized()).unwrap();
+        rows.write(Path::new("b.png"), &broken()).unwrap();
+        rows.end(0.653).unwrap();
+        let text = String::from_utf8(rows.out).unwrap();
+        let expected =
+            "2 images: 1 Parasitized, 0 Uninfected, 1 unreadable. Decision threshold: P(Parasitized) >= 0.653.";
+        assert!(text.contains(expected), "{text}");
     }
 }

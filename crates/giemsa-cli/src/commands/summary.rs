@@ -1,9 +1,9 @@
-//! `giemsa summary`: the layer table of a recipe or a model, as Keras prints it.
+//! `giemsa summary`: the layers of a recipe or a model, in the format of Keras.
 
+use crate::model::load;
 use crate::{Context, Outcome};
-use giemsa::model::{Model, Recipe};
-use giemsa::nn::LayerSummary;
-use giemsa::nn::Network;
+use giemsa::model::Recipe;
+use giemsa::nn::{LayerSummary, Network};
 use std::io::Write;
 use std::path::PathBuf;
 
@@ -17,11 +17,11 @@ Examples:
 #[derive(clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub struct SummaryArgs {
-    /// A recipe in the program, or a .toml file.
-    #[arg(long, value_name = "NAME", default_value = "compact", conflicts_with = "model")]
+    /// A built-in recipe, or the path of a .toml file.
+    #[arg(long, value_name = "RECIPE", default_value = "compact", conflicts_with = "model")]
     recipe: String,
-    /// A model file.
-    #[arg(long, value_name = "FILE")]
+    /// A model file, or `builtin` for the built-in model.
+    #[arg(long, value_name = "MODEL")]
     model: Option<PathBuf>,
     /// Print JSON.
     #[arg(long)]
@@ -37,11 +37,11 @@ struct Summary {
     non_trainable: usize,
 }
 
-/// Prints the table.
+/// Prints the table or the JSON.
 pub fn run(args: SummaryArgs, _: &Context) -> anyhow::Result<Outcome> {
     let (recipe, network) = match &args.model {
         Some(path) => {
-            let model = Model::load(path)?;
+            let model = load(Some(path))?;
             (model.recipe, model.network)
         }
         None => {
@@ -93,19 +93,19 @@ fn table(summary: &Summary) -> String {
     text
 }
 
-/// `(None, 25, 25, 16)`: the batch may have any size.
+/// Formats an output shape as `(None, 25, 25, 16)`: the batch size is `None`, as it may be any.
 fn output_shape(output: &[usize]) -> String {
     output.iter().fold("(None".to_owned(), |text, side| format!("{text}, {side}")) + ")"
 }
 
-/// 1152500 as `1,152,500`.
+/// Formats 1152500 as `1,152,500`.
 fn with_commas(number: usize) -> String {
     let digits = number.to_string();
     let grouped = digits.as_bytes().rchunks(3).rev().map(String::from_utf8_lossy);
     grouped.collect::<Vec<_>>().join(",")
 }
 
-/// The memory of so many f32, as Keras says it.
+/// Formats the memory size of f32 parameters as Keras does.
 fn size(parameters: usize) -> String {
     let bytes = (parameters * size_of::<f32>()) as f64;
     match bytes {
@@ -120,7 +120,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn thousands_are_separated() {
+    fn separates_thousands_with_commas() {
         let cases =
             [(0, "0"), (208, "208"), (2080, "2,080"), (1_152_500, "1,152,500"), (1_000_000_000, "1,000,000,000")];
         for (number, text) in cases {
@@ -128,15 +128,15 @@ mod tests {
         }
     }
 
-    // Keras 3 says "1,163,545 (4.44 MB)" of the seed network.
+    // Keras 3 prints "1,163,545 (4.44 MB)" for the network of the tutorial.
     #[test]
-    fn sizes_are_said_as_keras_does() {
+    fn formats_sizes_as_keras_does() {
         assert_eq!(size(1_163_545), "4.44 MB");
         assert_eq!(size(0), "0.00 B");
     }
 
     #[test]
-    fn the_batch_is_none() {
+    fn the_batch_size_is_none() {
         assert_eq!(output_shape(&[25, 25, 16]), "(None, 25, 25, 16)");
         assert_eq!(output_shape(&[1]), "(None, 1)");
     }

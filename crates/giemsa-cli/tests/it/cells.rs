@@ -72,6 +72,16 @@ pub fn save_brightness_model(path: &Path) {
     giemsa::model::Model::new(recipe, network).save(path).unwrap();
 }
 
+/// Saves a model whose weights are finite, but whose output overflows to infinity for every image that is not black.
+pub fn save_overflowing_model(path: &Path) {
+    save_brightness_model(path);
+    let mut model = giemsa::model::Model::load(path).unwrap();
+    let mut weights = model.network.weights();
+    weights.iter_mut().for_each(|tensor| tensor.values.fill(f32::MAX));
+    model.network.set_weights(&weights).unwrap();
+    model.save(path).unwrap();
+}
+
 /// Saves an image of one grey level. The logit of the brightness model is 10 * grey / 255 - 5.
 pub fn save_grey(path: &Path, grey: u8) {
     std::fs::create_dir_all(path.parent().unwrap()).unwrap();

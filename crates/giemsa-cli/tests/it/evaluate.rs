@@ -1,6 +1,6 @@
 //! Tests of `giemsa evaluate`.
 
-use crate::cells::{giemsa, place, save_brightness_model, save_grey};
+use crate::cells::{giemsa, place, save_brightness_model, save_grey, save_overflowing_model};
 use giemsa::model::Model;
 use predicates::prelude::*;
 use predicates::str::contains;
@@ -121,4 +121,12 @@ fn json_contains_the_provenance() {
     assert_eq!(file["provenance"], found);
     let builtin = json(giemsa().current_dir(&root).args(["evaluate", "data", "--json"]), 0);
     assert_eq!(builtin["provenance"]["model"], "builtin");
+}
+
+#[test]
+fn exits_with_4_if_the_output_of_the_model_is_not_finite() {
+    let (_folder, root) = prepared();
+    save_overflowing_model(&root.join("model.safetensors"));
+    let run = evaluate(&root, &["data"]).assert().code(4);
+    run.stderr(contains("the output of the model is not finite (inf): its weights are unusable"));
 }

@@ -1,6 +1,6 @@
-//! The model in the program, `giemsa explain` and `giemsa info` as a user meets them.
+//! The built-in model, and the commands `giemsa explain` and `giemsa info`.
 
-use crate::cells::{cell, giemsa, place, save_brightness_model, save_grey};
+use crate::cells::{cell, giemsa, place, save_brightness_model, save_grey, save_overflowing_model};
 use crate::folder::names_in;
 use giemsa::model::{Model, Recipe};
 use giemsa::nn::Network;
@@ -26,7 +26,7 @@ fn save_small_model(path: &Path) {
 }
 
 #[test]
-fn every_image_gets_a_picture_and_a_line() {
+fn writes_one_picture_and_prints_one_line_per_image() {
     let (folder, _) = place();
     let root = folder.path();
     save_small_model(&root.join("small.safetensors"));
@@ -44,35 +44,61 @@ fn every_image_gets_a_picture_and_a_line() {
         .stdout(contains("For research use only, not for diagnosis."))
         .stderr(contains("unreadable: b/y.png"));
     assert_eq!(names_in(&root.join("evidence")), ["x-2.png", "x.png"]);
-    // The image, Grad-CAM and occlusion, side by side.
+    // The image and the occlusion map, side by side.
     let picture = image::open(root.join("evidence/x.png")).unwrap();
-    assert!(picture.width() > 3 * 256 && picture.height() > 256);
+    assert!(picture.width() > 2 * 256 && picture.height() > 256);
 }
 
 #[test]
-fn what_speaks_for_parasitized_is_orange() {
+fn exits_like_predict_without_images_or_with_wrong_paths() {
+    let (folder, _) = place();
+    let root = folder.path();
+    std::fs::create_dir(root.join("empty")).unwrap();
+    std::fs::write(root.join("text.png"), "not an image").unwrap();
+    for (path, code, message) in [
+        ("empty", 3, "no images found in empty"),
+        ("typo.png", 2, "typo.png: no such file or folder"),
+        ("text.png", 3, "the image cannot be read"),
+    ] {
+        let run = giemsa().current_dir(root).args(["explain", path, "--out", "evidence"]).assert();
+        run.code(code).stderr(contains(message));
+    }
+}
+
+#[test]
+fn exits_with_4_if_the_output_of_the_model_is_not_finite() {
+    let (folder, _) = place();
+    let root = folder.path();
+    save_overflowing_model(&root.join("model.safetensors"));
+    save_grey(&root.join("cell.png"), 120);
+    let command = ["explain", "--model", "model.safetensors", "cell.png", "--out", "evidence"];
+    let run = giemsa().current_dir(root).args(command).assert().code(4);
+    run.stderr(contains("model.safetensors").and(contains("the output of the model is not finite")));
+}
+
+#[test]
+fn draws_evidence_for_parasitized_in_orange() {
     let (folder, _) = place();
     let root = folder.path();
     save_brightness_model(&root.join("model.safetensors"));
-    // Darkness is Parasitized to this model, so a dark corner is the evidence; it has no convolution, and no Grad-CAM.
+    // This model classifies dark images as Parasitized, so a dark corner is the evidence.
     let mut image = image::RgbImage::from_pixel(64, 64, Rgb([200; 3]));
     (0..24).for_each(|y| (0..24).for_each(|x| image.put_pixel(x, y, Rgb([1; 3]))));
     image.save(root.join("cell.png")).unwrap();
     let command = ["explain", "--model", "model.safetensors", "cell.png", "--out", "evidence"];
     giemsa().current_dir(root).args(command).assert().success();
     let picture = image::open(root.join("evidence/cell.png")).unwrap().to_rgb8();
-    assert!(picture.width() < 3 * 256, "two parts");
     let is_orange = |Rgb([red, _, blue]): &Rgb<u8>| i16::from(*red) - i16::from(*blue) > 30;
     let orange = picture.enumerate_pixels().filter(|(_, _, pixel)| is_orange(pixel));
     let (left, top, count) =
         orange.fold((u32::MAX, u32::MAX, 0), |(left, top, n), (x, y, _)| (left.min(x), top.min(y), n + 1));
     assert!(count > 500, "{count}");
-    // The second part begins after 12 + 256 + 12 pixels, below a title of 40; the corner is three eighths of its side.
+    // The map begins after 12 + 256 + 12 pixels, below a title of 40. The corner is three eighths of its side.
     assert!((280..376).contains(&left) && (40..148).contains(&top), "{left} {top}");
 }
 
 #[test]
-fn without_a_model_named_the_one_in_the_program_is_used() {
+fn the_built_in_model_is_the_default() {
     let (folder, _) = place();
     let root = folder.path();
     save_grey(&root.join("cell.png"), 120);
@@ -91,7 +117,7 @@ fn without_a_model_named_the_one_in_the_program_is_used() {
 }
 
 #[test]
-fn info_prints_the_card_or_says_that_there_is_none() {
+fn info_prints_the_model_card_or_a_description() {
     let (folder, _) = place();
     let root = folder.path();
     save_brightness_model(&root.join("model.safetensors"));
@@ -101,24 +127,29 @@ fn info_prints_the_card_or_says_that_there_is_none() {
         command.assert().success()
     };
     info(&["--model", "model.safetensors"])
-        .stdout(contains("without a model card").and(contains("Parameters: 49")).and(contains("side_px = 4")));
+        .stdout(contains("It has no model card").and(contains("Parameters: 49")).and(contains("side_px = 4")));
+    info(&["--model", "builtin"]).stdout(contains("# Model card: compact"));
     info(&[]).stdout(contains("# Model card: compact").and(contains("For research use only, not for diagnosis.")));
 }
 
 #[test]
-fn the_card_in_the_documentation_is_that_of_the_model_in_the_program() {
+fn docs_contain_the_model_card_of_the_built_in_model() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/MODEL_CARD.md");
     let text = std::fs::read_to_string(&path).unwrap();
-    assert!(Model::embedded().unwrap().card.as_deref() == Some(text.as_str()), "{} is another card", path.display());
+    assert!(
+        Model::embedded().unwrap().card.as_deref() == Some(text.as_str()),
+        "{} differs from the card of the built-in model",
+        path.display()
+    );
 }
 
 #[test]
-fn the_model_in_the_program_tells_drawn_cells_apart() {
+fn the_built_in_model_classifies_synthetic_cells() {
     let (folder, _) = place();
     let cells = folder.path().join("cells");
     giemsa::synthetic::write_folder(&cells, 120, 4, 5, &|| std::ops::ControlFlow::Continue(())).unwrap();
     let output = giemsa().args(["evaluate", "--json", "--draws", "100"]).arg(&cells).assert().success();
     let metrics: serde_json::Value = serde_json::from_slice(&output.get_output().stdout).unwrap();
-    // It has learned from photographs alone; drawn cells are another microscope to it.
+    // The model was trained on photographs only; synthetic cells look like those of another microscope.
     assert!(metrics["roc_auc"].as_f64().unwrap() > 0.93, "{}", metrics["roc_auc"]);
 }

@@ -264,3 +264,15 @@ fn cross_validation_uses_the_images_of_train_and_test() {
     let predictions = fs::read_to_string(root.join("cv/predictions.csv")).unwrap();
     assert_eq!(predictions.lines().count(), 1 + 36);
 }
+
+#[test]
+fn compare_and_calibrate_accept_the_built_in_model() {
+    let (_folder, root) = prepared();
+    let found = json(&mut run(&root, &["compare", "builtin", "builtin", "data", "--json"]));
+    assert_eq!(found["difference"]["accuracy"].as_f64(), Some(0.0));
+    let in_place = ["calibrate", "--model", "builtin", "data"];
+    run(&root, &in_place).assert().failure().stderr(contains("--out"));
+    assert!(!root.join("builtin").exists());
+    run(&root, &[&in_place[..], &["--out", "calibrated.safetensors"]].concat()).assert().success();
+    assert_eq!(Model::load(&root.join("calibrated.safetensors")).unwrap().recipe.name, "compact");
+}

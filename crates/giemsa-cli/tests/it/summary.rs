@@ -1,13 +1,13 @@
-//! `giemsa summary` as a user meets it.
+//! The command `giemsa summary`.
 
 use crate::cells::{giemsa, place, save_brightness_model};
 use predicates::prelude::*;
 use predicates::str::contains;
 use serde_json::Value;
 
-// The numbers are those of Keras' own summary of the seed network.
+// The numbers are from the summary that Keras prints for the network of the tutorial.
 #[test]
-fn the_seed_has_the_parameters_that_keras_counts() {
+fn keras_tutorial_has_as_many_parameters_as_in_keras() {
     let output = giemsa().args(["summary", "--recipe", "keras-tutorial", "--json"]).assert().success();
     let summary: Value = serde_json::from_slice(&output.get_output().stdout).unwrap();
     let layers = summary["layers"].as_array().unwrap();
@@ -20,7 +20,7 @@ fn the_seed_has_the_parameters_that_keras_counts() {
 }
 
 #[test]
-fn the_table_reads_as_that_of_keras() {
+fn prints_the_table_in_the_format_of_keras() {
     giemsa().args(["summary", "--recipe", "keras-tutorial"]).assert().success().stdout(
         contains("conv2d (Conv2D)")
             .and(contains("max_pooling2d_2 (MaxPooling2D)"))
@@ -34,16 +34,22 @@ fn the_table_reads_as_that_of_keras() {
 }
 
 #[test]
-fn a_model_file_has_its_own_table() {
+fn prints_the_layers_of_a_model_file() {
     let (folder, _) = place();
     let path = folder.path().join("model.safetensors");
     save_brightness_model(&path);
     giemsa().arg("summary").arg("--model").arg(&path).assert().success().stdout(contains("Total params: 49"));
-    std::fs::write(&path, "no model").unwrap();
+    let built_in = giemsa().args(["summary", "--model", "builtin"]).assert().success();
+    built_in.stdout(contains("Model: \"compact\""));
+    std::fs::write(&path, "not a model").unwrap();
     giemsa().arg("summary").arg("--model").arg(&path).assert().code(4).stderr(contains("model.safetensors"));
 }
 
 #[test]
-fn a_recipe_that_is_none_is_named() {
-    giemsa().args(["summary", "--recipe", "sead"]).assert().failure().stderr(contains("no recipe `sead`"));
+fn an_unknown_recipe_is_an_error_that_lists_the_built_in_ones() {
+    giemsa()
+        .args(["summary", "--recipe", "sead"])
+        .assert()
+        .failure()
+        .stderr(contains("unknown recipe `sead`: expected compact, keras-tutorial"));
 }

@@ -23,8 +23,7 @@ pub mod threshold;
 
 use crate::classes::Class;
 use crate::dataset::{Cache, Sample};
-use crate::image::ImageError;
-use crate::model::Predictor;
+use crate::model::{PredictError, Predictor};
 use std::path::PathBuf;
 
 /// A labelled image with its predicted probability.
@@ -63,8 +62,8 @@ impl LabelledPrediction {
 /// Predicts the probabilities of all images of a cached data set.
 ///
 /// # Errors
-/// If an image cannot be read back.
-pub fn predict_labelled(predictor: Predictor<'_>, images: &Cache) -> Result<Vec<LabelledPrediction>, ImageError> {
+/// If an image cannot be read back, or an output of the network is not finite.
+pub fn predict_labelled(predictor: Predictor<'_>, images: &Cache) -> Result<Vec<LabelledPrediction>, PredictError> {
     Ok(labelled_predictions(images.samples(), &predictor.logits(images)?, predictor.model().temperature))
 }
 

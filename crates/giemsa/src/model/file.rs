@@ -1,66 +1,37 @@
-//! The model file: safetensors, with the recipe and calibration in its metadata.
+//! The model file: safetensors, with the recipe and the calibration in its metadata.
 //!
-//! `docs/model-file.md` describes the format for other programs.
+//! `docs/model-file.md` specifies the format for other programs.
 
-use super::Recipe;
-use super::container::{self, Texts, wrong};
+use super::container::{self, Metadata};
+use super::{ModelError, Recipe};
 use crate::classes::Class;
 use crate::nn::{ArchitectureError, Network, Tensor, architecture};
 use std::path::Path;
 
-/// A trained network with what it takes to use it.
+/// A trained network with its preprocessing, its calibration and its decision threshold.
 #[derive(Clone)]
 pub struct Model {
-    /// How it was built and trained; `recipe.input` is the preprocessing.
+    /// Preprocessing (`recipe.input`), layers and training settings.
     pub recipe: Recipe,
-    /// Architecture and weights.
+    /// Layers and weights.
     pub network: Network,
-    /// Divides the logit before the sigmoid (calibration); 1 when not calibrated.
+    /// Temperature of the calibration: divides the logit before the sigmoid. 1 if the model is not calibrated.
     pub temperature: f32,
-    /// From this probability of Parasitized up, an image is called Parasitized; 0.5 when not calibrated.
+    /// Decision threshold: an image is classified as *Parasitized* if its probability of *Parasitized* is at least this.
+    /// 0.5 if the model is not calibrated.
     pub threshold: f32,
-    /// What the threshold was chosen for, in words, if it was.
+    /// The aim for which the threshold was chosen, such as "specificity at least 0.975"; `None` for the default threshold.
     pub threshold_aim: Option<String>,
-    /// How it was made and how well it does, as Markdown, if somebody has written that down.
+    /// The model card in Markdown, if the model has one.
     pub card: Option<String>,
 }
 
-/// A file that is no usable model.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum ModelError {
-    /// The file cannot be read or written.
-    #[error("{path}: {source}")]
-    Io {
-        /// The file.
-        path: String,
-        /// Why.
-        source: std::io::Error,
-    },
-    /// Its content is not what was expected.
-    #[error("{path}: expected {expected}, found {found}")]
-    Content {
-        /// The file.
-        path: String,
-        /// What a model file has there.
-        expected: String,
-        /// What this one has.
-        found: String,
-    },
-    /// The network's output is not finite: its weights are broken, or their sums overflow.
-    #[error("the model's output is not finite ({logit}): its weights are unusable")]
-    NonFiniteOutput {
-        /// The output.
-        logit: f32,
-    },
-}
-
-/// The metadata's `format` of every model file.
+/// The value of the metadata key `format` in every model file.
 const FORMAT: &str = "giemsa-model-1";
 
-/// What the names of the optimizer's arrays in a checkpoint begin with.
+/// Prefix of the optimizer's arrays in a checkpoint.
 pub(crate) const OPTIMIZER_PREFIX: &str = "adam.";
-/// What the names of averaged weights in a checkpoint begin with.
+/// Prefix of the averaged weights in a checkpoint.
 pub(crate) const AVERAGE_PREFIX: &str = "ema.";
 
 impl Model {
@@ -81,8 +52,8 @@ impl Model {
         Model { recipe, network, temperature: 1.0, threshold: 0.5, threshold_aim: None, card: None }
     }
 
-    /// The model in the program: the recipe `compact`, trained on 120 patients of the NIH images. `docs/MODEL_CARD.md` says
-    /// how, and how well it does.
+    /// Returns the built-in model: the recipe `compact`, trained on 120 patients of the NIH images. Its model card,
+    /// `docs/MODEL_CARD.md`, describes its training and its performance.
     ///
     /// ```
     /// let model = giemsa::model::Model::embedded()?;
@@ -91,74 +62,68 @@ impl Model {
     /// ```
     ///
     /// # Errors
-    /// When the program was built with a file that is no model.
+    /// If the library was built with an invalid model file.
     pub fn embedded() -> Result<Model, ModelError> {
         Model::from_bytes(Model::BUILTIN, Path::new("the model in the program"))
     }
 
-    /// Reads a model file, or the checkpoint of a training run, which is one with more in it.
+    /// Reads a model file. A checkpoint of a training run is a model file, too.
+    ///
+    /// ```
+    /// use giemsa::model::{Model, ModelError};
+    /// use std::path::Path;
+    /// let error = Model::load(Path::new("missing.safetensors")).unwrap_err();
+    /// assert!(matches!(error, ModelError::Io { path, .. } if path == Path::new("missing.safetensors")));
+    /// ```
     ///
     /// # Errors
-    /// When the file is no model; nothing larger than the file is ever allocated.
+    /// If the file cannot be read, or is not a valid model. Allocates at most a small multiple of the file's size.
     pub fn load(path: &Path) -> Result<Model, ModelError> {
         Model::from_bytes(&container::read_bytes(path)?, path)
     }
 
-    /// Reads the bytes of a model file; `path` is for the error alone.
+    /// Reads a model from the bytes of a model file. `path` appears in errors only.
     ///
     /// # Errors
     /// As [`Model::load`].
     pub fn from_bytes(bytes: &[u8], path: &Path) -> Result<Model, ModelError> {
-        let (texts, tensors) = container::parse(bytes, path)?;
-        Model::from_parts(&texts, tensors, path)
+        let (metadata, tensors) = container::parse(bytes, path)?;
+        Model::from_parts(&metadata, tensors, path)
     }
 
-    /// The model in a file's texts and arrays, without those of a checkpoint.
-    pub(crate) fn from_parts(texts: &Texts, tensors: Vec<Tensor>, path: &Path) -> Result<Model, ModelError> {
-        let text = |name: &str| {
-            texts.get(name).map(String::as_str).ok_or_else(|| wrong(path, &format!("metadata `{name}`"), "none"))
-        };
-        if text("format")? != FORMAT {
-            return Err(wrong(path, &format!("the format `{FORMAT}`"), &format!("`{}`", text("format")?)));
-        }
-        if text("classes")? != class_names() {
-            return Err(wrong(path, &format!("the classes {}", class_names()), text("classes")?));
-        }
-        let recipe = Recipe::parse(text("recipe")?, "its recipe")
-            .map_err(|e| wrong(path, "a recipe in the metadata", &e.to_string()))?;
+    /// Builds the model from the metadata and the arrays of a file, and ignores the additional arrays of a checkpoint.
+    pub(crate) fn from_parts(metadata: &Metadata, tensors: Vec<Tensor>, path: &Path) -> Result<Model, ModelError> {
+        check_format_and_classes(metadata, path)?;
+        let recipe = Recipe::parse(container::text(metadata, "recipe", path)?, "recipe in the metadata")
+            .map_err(|source| ModelError::InvalidRecipe { path: path.to_owned(), source: source.into() })?;
         let weights: Vec<Tensor> = tensors
             .into_iter()
-            .filter(|tensor| ![OPTIMIZER_PREFIX, AVERAGE_PREFIX].iter().any(|own| tensor.name.starts_with(own)))
+            .filter(|tensor| ![OPTIMIZER_PREFIX, AVERAGE_PREFIX].iter().any(|prefix| tensor.name.starts_with(prefix)))
             .collect();
         let network = network_with(&recipe, &weights, path)?;
-        let number = |name: &str| -> Result<f32, ModelError> {
-            let found = text(name)?;
-            found.parse().map_err(|_| wrong(path, &format!("a number as `{name}`"), &format!("`{found}`")))
-        };
-        let (temperature, threshold) = (number("temperature")?, number("threshold")?);
-        if !(temperature.is_finite() && temperature > 0.0) {
-            return Err(wrong(path, "a finite `temperature` above 0", &temperature.to_string()));
-        }
-        if !(0.0..=1.0).contains(&threshold) {
-            return Err(wrong(path, "a `threshold` in 0..=1", &threshold.to_string()));
-        }
-        let [threshold_aim, card] = ["threshold_aim", "card"].map(|name| texts.get(name).cloned());
+        let temperature =
+            number(metadata, "temperature", "a finite number above 0", path, |value| value.is_finite() && value > 0.0)?;
+        let threshold = number(metadata, "threshold", "in 0..=1", path, |value| (0.0..=1.0).contains(&value))?;
+        let [threshold_aim, card] = ["threshold_aim", "card"].map(|key| metadata.get(key).cloned());
         Ok(Model { recipe, network, temperature, threshold, threshold_aim, card })
     }
 
-    /// Writes the model so that the file appears whole or not at all.
+    /// Writes the model file atomically: it appears complete or not at all.
     ///
     /// # Errors
-    /// When the file cannot be written, or a weight is not finite.
+    /// If the file cannot be written, or a weight is not finite.
     pub fn save(&self, path: &Path) -> Result<(), ModelError> {
-        self.save_with(path, Texts::new(), Vec::new())
+        self.save_with(path, Metadata::new(), Vec::new())
     }
 
-    /// As [`Model::save`], with more texts and arrays: a checkpoint.
-    pub(crate) fn save_with(&self, path: &Path, more: Texts, extra: Vec<Tensor>) -> Result<(), ModelError> {
-        let recipe = self.recipe.to_toml().map_err(|e| wrong(path, "a recipe that can be written", &e.to_string()))?;
-        let mut texts = more;
-        let mut put = |name: &str, text: String| texts.insert(name.to_owned(), text);
+    /// Writes the model file with additional metadata and arrays, as a checkpoint has them.
+    pub(crate) fn save_with(&self, path: &Path, more: Metadata, extra: Vec<Tensor>) -> Result<(), ModelError> {
+        let recipe = self
+            .recipe
+            .to_toml()
+            .map_err(|source| ModelError::UnwritableRecipe { path: path.to_owned(), source: source.into() })?;
+        let mut metadata = more;
+        let mut put = |key: &str, text: String| metadata.insert(key.to_owned(), text);
         put("format", FORMAT.to_owned());
         put("program", concat!("giemsa ", env!("CARGO_PKG_VERSION")).to_owned());
         put("classes", class_names());
@@ -173,10 +138,8 @@ impl Model {
         }
         let mut tensors = self.network.weights();
         tensors.extend(extra);
-        if let Some(tensor) = tensors.iter().find(|tensor| tensor.values.iter().any(|value| !value.is_finite())) {
-            return Err(wrong(path, "finite weights to write", &format!("others in `{}`", tensor.name)));
-        }
-        container::write(path, texts, &tensors)
+        tensors.iter().try_for_each(|tensor| container::check_finite(tensor, path))?;
+        container::write(path, metadata, &tensors)
     }
 }
 
@@ -190,20 +153,51 @@ impl std::fmt::Debug for Model {
     }
 }
 
-/// Both class names in the order of their indices, as the metadata has them.
+/// Returns both class names in the order of their indices, as the metadata contains them.
 fn class_names() -> String {
     Class::ALL.map(Class::name).join(",")
 }
 
-/// The recipe's network with these weights; the arrays are counted before the network is built, so that a small file
-/// cannot ask for a large one.
+fn check_format_and_classes(metadata: &Metadata, path: &Path) -> Result<(), ModelError> {
+    let path_buf = || path.to_owned();
+    let found = container::text(metadata, "format", path)?;
+    if found != FORMAT {
+        return Err(ModelError::WrongFormat { path: path_buf(), expected: FORMAT, found: found.to_owned() });
+    }
+    let (expected, found) = (class_names(), container::text(metadata, "classes", path)?);
+    if found != expected {
+        return Err(ModelError::WrongClasses { path: path_buf(), expected, found: found.to_owned() });
+    }
+    Ok(())
+}
+
+/// Reads a number of the metadata, and checks its range.
+fn number(
+    metadata: &Metadata,
+    key: &'static str,
+    expected: &'static str,
+    path: &Path,
+    is_valid: impl Fn(f32) -> bool,
+) -> Result<f32, ModelError> {
+    let found = container::text(metadata, key, path)?;
+    let value = found.parse().ok().filter(|&value| is_valid(value));
+    value.ok_or_else(|| ModelError::InvalidMetadata { path: path.to_owned(), key, expected, found: found.to_owned() })
+}
+
+/// Builds the network of a recipe with these weights. Counts the weights before it builds the network, so that a small
+/// file cannot cause a large allocation.
 fn network_with(recipe: &Recipe, weights: &[Tensor], path: &Path) -> Result<Network, ModelError> {
-    let misfit = |e: ArchitectureError| wrong(path, "weights that fit its recipe", &e.to_string());
-    let summary = architecture::summary(recipe.input_shape(), &recipe.layers).map_err(misfit)?;
+    let invalid = |e: ArchitectureError| invalid_weights(path, e);
+    let summary = architecture::summary(recipe.input_shape(), &recipe.layers).map_err(invalid)?;
     let expected: usize = summary.iter().map(|row| row.trainable + row.non_trainable).sum();
     let found: usize = weights.iter().map(|tensor| tensor.values.len()).sum();
     if found != expected {
-        return Err(wrong(path, &format!("{expected} weights, as its recipe has"), &found.to_string()));
+        return Err(ModelError::WeightCount { path: path.to_owned(), expected, found });
     }
-    Network::with_weights(recipe.input_shape(), &recipe.layers, weights).map_err(misfit)
+    Network::with_weights(recipe.input_shape(), &recipe.layers, weights).map_err(invalid)
+}
+
+/// Adds the path of the model file to an error of its weights.
+pub(crate) fn invalid_weights(path: &Path, source: ArchitectureError) -> ModelError {
+    ModelError::InvalidWeights { path: path.to_owned(), source: source.into() }
 }

@@ -1,11 +1,28 @@
-//! Recipes (architecture and training settings, as data), the model file, the embedded weights.
+//! Models: recipes (layers and training settings, as data), model files, predictions and their explanation, and the
+//! built-in model.
+//!
+//! ```
+//! use giemsa::model::Model;
+//!
+//! let model = Model::embedded()?;
+//! let cell = image::RgbImage::from_pixel(80, 90, image::Rgb([225, 170, 180]));
+//! let prediction = model.predict(&cell)?;
+//! println!("{}: P(Parasitized) = {:.3}", prediction.class, prediction.probability_parasitized);
+//! # Ok::<(), giemsa::model::ModelError>(())
+//! ```
 
 pub(crate) mod container;
+mod error;
+pub mod explain;
 pub mod file;
 pub mod predictor;
 mod ranges;
 pub mod recipe;
+mod recipe_file;
 
-pub use file::{Model, ModelError};
+pub use error::{ModelError, PredictError};
+pub use explain::SaliencyMap;
+pub use file::Model;
 pub use predictor::{Prediction, Predictor, Tta, predict_logits};
-pub use recipe::{Recipe, RecipeError};
+pub use recipe::Recipe;
+pub use recipe_file::{Place, RecipeError};

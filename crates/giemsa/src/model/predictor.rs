@@ -1,6 +1,6 @@
 //! Predictions: the only way from pixels to a probability.
 
-use super::{Model, ModelError};
+use super::{Model, ModelError, PredictError};
 use crate::classes::Class;
 use crate::image::ImageError;
 use crate::nn::{Network, Shape};
@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 
 /// The prediction of a model for one image.
 #[derive(Clone, Copy, Debug, PartialEq)]
+#[non_exhaustive]
 pub struct Prediction {
     /// The class at the model's decision threshold.
     pub class: Class,
@@ -29,7 +30,7 @@ pub enum Tta {
     Dihedral8,
 }
 
-/// A model and the options of its predictions; made by [`Model::predictor`].
+/// A model with the options of its predictions, created by [`Model::predictor`].
 #[derive(Clone, Copy, Debug)]
 pub struct Predictor<'a> {
     model: &'a Model,
@@ -62,8 +63,17 @@ impl Model {
     }
 
     /// Returns a predictor with test-time augmentation.
+    #[must_use]
     pub fn predictor(&self, tta: Tta) -> Predictor<'_> {
         Predictor { model: self, tta }
+    }
+
+    /// Preprocesses an image to the input of the network.
+    pub(super) fn input(&self, image: &RgbImage) -> Vec<f32> {
+        let bytes = self.recipe.input.to_bytes(image);
+        let mut input = vec![0.0; bytes.len()];
+        to_input(&bytes, &mut input);
+        input
     }
 
     /// Converts a logit of the network to a prediction: temperature, sigmoid and decision threshold.
@@ -71,9 +81,7 @@ impl Model {
     /// # Errors
     /// [`ModelError::NonFiniteOutput`] if the logit is not finite.
     pub fn prediction(&self, logit: f32) -> Result<Prediction, ModelError> {
-        if !logit.is_finite() {
-            return Err(ModelError::NonFiniteOutput { logit });
-        }
+        check_finite(logit)?;
         let probability_parasitized = Class::probability_parasitized(logit / self.temperature);
         Ok(Prediction { class: Class::decide(probability_parasitized, self.threshold), probability_parasitized })
     }
@@ -93,13 +101,19 @@ impl<'a> Predictor<'a> {
     /// # Panics
     /// If the image has no pixels.
     pub fn predict(&self, image: &RgbImage) -> Result<Prediction, ModelError> {
-        let bytes = self.model.recipe.input.to_bytes(image);
-        let mut input = vec![0.0; bytes.len()];
-        to_input(&bytes, &mut input);
-        self.model.prediction(self.tta.logits(&self.model.network, &input)[0])
+        self.model.prediction(self.tta.logits(&self.model.network, &self.model.input(image))[0])
     }
 
     /// Predicts the classes of many images in memory, in their order.
+    ///
+    /// ```
+    /// use giemsa::model::{Model, Tta};
+    /// let model = Model::embedded()?;
+    /// let cells = [225, 90].map(|red| image::RgbImage::from_pixel(80, 90, image::Rgb([red, 70, 150])));
+    /// let predictions = model.predictor(Tta::Dihedral8).predict_images(&cells)?;
+    /// assert_eq!(predictions.len(), 2);
+    /// # Ok::<(), giemsa::model::ModelError>(())
+    /// ```
     ///
     /// # Errors
     /// [`ModelError::NonFiniteOutput`] if an output of the network is not finite.
@@ -115,10 +129,25 @@ impl<'a> Predictor<'a> {
         Ok(predictions)
     }
 
-    /// Predicts the classes of image files, and passes the results to `each` in the order of the paths, block by block:
-    /// while the network processes one block, the next one is decoded. Stops early when `each` breaks.
+    /// Predicts the classes of image files, and passes the results to `each` in the order of the paths. Stops early if
+    /// `each` breaks. An unreadable file does not stop the stream: its result is an error.
     ///
-    /// An unreadable file is a result of its own and does not stop the stream.
+    /// Works block by block: while the network processes one block, the next one is decoded.
+    ///
+    /// ```
+    /// use std::ops::ControlFlow;
+    /// let model = giemsa::model::Model::embedded()?;
+    /// let mut unreadable = 0;
+    /// model.predictor(Default::default()).predict_files(["missing.png".into()].into_iter(), |path, result| {
+    ///     match result {
+    ///         Ok(prediction) => println!("{}: {}", path.display(), prediction.class),
+    ///         Err(_) => unreadable += 1,
+    ///     }
+    ///     ControlFlow::Continue(())
+    /// })?;
+    /// assert_eq!(unreadable, 1);
+    /// # Ok::<(), giemsa::model::ModelError>(())
+    /// ```
     ///
     /// # Errors
     /// [`ModelError::NonFiniteOutput`] if an output of the network is not finite; results of earlier blocks have been
@@ -152,9 +181,11 @@ impl<'a> Predictor<'a> {
     /// Computes the logit of every image, before calibration, in their order.
     ///
     /// # Errors
-    /// If an image cannot be read back.
-    pub fn logits(&self, images: &dyn Images) -> Result<Vec<f32>, ImageError> {
-        predict_logits(&self.model.network, images, self.tta)
+    /// If an image cannot be read back, or an output of the network is not finite.
+    pub fn logits(&self, images: &dyn Images) -> Result<Vec<f32>, PredictError> {
+        let logits = predict_logits(&self.model.network, images, self.tta)?;
+        logits.iter().try_for_each(|&logit| check_finite(logit))?;
+        Ok(logits)
     }
 
     fn predict_decoded(&self, files: &[DecodedFile]) -> Result<Vec<Prediction>, ModelError> {
@@ -180,7 +211,11 @@ impl<'a> Predictor<'a> {
 /// A file with its preprocessed bytes, or why it cannot be used.
 type DecodedFile = (Result<Vec<u8>, ImageError>, PathBuf);
 
-/// Computes the logit of every image, in their order.
+fn check_finite(logit: f32) -> Result<(), ModelError> {
+    if logit.is_finite() { Ok(()) } else { Err(ModelError::NonFiniteOutput { logit }) }
+}
+
+/// Computes the logit of every image, in their order, without checking that it is finite.
 ///
 /// # Errors
 /// If an image cannot be read back.

@@ -1,21 +1,22 @@
-//! The range of every number of a recipe, but those of its layers, which the engine checks.
+//! The ranges of the numbers in a recipe. The engine checks those of the layers.
 
 use super::recipe::Recipe;
 
 /// A number that is out of its range.
 pub(super) struct OutOfRange {
-    /// The way to it in the recipe, such as `training.epochs`.
+    /// Key in the recipe, such as `training.epochs`.
     pub key: String,
+    /// Range, in words.
     pub expected: String,
     pub found: String,
 }
 
-/// The largest side of the input, in pixels: a batch of images must fit in memory.
+/// The largest side of the input, in pixels. A batch of images must fit in memory.
 const MAX_SIDE_PX: u64 = 1024;
 /// The largest number of layers.
 const MAX_LAYERS: u64 = 1000;
 
-/// The first number that is out of its range, if there is one.
+/// Returns the first number that is out of its range, or `None` if all are valid.
 pub(super) fn first_out_of_range(recipe: &Recipe) -> Option<OutOfRange> {
     let mut checks = vec![
         whole("input.side_px", recipe.input.side_px as u64, 1, MAX_SIDE_PX),
@@ -53,7 +54,7 @@ fn augmentation_checks(recipe: &Recipe) -> [Option<OutOfRange>; 12] {
         real(&key("hue_degrees"), a.hue_degrees, 0.0..360.0),
         real(&key("saturation"), a.saturation, 0.0..1.0),
         real(&key("blur_px"), a.blur_px, 0.0..100.0),
-        // A share of one is sensible here: every image.
+        // A fraction of 1 is valid here: every image.
         if a.mask == 1.0 { None } else { real(&key("mask"), a.mask, 0.0..1.0) },
     ]
 }
@@ -80,7 +81,7 @@ fn real(key: &str, found: f32, range: std::ops::Range<f32>) -> Option<OutOfRange
     let wrong = !range.contains(&found);
     wrong.then(|| OutOfRange {
         key: key.to_owned(),
-        expected: format!("from {} to below {}", range.start, range.end),
+        expected: format!("at least {} and below {}", range.start, range.end),
         found: found.to_string(),
     })
 }

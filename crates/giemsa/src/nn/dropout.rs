@@ -53,10 +53,6 @@ impl Layer for Dropout {
         self.shape
     }
 
-    fn is_identity_in_inference(&self) -> bool {
-        true
-    }
-
     fn infer(&self, input: &[f32], output: &mut [f32]) {
         output.copy_from_slice(input);
     }

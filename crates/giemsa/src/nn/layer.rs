@@ -45,11 +45,6 @@ pub(crate) trait Layer: Send + Sync {
         false
     }
 
-    /// Returns whether the layer only copies its input in inference.
-    fn is_identity_in_inference(&self) -> bool {
-        false
-    }
-
     /// Computes the outputs of a batch in training mode, and saves what [`Layer::backward`] needs.
     fn forward(&mut self, input: &[f32], batch: &Batch, output: &mut [f32]);
 

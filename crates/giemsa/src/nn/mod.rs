@@ -6,7 +6,6 @@ mod batch_norm;
 mod conv;
 mod dense;
 mod dropout;
-pub mod grad_cam;
 pub mod kernels;
 mod layer;
 mod loss;
@@ -15,5 +14,4 @@ mod parameter;
 mod pooling;
 
 pub use architecture::{Activation, ArchitectureError, LayerSpec, LayerSummary, Shape};
-pub use grad_cam::SaliencyMap;
 pub use network::{Network, StepResult, StepSettings, Tensor};

@@ -1,6 +1,6 @@
-//! Model files: what is written is read, and nothing else is.
+//! Model files: round trips, and rejection of damaged or foreign files.
 
-use giemsa::model::{Model, Recipe};
+use giemsa::model::{Model, ModelError, Recipe};
 use giemsa::nn::Network;
 use std::path::{Path, PathBuf};
 
@@ -29,14 +29,14 @@ fn saved(model: &Model) -> (tempfile::TempDir, PathBuf) {
     (place, path)
 }
 
-fn error_of(bytes: &[u8]) -> String {
-    let error = Model::from_bytes(bytes, Path::new("some/model")).expect_err("an error").to_string();
-    assert!(error.starts_with("some/model: expected "), "{error}");
+fn error_of(bytes: &[u8]) -> ModelError {
+    let error = Model::from_bytes(bytes, Path::new("some/model")).expect_err("an error");
+    assert!(error.to_string().starts_with("some/model: "), "{error}");
     error
 }
 
 #[test]
-fn a_model_survives_being_written_and_read() {
+fn round_trips_through_a_file() {
     for seed in 0..20 {
         let model = tiny(seed);
         let (_place, path) = saved(&model);
@@ -49,13 +49,13 @@ fn a_model_survives_being_written_and_read() {
 }
 
 #[test]
-fn the_same_model_is_the_same_file() {
+fn writes_the_same_bytes_for_the_same_model() {
     let ((_a, first), (_b, second)) = (saved(&tiny(1)), saved(&tiny(1)));
     assert_eq!(std::fs::read(first).unwrap(), std::fs::read(second).unwrap());
 }
 
 #[test]
-fn every_truncation_is_an_error() {
+fn rejects_every_truncation() {
     let bytes = std::fs::read(saved(&tiny(1)).1).unwrap();
     for length in 0..bytes.len() {
         error_of(&bytes[..length]);
@@ -64,7 +64,7 @@ fn every_truncation_is_an_error() {
 }
 
 #[test]
-fn every_flipped_bit_is_an_error() {
+fn rejects_every_flipped_bit() {
     let bytes = std::fs::read(saved(&tiny(1)).1).unwrap();
     for bit in 0..bytes.len() * 8 {
         let mut flipped = bytes.clone();
@@ -74,7 +74,7 @@ fn every_flipped_bit_is_an_error() {
 }
 
 #[test]
-fn a_header_that_claims_to_be_huge_is_an_error() {
+fn rejects_a_header_with_a_huge_length() {
     let bytes = std::fs::read(saved(&tiny(1)).1).unwrap();
     for length in [u64::MAX, u64::MAX - 7, 1 << 62, 1 << 40, 99_999_999, 100_000_001, bytes.len() as u64, 0, 1] {
         let mut huge = bytes.clone();
@@ -83,7 +83,7 @@ fn a_header_that_claims_to_be_huge_is_an_error() {
     }
 }
 
-/// Rewrites the header of a file, with a checksum that is right again.
+/// Changes the header of a file, and updates the checksum.
 fn with_header(change: impl Fn(&mut serde_json::Value)) -> Vec<u8> {
     let bytes = std::fs::read(saved(&tiny(1)).1).unwrap();
     let length = u64::from_le_bytes(bytes[..8].try_into().unwrap()) as usize;
@@ -109,7 +109,7 @@ fn with_checksum(mut header: serde_json::Value, data: &[u8]) -> Vec<u8> {
 }
 
 #[test]
-fn a_header_that_says_something_else_is_an_error_that_says_what() {
+fn errors_of_metadata_contain_the_expected_and_the_actual_value() {
     let put =
         |name: &'static str, text: &'static str| with_header(move |header| header["__metadata__"][name] = text.into());
     assert!(Model::from_bytes(&with_header(|_| ()), Path::new("same")).is_ok());
@@ -117,27 +117,33 @@ fn a_header_that_says_something_else_is_an_error_that_says_what() {
     let cases = [
         (put("format", "other-1"), "the format `giemsa-model-1`, found `other-1`"),
         (put("classes", "Uninfected,Parasitized"), "classes Parasitized,Uninfected, found Uninfected,Parasitized"),
-        (put("temperature", "0"), "`temperature` above 0"),
-        (put("temperature", "NaN"), "`temperature` above 0"),
-        (put("temperature", "warm"), "a number as `temperature`, found `warm`"),
-        (put("threshold", "1.5"), "a `threshold` in 0..=1, found 1.5"),
-        (put("recipe", "name = 'x'"), "a recipe in the metadata"),
+        (put("temperature", "0"), "expected `temperature` to be a finite number above 0, found `0`"),
+        (put("temperature", "NaN"), "expected `temperature` to be a finite number above 0, found `NaN`"),
+        (put("temperature", "warm"), "`temperature` to be a finite number above 0, found `warm`"),
+        (put("threshold", "1.5"), "expected `threshold` to be in 0..=1, found `1.5`"),
+        (put("recipe", "name = 'x'"), "recipe in the metadata, line 1, column 1: missing field"),
         (
             with_header(|h| h["__metadata__"]["recipe"] = larger.clone().into()),
-            "3000001 weights, as its recipe has, found 28",
+            "expected 3000001 weights for the layers of its recipe, found 28",
         ),
-        (with_header(|h| drop(h["__metadata__"].as_object_mut().unwrap().remove("threshold"))), "metadata `threshold`"),
-        (with_header(|h| h["dense.bias"]["dtype"] = "I32".into()), "`dense.bias` as F32, found I32"),
-        (with_header(|h| h["dense.kernel"]["shape"] = vec![1, 27].into()), "weights that fit its recipe"),
+        (
+            with_header(|h| drop(h["__metadata__"].as_object_mut().unwrap().remove("threshold"))),
+            "its metadata has no `threshold`",
+        ),
+        (
+            with_header(|h| h["dense.bias"]["dtype"] = "I32".into()),
+            "expected `dense.bias` to have the data type F32, found I32",
+        ),
+        (with_header(|h| h["dense.kernel"]["shape"] = vec![1, 27].into()), "the weights do not fit the layers: "),
     ];
     for (bytes, expected) in cases {
-        let error = error_of(&bytes);
+        let error = error_of(&bytes).to_string();
         assert!(error.contains(expected), "{expected}: {error}");
     }
 }
 
 #[test]
-fn weights_that_are_not_finite_are_an_error() {
+fn rejects_weights_that_are_not_finite() {
     let bytes = std::fs::read(saved(&tiny(1)).1).unwrap();
     let length = u64::from_le_bytes(bytes[..8].try_into().unwrap()) as usize;
     let header: serde_json::Value = serde_json::from_slice(&bytes[8..8 + length]).unwrap();
@@ -145,21 +151,41 @@ fn weights_that_are_not_finite_are_an_error() {
         let mut data = bytes[8 + length..].to_vec();
         data[12..16].copy_from_slice(&value.to_le_bytes());
         let error = error_of(&with_checksum(header.clone(), &data));
-        assert!(error.contains("finite numbers in `dense.kernel`"), "{error}");
+        assert!(matches!(&error, ModelError::NonFiniteWeight { tensor, .. } if tensor == "dense.kernel"), "{error}");
     }
 }
 
 #[test]
-fn what_is_no_model_file_is_named() {
+fn rejects_files_that_are_not_models() {
     let place = tempfile::tempdir().unwrap();
     let picture = place.path().join("cell.png");
     std::fs::write(&picture, b"\x89PNG\r\n\x1a\n and so on").unwrap();
     for (path, expected) in [
-        (picture.as_path(), "expected a safetensors file"),
+        (picture.as_path(), "not a safetensors file"),
         (place.path(), "expected a model file, found a folder"),
         (Path::new("/no/such/model"), "/no/such/model: "),
     ] {
-        let error = Model::load(path).err().unwrap().to_string();
+        let error = Model::load(path).unwrap_err().to_string();
         assert!(error.starts_with(&path.display().to_string()) && error.contains(expected), "{error}");
     }
+}
+
+#[test]
+fn errors_can_be_matched() {
+    let bytes = std::fs::read(saved(&tiny(1)).1).unwrap();
+    let mut damaged = bytes.clone();
+    *damaged.last_mut().unwrap() ^= 1;
+    assert!(matches!(error_of(&damaged), ModelError::ChecksumMismatch { path, .. } if path == Path::new("some/model")));
+    assert!(matches!(error_of(b"not a model"), ModelError::NotSafetensors { .. }));
+    let foreign = with_header(|header| drop(header["__metadata__"].as_object_mut().unwrap().remove("format")));
+    assert!(matches!(error_of(&foreign), ModelError::MissingMetadata { key: "format", .. }));
+    let wide = with_header(|header| {
+        header["__metadata__"]["recipe"] = RECIPE.replace("side_px = 3", "side_px = 4").into();
+    });
+    // 3 * 3 * 3 + 1 and 4 * 4 * 3 + 1.
+    assert!(matches!(error_of(&wide), ModelError::WeightCount { expected: 49, found: 28, .. }));
+    assert!(matches!(
+        Model::load(Path::new("/no/such/model")),
+        Err(ModelError::Io { source, .. }) if source.kind() == std::io::ErrorKind::NotFound
+    ));
 }

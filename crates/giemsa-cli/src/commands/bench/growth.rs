@@ -1,4 +1,4 @@
-//! How cost grows with the number of images, the batch, the side of the image, and threads: a table and a plot.
+//! How time and memory grow with the number of images, the batch size, the image side and threads: a table and a plot.
 
 use super::{infer_ms, step_ms};
 use crate::Context;
@@ -20,61 +20,63 @@ use std::time::Instant;
 
 const BATCHES: [usize; 6] = [1, 4, 16, 64, 256, 1024];
 const SIDES_PX: [usize; 4] = [32, 64, 128, 256];
-/// Images a batch where the side grows.
+/// Batch size of the measurements by image side.
 const SIDE_BATCH: usize = 16;
-/// Drawn cells, and how often they are taken.
+/// Number of different synthetic cells.
 const CELLS: usize = 1000;
+/// Number of repetitions of the cells.
 const TIMES: [usize; 3] = [1, 4, 16];
-/// Seconds for each figure.
+/// Duration of each measurement, in seconds.
 const SECONDS: f64 = 0.7;
 
-/// One measured figure.
-struct Figure {
+/// One measurement.
+struct Measurement {
     work: &'static str,
-    /// What grows.
+    /// Number of images, batch size or image side, depending on `work`.
     size: usize,
     threads: usize,
     ms: f64,
     images: usize,
-    /// Of the process up to then, where the system tells it.
+    /// Peak memory of the process so far, on Linux only.
     peak_memory_mb: Option<f64>,
 }
 
-impl Figure {
-    fn ms_an_image(&self) -> f64 {
+impl Measurement {
+    fn ms_per_image(&self) -> f64 {
         self.ms / self.images as f64
     }
 }
 
-/// Measures, prints the table, and draws the plot.
+/// Measures, prints the table, and writes the plot.
 pub fn run(plot: &Path, context: &Context) -> anyhow::Result<()> {
-    let mut figures = images(context)?;
+    let mut rows = images(context)?;
     let all = rayon::current_num_threads();
     for threads in [1, all] {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build()?;
-        pool.install(|| batches(threads, &mut figures))?;
+        pool.install(|| batches(threads, &mut rows))?;
     }
-    sides(all, &mut figures)?;
+    sides(all, &mut rows)?;
     let context = Context { quiet: false, ..*context };
-    say(&context, "| work | size | threads | ms | ms an image | peak memory, MB |\n|---|---|---|---|---|---|");
-    for figure in &figures {
-        let Figure { work, size, threads, ms, .. } = figure;
-        let memory = figure.peak_memory_mb.map(|mb| format!("{mb:.0}")).unwrap_or_default();
-        say(&context, &format!("| {work} | {size} | {threads} | {ms:.2} | {:.4} | {memory} |", figure.ms_an_image()));
+    say(&context, "| work | size | threads | ms | ms per image | peak memory, MB |\n|---|---|---|---|---|---|");
+    for row in &rows {
+        let Measurement { work, size, threads, ms, .. } = row;
+        let memory = row.peak_memory_mb.map(|mb| format!("{mb:.0}")).unwrap_or_default();
+        say(&context, &format!("| {work} | {size} | {threads} | {ms:.2} | {:.4} | {memory} |", row.ms_per_image()));
     }
-    write_png(&to_image(&charts(&figures), 2)?, plot)?;
+    write_png(&to_image(&charts(&rows), 2)?, plot)?;
     Ok(())
 }
 
 const LOADING: &str = "images: decode and resize";
-const TRAINING: &str = "images: an epoch of seed";
-const BATCH_STEP: &str = "batch: a step of seed";
-const BATCH_PREDICT: &str = "batch: predict with seed";
-const SIDE_STEP: &str = "side: a step of compact, batch 16";
-const SIDE_PREDICT: &str = "side: predict with compact, batch 16";
+const TRAINING: &str = "images: an epoch of keras-tutorial";
+const BATCH_STEP: &str = "batch: a training step of keras-tutorial";
+const BATCH_PREDICT: &str = "batch: inference of keras-tutorial";
+const SIDE_STEP: &str = "side: a training step of compact, batch 16";
+const SIDE_PREDICT: &str = "side: inference of compact, batch 16";
 
-/// The same drawn cells once, four and sixteen times. First of all, as peak memory never falls.
-fn images(context: &Context) -> anyhow::Result<Vec<Figure>> {
+/// Measures loading and training on the same synthetic cells once, four and sixteen times. Runs before the other
+/// measurements, as the peak memory of a process never falls.
+fn images(context: &Context) -> anyhow::Result<Vec<Measurement>> {
     let folder = tempfile::tempdir()?;
     let cells = folder.path().join("cells");
     let drawing = bar(context, CELLS, "Drawing cells");
@@ -88,39 +90,39 @@ fn images(context: &Context) -> anyhow::Result<Vec<Figure>> {
     let mut recipe = Recipe::load("keras-tutorial")?;
     recipe.training.epochs = 1;
     let few = load(samples.iter().take(20).cloned().collect(), &recipe.input, context)?;
-    let (threads, mut figures) = (rayon::current_num_threads(), Vec::new());
+    let (threads, mut rows) = (rayon::current_num_threads(), Vec::new());
     for times in TIMES {
         let images = times * CELLS;
-        let figure = |work, start: Instant| {
+        let measurement = |work, start: Instant| {
             let ms = start.elapsed().as_secs_f64() * 1e3;
-            Figure { work, size: images, threads, ms, images, peak_memory_mb: peak_memory_mb() }
+            Measurement { work, size: images, threads, ms, images, peak_memory_mb: peak_memory_mb() }
         };
         let start = Instant::now();
         let repeated = samples.iter().cycle().take(images).cloned().collect();
         let set = load(repeated, &recipe.input, context)?;
-        figures.push(figure(LOADING, start));
+        rows.push(measurement(LOADING, start));
         let settings = Settings { recipe: recipe.clone(), seed: 0, steps_per_epoch: None };
         let start = Instant::now();
         train(&mut State::new(&settings)?, &settings, &set, &few, None, &mut Silent)?;
-        figures.push(figure(TRAINING, start));
+        rows.push(measurement(TRAINING, start));
     }
-    Ok(figures)
+    Ok(rows)
 }
 
-fn batches(threads: usize, figures: &mut Vec<Figure>) -> anyhow::Result<()> {
+fn batches(threads: usize, rows: &mut Vec<Measurement>) -> anyhow::Result<()> {
     let recipe = Recipe::load("keras-tutorial")?;
     let mut network = Network::new(recipe.input_shape(), &recipe.layers, 0)?;
     for batch in BATCHES {
         let predict = infer_ms(&network, batch, SECONDS);
         let step = step_ms(&mut network, batch, SECONDS);
         for (work, ms) in [(BATCH_PREDICT, predict), (BATCH_STEP, step)] {
-            figures.push(Figure { work, size: batch, threads, ms, images: batch, peak_memory_mb: None });
+            rows.push(Measurement { work, size: batch, threads, ms, images: batch, peak_memory_mb: None });
         }
     }
     Ok(())
 }
 
-fn sides(threads: usize, figures: &mut Vec<Figure>) -> anyhow::Result<()> {
+fn sides(threads: usize, rows: &mut Vec<Measurement>) -> anyhow::Result<()> {
     let recipe = Recipe::load("compact")?;
     for side in SIDES_PX {
         let input = Shape { height: side, width: side, channels: 3 };
@@ -128,41 +130,41 @@ fn sides(threads: usize, figures: &mut Vec<Figure>) -> anyhow::Result<()> {
         let predict = infer_ms(&network, SIDE_BATCH, SECONDS);
         let step = step_ms(&mut network, SIDE_BATCH, SECONDS);
         for (work, ms) in [(SIDE_PREDICT, predict), (SIDE_STEP, step)] {
-            figures.push(Figure { work, size: side, threads, ms, images: SIDE_BATCH, peak_memory_mb: None });
+            rows.push(Measurement { work, size: side, threads, ms, images: SIDE_BATCH, peak_memory_mb: None });
         }
     }
     Ok(())
 }
 
-/// The most memory that this process has had so far, as Linux tells it.
+/// Returns the peak memory of this process so far; `None` if the system does not report it as Linux does.
 fn peak_memory_mb() -> Option<f64> {
     let status = std::fs::read_to_string("/proc/self/status").ok()?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
     Some(line.trim().strip_suffix("kB")?.trim().parse::<f64>().ok()? / 1024.0)
 }
 
-/// Four charts on doubly logarithmic axes, on which what grows in proportion is a line of slope one.
-fn charts(figures: &[Figure]) -> Vec<Chart> {
-    type Part = (&'static str, &'static str, &'static [&'static str], fn(&Figure) -> f64);
+/// Returns four log-log charts, on which proportional growth is a line of slope one.
+fn charts(rows: &[Measurement]) -> Vec<Chart> {
+    type Part = (&'static str, &'static str, &'static [&'static str], fn(&Measurement) -> f64);
     let parts: [Part; 4] = [
-        ("Images: time", "ms", &[LOADING, TRAINING], |figure| figure.ms),
-        ("Images: peak memory", "MB", &[TRAINING], |figure| figure.peak_memory_mb.unwrap_or(f64::NAN)),
-        ("Batch: time an image", "ms", &[BATCH_PREDICT, BATCH_STEP], |figure| figure.ms_an_image()),
-        ("Side: time an image", "ms", &[SIDE_PREDICT, SIDE_STEP], |figure| figure.ms_an_image()),
+        ("Images: time", "ms", &[LOADING, TRAINING], |row| row.ms),
+        ("Images: peak memory", "MB", &[TRAINING], |row| row.peak_memory_mb.unwrap_or(f64::NAN)),
+        ("Batch: time per image", "ms", &[BATCH_PREDICT, BATCH_STEP], |row| row.ms_per_image()),
+        ("Side: time per image", "ms", &[SIDE_PREDICT, SIDE_STEP], |row| row.ms_per_image()),
     ];
-    parts.into_iter().map(|(title, label, works, value)| chart(title, label, works, value, figures)).collect()
+    parts.into_iter().map(|(title, label, works, value)| chart(title, label, works, value, rows)).collect()
 }
 
-fn chart(title: &str, label: &str, works: &[&str], value: fn(&Figure) -> f64, figures: &[Figure]) -> Chart {
+fn chart(title: &str, label: &str, works: &[&str], value: fn(&Measurement) -> f64, rows: &[Measurement]) -> Chart {
     let mut series: Vec<Series> = Vec::new();
     for work in works {
-        let of_work = || figures.iter().filter(|figure| figure.work == *work);
-        let mut threads: Vec<usize> = of_work().map(|figure| figure.threads).collect();
+        let of_work = || rows.iter().filter(|row| row.work == *work);
+        let mut threads: Vec<usize> = of_work().map(|row| row.threads).collect();
         threads.sort_unstable();
         threads.dedup();
         for &count in &threads {
-            let points = of_work().filter(|figure| figure.threads == count);
-            let points = points.map(|figure| (figure.size as f64, value(figure))).collect();
+            let points = of_work().filter(|row| row.threads == count);
+            let points = points.map(|row| (row.size as f64, value(row))).collect();
             let (_, short) = work.split_once(": ").unwrap_or(("", work));
             let name = if threads.len() > 1 { format!("{short}, {count} thr.") } else { short.to_owned() };
             series.push(Series::new(name, points, Mark::LineAndDots));
@@ -177,13 +179,14 @@ fn chart(title: &str, label: &str, works: &[&str], value: fn(&Figure) -> f64, fi
         |series: &Series| series.points.first().map(|point| point.1) < series.points.last().map(|point| point.1);
     let lower = series.first().is_some_and(rises);
     let mut chart = Chart::new(title, x, y, series);
-    // What rises leaves the lower right corner free, what falls the upper one.
+    // Rising series leave the lower right corner free, falling series the upper right one.
     if lower {
         chart.legend = SeriesLabelPosition::LowerRight;
     }
     chart
 }
 
+/// Shows no progress.
 struct Silent;
 
 impl Observer for Silent {

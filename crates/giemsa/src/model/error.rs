@@ -1,0 +1,175 @@
+//! Errors of model files and of predictions.
+
+use super::RecipeError;
+use crate::image::ImageError;
+use crate::nn::ArchitectureError;
+use std::path::PathBuf;
+
+/// A model that cannot be read, written or used.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ModelError {
+    /// The file cannot be read or written.
+    #[error("{}: {source}", path.display())]
+    Io {
+        /// The model file.
+        path: PathBuf,
+        /// The error of the operating system.
+        source: std::io::Error,
+    },
+    /// The path is a folder.
+    #[error("{}: expected a model file, found a folder", path.display())]
+    IsAFolder {
+        /// The folder.
+        path: PathBuf,
+    },
+    /// The file is larger than any model file.
+    #[error("{}: expected a model file of at most {limit_bytes} bytes, found a larger file", path.display())]
+    TooLarge {
+        /// The model file.
+        path: PathBuf,
+        /// The largest size that is read.
+        limit_bytes: u64,
+    },
+    /// The content is not in the safetensors format, or is truncated.
+    #[error("{}: not a safetensors file ({reason})", path.display())]
+    NotSafetensors {
+        /// The model file.
+        path: PathBuf,
+        /// The first violation of the format.
+        reason: String,
+    },
+    /// The checksum in the metadata is not that of the content: the file is damaged.
+    #[error(
+        "{}: the file is damaged: its SHA-256 checksum is {found}, but its metadata contains {expected}",
+        path.display()
+    )]
+    ChecksumMismatch {
+        /// The model file.
+        path: PathBuf,
+        /// The checksum in the metadata, in hexadecimal digits.
+        expected: String,
+        /// The checksum of the content, in hexadecimal digits.
+        found: String,
+    },
+    /// The metadata lacks a key.
+    #[error("{}: not a giemsa model: its metadata has no `{key}`", path.display())]
+    MissingMetadata {
+        /// The model file.
+        path: PathBuf,
+        /// The missing key.
+        key: &'static str,
+    },
+    /// A value in the metadata is out of its range, or not a number.
+    #[error("{}: invalid metadata: expected `{key}` to be {expected}, found `{found}`", path.display())]
+    InvalidMetadata {
+        /// The model file.
+        path: PathBuf,
+        /// The key.
+        key: &'static str,
+        /// The allowed values.
+        expected: &'static str,
+        /// The value in the file.
+        found: String,
+    },
+    /// The file has another format, for example of a later version.
+    #[error("{}: expected a model in the format `{expected}`, found `{found}`", path.display())]
+    WrongFormat {
+        /// The model file.
+        path: PathBuf,
+        /// The format that can be read.
+        expected: &'static str,
+        /// The format in the metadata.
+        found: String,
+    },
+    /// The classes are others, or in another order.
+    #[error("{}: expected a model of the classes {expected}, found {found}", path.display())]
+    WrongClasses {
+        /// The model file.
+        path: PathBuf,
+        /// The class names in the order of their indices, separated by commas.
+        expected: String,
+        /// The class names in the metadata.
+        found: String,
+    },
+    /// The recipe in the metadata is invalid.
+    #[error("{}: {source}", path.display())]
+    InvalidRecipe {
+        /// The model file.
+        path: PathBuf,
+        /// The error in the recipe.
+        source: Box<RecipeError>,
+    },
+    /// The recipe cannot be written as TOML.
+    #[error("{}: cannot write the recipe: {source}", path.display())]
+    UnwritableRecipe {
+        /// The model file.
+        path: PathBuf,
+        /// The error of the TOML writer.
+        source: Box<toml::ser::Error>,
+    },
+    /// The file contains more or fewer weights than the layers of its recipe have.
+    #[error("{}: expected {expected} weights for the layers of its recipe, found {found}", path.display())]
+    WeightCount {
+        /// The model file.
+        path: PathBuf,
+        /// The number of weights of the recipe's layers.
+        expected: usize,
+        /// The number of weights in the file.
+        found: usize,
+    },
+    /// A weight array is missing, unknown, or has another shape than its layer.
+    #[error("{}: the weights do not fit the layers: {source}", path.display())]
+    InvalidWeights {
+        /// The model file.
+        path: PathBuf,
+        /// The array, with the expected and the actual shape.
+        source: Box<ArchitectureError>,
+    },
+    /// An array does not contain 32-bit floating-point numbers.
+    #[error("{}: expected `{tensor}` to have the data type F32, found {found}", path.display())]
+    WrongDataType {
+        /// The model file.
+        path: PathBuf,
+        /// The array.
+        tensor: String,
+        /// Its data type, as safetensors calls it.
+        found: String,
+    },
+    /// A weight is NaN or infinite.
+    #[error("{}: expected finite numbers in `{tensor}`, found {value}", path.display())]
+    NonFiniteWeight {
+        /// The model file.
+        path: PathBuf,
+        /// The array.
+        tensor: String,
+        /// The first value that is not finite.
+        value: f32,
+    },
+    /// The file is a model, but not the checkpoint of a training run; or its progress is invalid.
+    #[error("{}: not a checkpoint of a training run: {reason}", path.display())]
+    InvalidCheckpoint {
+        /// The model file.
+        path: PathBuf,
+        /// The missing or invalid part.
+        reason: String,
+    },
+    /// The output of the network is NaN or infinite: its weights are too large, or it received such an input.
+    #[error("the output of the model is not finite ({logit}): its weights are unusable")]
+    NonFiniteOutput {
+        /// The output.
+        logit: f32,
+    },
+}
+
+/// A set of images for which no predictions can be computed.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum PredictError {
+    /// An image cannot be read.
+    #[error(transparent)]
+    Image(#[from] ImageError),
+    /// The model is unusable.
+    #[error(transparent)]
+    Model(#[from] ModelError),
+}
