@@ -1,6 +1,5 @@
 //! Arguments and progress bars of the commands that read labelled images.
 
-use crate::exit::Hint;
 use crate::{Context, number_of};
 use clap::ValueEnum;
 use giemsa::classes::Class;
@@ -114,39 +113,14 @@ pub fn say(context: &Context, line: &str) {
     }
 }
 
-/// Adds a hint if the data folder does not exist.
-pub fn with_fetch_hint(error: impl Into<anyhow::Error>, data: &Path) -> anyhow::Error {
-    let error = error.into();
-    if data.exists() {
-        return error;
-    }
-    error.context(Hint("`giemsa fetch` downloads the NIH cell images to data/cell_images".to_owned()))
-}
-
-/// Lists the images that a training error is about, and adds a hint with the arguments that help.
-pub fn explain(error: TrainError, data: &Path, out: Option<&Path>) -> anyhow::Error {
-    let hint = match &error {
-        TrainError::MissingPatient { .. } => {
-            Some("--patients FILE.csv or --patient-pattern REGEX supplies the patients".to_owned())
-        }
+/// Lists the images that a training error is about.
+pub fn list_images(error: &TrainError) {
+    match error {
         TrainError::TooManyUnreadable { unreadable, .. } => {
             unreadable.iter().for_each(|error| eprintln!("unreadable: {error}"));
-            Some("--max-unreadable PERCENT accepts more unreadable images".to_owned())
         }
-        TrainError::SharedImages { pairs, .. } => {
-            list_pairs(pairs);
-            Some("--allow-shared turns this error into a warning".to_owned())
-        }
-        TrainError::Mismatch { .. } | TrainError::FolderInUse { .. } => {
-            let delete = out.map(|out| format!(", or delete {}", out.display())).unwrap_or_default();
-            let delete = if matches!(error, TrainError::Mismatch { .. }) { delete } else { String::new() };
-            Some(format!("to start again, give another --out{delete}"))
-        }
-        _ => None,
-    };
-    match hint {
-        Some(hint) => anyhow::Error::new(error).context(Hint(hint)),
-        None => with_fetch_hint(error, data),
+        TrainError::SharedImages { pairs, .. } => list_pairs(pairs),
+        _ => {}
     }
 }
 

@@ -1,10 +1,14 @@
 //! Advice for errors of the library, which does not contain the names of commands and arguments.
 
 use giemsa::dataset::DatasetError;
+use giemsa::train::TrainError;
 
 /// Returns the remedy for an error, if an argument or command helps.
-pub fn hint(error: &anyhow::Error) -> Option<&'static str> {
-    error.chain().find_map(|cause| cause.downcast_ref::<DatasetError>()).and_then(hint_for_data)
+pub fn hint(error: &anyhow::Error) -> Option<String> {
+    error.chain().find_map(|cause| {
+        let data = cause.downcast_ref().and_then(hint_for_data).map(ToOwned::to_owned);
+        data.or_else(|| cause.downcast_ref().and_then(hint_for_training))
+    })
 }
 
 fn hint_for_data(error: &DatasetError) -> Option<&'static str> {
@@ -13,16 +17,34 @@ fn hint_for_data(error: &DatasetError) -> Option<&'static str> {
         DatasetError::UnexpectedFolders { .. } | DatasetError::MissingClass { .. } => {
             Some("--positive NAME and --negative NAME set the names of the class folders")
         }
-        DatasetError::UnknownPatient { .. } => Some(
-            "--patients FILE.csv or --patient-pattern REGEX supplies the patients; `train` and `split` can ignore them \
-             with --split-by image",
-        ),
+        DatasetError::UnknownPatient { .. } => Some(UNKNOWN_PATIENT),
         DatasetError::TooFewPatients { .. } | DatasetError::ClassMissingFromPart { .. } => {
             Some("`train` and `split` can ignore patients with --split-by image, which overestimates the accuracy")
         }
         DatasetError::TooManyUnreadable { .. } => Some("--max-unreadable PERCENT accepts more unreadable images"),
         _ => None,
     }
+}
+
+const UNKNOWN_PATIENT: &str = "--patients FILE.csv or --patient-pattern REGEX supplies the patients; `train` and `split` \
+                               can ignore them with --split-by image";
+
+fn hint_for_training(error: &TrainError) -> Option<String> {
+    Some(match error {
+        TrainError::MissingPatient { .. } => UNKNOWN_PATIENT.to_owned(),
+        TrainError::TooManyUnreadable { .. } => "--max-unreadable PERCENT accepts more unreadable images".to_owned(),
+        TrainError::SharedImages { .. } => "--allow-shared turns this error into a warning".to_owned(),
+        TrainError::FolderInUse { .. } => "choose another folder with --out".to_owned(),
+        TrainError::Mismatch { .. } => {
+            "to start again, choose another folder with --out, or delete this one".to_owned()
+        }
+        TrainError::EpochsFixed { requested, .. } => {
+            format!("start a new run with --epochs {requested}")
+        }
+        // A transparent variant hides its source from the chain.
+        TrainError::Dataset(error) => return hint_for_data(error).map(ToOwned::to_owned),
+        _ => return None,
+    })
 }
 
 #[cfg(test)]

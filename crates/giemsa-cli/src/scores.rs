@@ -1,7 +1,7 @@
 //! Predictions of a model for the labelled images of a folder.
 
 use crate::Context;
-use crate::data::{LabelArgs, load, say, say_found, with_fetch_hint};
+use crate::data::{LabelArgs, load, say, say_found};
 use giemsa::dataset::scan::Layout;
 use giemsa::dataset::{Cache, DatasetError, Sample};
 use giemsa::evaluate::{LabelledPrediction, labelled_predictions};
@@ -11,16 +11,15 @@ use std::path::Path;
 
 /// Finds the labelled images of a folder of class folders; if it has the parts Train and Test, those of Test.
 pub fn find(folder: &Path, labels: &LabelArgs) -> anyhow::Result<Vec<Sample>> {
-    match labels.settings().scan_layout(folder) {
-        Ok(Layout::Classes(samples)) => Ok(samples),
-        Ok(Layout::Parts { test, .. }) => Ok(test),
-        Err(error) => Err(with_fetch_hint(error, folder)),
-    }
+    Ok(match labels.settings().scan_layout(folder)? {
+        Layout::Classes(samples) => samples,
+        Layout::Parts { test, .. } => test,
+    })
 }
 
 /// Finds all labelled images of a folder; if it has the parts Train and Test, those of both.
 pub fn find_all(folder: &Path, labels: &LabelArgs, context: &Context) -> anyhow::Result<Vec<Sample>> {
-    let found = labels.settings().scan_all(folder).map_err(|error| with_fetch_hint(error, folder))?;
+    let found = labels.settings().scan_all(folder)?;
     say_found(&found.samples, context);
     if found.from_parts {
         say(context, "The folder has a training part and a test part: the folds contain the images of both.");

@@ -5,7 +5,7 @@ mod growth;
 use crate::{Context, Outcome};
 use giemsa::model::Recipe;
 use giemsa::nn::architecture::operations;
-use giemsa::nn::kernels::{InstructionSet, instruction_set, peak};
+use giemsa::nn::kernels::{InstructionSet, instruction_set, run_multiply_adds};
 use giemsa::nn::{Network, StepSettings};
 use rayon::prelude::*;
 use serde::Serialize;
@@ -127,7 +127,7 @@ fn peak_gflops() -> f64 {
     let set = instruction_set();
     let round = || {
         let start = Instant::now();
-        let operations: u64 = rayon::broadcast(|_| peak::multiply_adds(set, 4_000_000)).into_iter().sum();
+        let operations: u64 = rayon::broadcast(|_| run_multiply_adds(set, 4_000_000)).into_iter().sum();
         operations as f64 / start.elapsed().as_secs_f64() / 1e9
     };
     (0..8).map(|_| round()).fold(0.0, f64::max)

@@ -3,7 +3,6 @@
 pub mod progress;
 
 use crate::data::{By, LabelArgs, absolute, bar, explain, fraction, list_pairs, patients, say, say_found};
-use crate::exit::Hint;
 use crate::{Context, Outcome};
 use anyhow::bail;
 use giemsa::RESEARCH_ONLY;
@@ -107,19 +106,12 @@ fn start(args: TrainArgs, context: &Context) -> anyhow::Result<Outcome> {
     let recipe = recipe(&args.recipe_args, args.epochs)?;
     let out = args.out.clone().map_or_else(|| free_run_folder(&recipe.name), Ok)?;
     let data = args.data.clone().unwrap_or_default();
-    let fail = |error| explain(error, &data, None);
-    RunFolder::check_free(&out).map_err(fail)?;
+    RunFolder::check_free(&out)?;
     let mut settings = RunSettings::new(&absolute(&data), recipe);
     settings.seed = args.recipe_args.seed;
     settings.steps_per_epoch = args.recipe_args.steps_per_epoch;
     settings.images = set_settings(&args.data_args, &args.labels);
-    let sets = load_sets(&settings, context).map_err(|error| match error {
-        TrainError::MissingPatient { .. } => anyhow::Error::new(error).context(Hint(
-            "--patients FILE.csv or --patient-pattern REGEX supplies the patients; --split-by image needs none"
-                .to_owned(),
-        )),
-        error => fail(error),
-    })?;
+    let sets = load_sets(&settings, context).inspect_err(list_images)?;
     if crate::interrupted() {
         return Ok(Outcome::Interrupted);
     }
@@ -129,21 +121,12 @@ fn start(args: TrainArgs, context: &Context) -> anyhow::Result<Outcome> {
 fn resume(path: &Path, epochs: Option<u64>, context: &Context) -> anyhow::Result<Outcome> {
     let mut stopped = StoppedRun::open(path)?;
     if let Some(epochs) = epochs {
-        stopped.set_epochs(epochs).map_err(|error| epochs_hint(error, stopped.settings()))?;
+        stopped.set_epochs(epochs)?;
     }
-    let data = stopped.settings().data.clone();
-    let sets = load_sets(stopped.settings(), context).map_err(|error| explain(error, &data, None))?;
+    let sets = load_sets(stopped.settings(), context).inspect_err(list_images)?;
     let run = stopped.resume(sets)?;
     say(context, &format!("Resuming after step {}.", run.state().progress.steps_done));
     train(run, context)
-}
-
-/// Adds the command that trains for another number of epochs.
-fn epochs_hint(error: TrainError, settings: &RunSettings) -> anyhow::Error {
-    let TrainError::EpochsFixed { requested, .. } = error else { return error.into() };
-    let (data, recipe) = (settings.data.display(), &settings.recipe.name);
-    let hint = format!("start a new run: giemsa train {data} --recipe {recipe} --epochs {requested}");
-    anyhow::Error::new(error).context(Hint(hint))
 }
 
 fn set_settings(args: &DataArgs, labels: &LabelArgs) -> SetSettings {

@@ -1,83 +1,112 @@
-//! What a network is made of, as data: the layers that a recipe lists, and the shapes and parameter counts they imply.
+//! Architectures as data: the layers that a recipe lists, and their shapes, parameter counts and operations.
 
+mod error;
+
+pub use error::{ArchitectureError, LayerError};
 use serde::{Deserialize, Serialize};
+use std::fmt;
 
-/// Height, width and channels of one sample at some point of a network, in NHWC order without the N.
+/// Height, width and channels of one sample: its dimensions in NHWC order without the N.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Shape {
     /// Rows, in pixels.
     pub height: usize,
     /// Columns, in pixels.
     pub width: usize,
-    /// Values a pixel.
+    /// Values per pixel.
     pub channels: usize,
 }
 
 impl Shape {
-    /// Values in all.
+    /// Returns the number of values.
+    #[must_use]
     pub fn len(self) -> usize {
         self.height * self.width * self.channels
     }
 
-    /// Whether there are no values.
+    /// Returns whether there are no values.
+    #[must_use]
     pub fn is_empty(self) -> bool {
         self.len() == 0
     }
 }
 
-/// What follows a layer's sum.
+impl fmt::Display for Shape {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        write!(f, "{}x{}x{}", self.height, self.width, self.channels)
+    }
+}
+
+/// The activation function of a layer.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Activation {
-    /// The sum itself.
+    /// The identity.
     #[default]
     Linear,
     /// max(0, x).
     Relu,
-    /// 1 / (1 + exp(-x)); for the last layer alone, where it is part of the loss and the network gives logits.
+    /// 1 / (1 + exp(-x)). Only the last layer may have it: it is part of the loss, and the network returns logits.
     Sigmoid,
 }
 
-/// One layer of a recipe, with Keras' meaning of its words.
+/// One layer of a recipe. Names and semantics are those of Keras.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
 pub enum LayerSpec {
-    /// A convolution of stride 1 with `same` padding (an even kernel pads below and right).
+    /// A convolution of stride 1 with `same` padding; an even kernel has its extra padding below and to the right.
+    ///
+    /// # Shapes
+    /// `[height][width][channels]` to `[height][width][filters]`
     Conv2d {
-        /// Output channels.
+        /// Output channels, 1 to 16,384.
         filters: usize,
-        /// Side of the square kernel, in pixels.
+        /// Side of the square kernel, in pixels; 1 to 15.
         kernel: usize,
-        /// Normalise by batch statistics before the activation (the convolution then has no bias of its own).
+        /// Whether batch normalisation precedes the activation and replaces the bias.
         #[serde(default)]
         batch_norm: bool,
-        /// What follows.
+        /// Activation function.
         #[serde(default)]
         activation: Activation,
     },
-    /// The largest of each window of 2x2 pixels; a last odd row or column is dropped.
+    /// The maximum of each window of 2x2 pixels; drops an odd last row or column.
+    ///
+    /// # Shapes
+    /// `[height][width][channels]` to `[height / 2][width / 2][channels]`
     MaxPooling2d {},
-    /// The mean of each channel over all pixels.
+    /// The mean of each channel over all pixels (Lin et al. 2014, *Network in network*, section 3.2).
+    ///
+    /// # Shapes
+    /// `[height][width][channels]` to `[1][1][channels]`
     GlobalAveragePooling2d {},
-    /// Sets a share of the values to zero while training, and scales the others up (inverted dropout).
+    /// Sets a random fraction of the values to zero in training and scales the others by 1 / (1 - rate); the identity in
+    /// inference (Srivastava et al. 2014, *Dropout: a simple way to prevent neural networks from overfitting*).
     Dropout {
-        /// The share, in 0..1.
+        /// The fraction, at least 0 and below 1.
         rate: f32,
     },
-    /// All values in a row, height-major.
+    /// Reshapes to a vector, in row-major order.
+    ///
+    /// # Shapes
+    /// `[height][width][channels]` to `[1][1][height * width * channels]`
     Flatten {},
     /// A fully connected layer.
+    ///
+    /// # Shapes
+    /// `[1][1][inputs]` to `[1][1][units]`
     Dense {
-        /// Outputs.
+        /// Outputs, 1 to 16,384.
         units: usize,
-        /// What follows.
+        /// Activation function.
         #[serde(default)]
         activation: Activation,
     },
 }
 
 impl LayerSpec {
-    /// Keras' name of the class, and the stem of its layers' names.
+    /// Returns the class name in Keras and the default layer name without a number, such as `Conv2D` and `conv2d`.
+    #[must_use]
     pub fn kind(&self) -> (&'static str, &'static str) {
         match self {
             LayerSpec::Conv2d { .. } => ("Conv2D", "conv2d"),
@@ -89,96 +118,95 @@ impl LayerSpec {
         }
     }
 
-    /// The shape that this layer makes of its input, or what it expects instead of it.
-    fn output(&self, input: Shape) -> Result<Shape, (String, String)> {
-        let found = format!("{}x{}x{}", input.height, input.width, input.channels);
-        let refuse = |expected: &str, found: String| Err((expected.to_owned(), found));
+    /// Returns the shape of this layer's output for the given shape of its input.
+    fn output_shape(&self, input: Shape) -> Result<Shape, LayerError> {
         match *self {
-            LayerSpec::Conv2d { filters, kernel, activation, .. } => match (filters, kernel, activation) {
-                (1..=MAX_WIDTH, 1..=MAX_KERNEL, Activation::Linear | Activation::Relu) => {
-                    Ok(Shape { channels: filters, ..input })
-                }
-                (1..=MAX_WIDTH, 1..=MAX_KERNEL, Activation::Sigmoid) => {
-                    refuse("the activation `linear` or `relu` (`sigmoid` is for the last layer)", "`sigmoid`".into())
-                }
-                (1..=MAX_WIDTH, ..) => refuse("a `kernel` of 1 to 15 pixels", kernel.to_string()),
-                _ => refuse("1 to 16384 `filters`", filters.to_string()),
-            },
+            LayerSpec::Conv2d { filters, .. } if !(1..=MAX_WIDTH).contains(&filters) => {
+                Err(LayerError::Filters { found: filters })
+            }
+            LayerSpec::Conv2d { kernel, .. } if !(1..=MAX_KERNEL_PX).contains(&kernel) => {
+                Err(LayerError::Kernel { found: kernel })
+            }
+            LayerSpec::Conv2d { activation: Activation::Sigmoid, .. } => Err(LayerError::SigmoidConvolution),
+            LayerSpec::Conv2d { filters, .. } => Ok(Shape { channels: filters, ..input }),
             LayerSpec::MaxPooling2d {} if input.height < 2 || input.width < 2 => {
-                refuse("an input of at least 2x2 pixels", found)
+                Err(LayerError::InputTooSmall { found: input })
             }
-            LayerSpec::MaxPooling2d {} => {
-                Ok(Shape { height: input.height / 2, width: input.width / 2, channels: input.channels })
-            }
+            LayerSpec::MaxPooling2d {} => Ok(Shape { height: input.height / 2, width: input.width / 2, ..input }),
             LayerSpec::GlobalAveragePooling2d {} => Ok(Shape { height: 1, width: 1, ..input }),
             LayerSpec::Dropout { rate } if (0.0..1.0).contains(&rate) => Ok(input),
-            LayerSpec::Dropout { rate } => refuse("a `rate` of at least 0 and below 1", rate.to_string()),
+            LayerSpec::Dropout { rate } => Err(LayerError::Rate { found: rate }),
             LayerSpec::Flatten {} => Ok(Shape { height: 1, width: 1, channels: input.len() }),
             LayerSpec::Dense { .. } if input.height * input.width != 1 => {
-                refuse("a flat input (put `flatten` or `global_average_pooling2d` before it)", found)
+                Err(LayerError::InputNotFlat { found: input })
             }
             LayerSpec::Dense { units: units @ 1..=MAX_WIDTH, .. } => Ok(Shape { height: 1, width: 1, channels: units }),
-            LayerSpec::Dense { units, .. } => refuse("1 to 16384 `units`", units.to_string()),
+            LayerSpec::Dense { units, .. } => Err(LayerError::Units { found: units }),
         }
     }
 }
 
-/// The most filters or units of a layer.
+/// Maximum number of filters or units of a layer.
 const MAX_WIDTH: usize = 16_384;
-/// The largest side of a kernel, in pixels.
-const MAX_KERNEL: usize = 15;
-/// The largest side of an input, in pixels.
-const MAX_SIDE: usize = 1_024;
+/// Maximum side of a kernel, in pixels.
+const MAX_KERNEL_PX: usize = 15;
+/// Maximum side of an input, in pixels.
+const MAX_SIDE_PX: usize = 1_024;
 
-/// The output shape of each layer.
+/// Computes the output shape of each layer.
 ///
 /// # Errors
-/// When a layer cannot take what the one before it gives, or the last one does not give the one logit of a classifier of
-/// two classes: a dense layer of one unit with the activation `sigmoid`.
+/// If the input is empty or too large, a setting is out of range, a layer cannot process the output of the previous one,
+/// or the last layer is not a dense layer of one unit with the activation `sigmoid`.
 pub fn shapes(input: Shape, layers: &[LayerSpec]) -> Result<Vec<Shape>, ArchitectureError> {
-    if input.is_empty() || input.height > MAX_SIDE || input.width > MAX_SIDE {
-        let found = format!("{}x{}x{}", input.height, input.width, input.channels);
-        return Err(layer_error(0, "input", ("1 to 1024 pixels a side".into(), found)));
+    if input.is_empty() || input.height > MAX_SIDE_PX || input.width > MAX_SIDE_PX {
+        return Err(ArchitectureError::Input { found: input });
+    }
+    if layers.is_empty() {
+        return Err(ArchitectureError::NoLayers);
     }
     let mut shapes = Vec::with_capacity(layers.len());
+    let mut shape = input;
     for (i, layer) in layers.iter().enumerate() {
-        let before = shapes.last().copied().unwrap_or(input);
-        shapes.push(layer.output(before).map_err(|reason| layer_error(i + 1, layer.kind().1, reason))?);
         let is_last = i + 1 == layers.len();
-        if matches!(layer, LayerSpec::Dense { activation: Activation::Sigmoid, .. }) != is_last {
-            let expected = "a dense layer with the activation `sigmoid` in the last place, and only there";
-            return Err(layer_error(i + 1, layer.kind().1, (expected.into(), "another order".into())));
-        }
+        shape = layer
+            .output_shape(shape)
+            .and_then(|output| check_position(layer, is_last).map(|()| output))
+            .map_err(|reason| ArchitectureError::Layer { index: i + 1, kind: layer.kind().1, reason })?;
+        shapes.push(shape);
     }
-    match shapes.last() {
-        Some(last) if last.len() == 1 => Ok(shapes),
-        Some(last) => {
-            Err(layer_error(layers.len(), "dense", ("1 unit in the last layer".into(), last.len().to_string())))
-        }
-        None => Err(layer_error(0, "input", ("at least one layer".into(), "none".into()))),
-    }
+    Ok(shapes)
 }
 
-fn layer_error(index: usize, kind: &str, (expected, found): (String, String)) -> ArchitectureError {
-    ArchitectureError::Layer { index, kind: kind.to_owned(), expected, found }
+/// Checks that a layer is a dense layer of one unit with the activation `sigmoid` if and only if it is the last.
+fn check_position(layer: &LayerSpec, is_last: bool) -> Result<(), LayerError> {
+    match *layer {
+        LayerSpec::Dense { activation: Activation::Sigmoid, .. } if !is_last => Err(LayerError::SigmoidBeforeOutput),
+        LayerSpec::Dense { activation: Activation::Sigmoid, units: 1 } => Ok(()),
+        LayerSpec::Dense { activation: Activation::Sigmoid, units } => Err(LayerError::OutputUnits { found: units }),
+        _ if is_last => Err(LayerError::NotAnOutput),
+        _ => Ok(()),
+    }
 }
 
 /// One row of the layer table.
 #[derive(Clone, Debug, PartialEq, Serialize)]
+#[non_exhaustive]
 pub struct LayerSummary {
-    /// Keras' name: `conv2d`, `conv2d_1`, `max_pooling2d`, …
+    /// Name in Keras: `conv2d`, `conv2d_1`, `max_pooling2d`, …
     pub name: String,
-    /// Keras' class: `Conv2D`, …
+    /// Class in Keras: `Conv2D`, …
     pub kind: String,
-    /// Output dimensions of one sample.
+    /// Dimensions of the output of one sample.
     pub output: Vec<usize>,
-    /// Parameters that training changes.
+    /// Number of parameters that training updates by gradient.
     pub trainable: usize,
-    /// Parameters that it does not (moving statistics).
+    /// Number of other parameters: the moving averages of batch normalisation.
     pub non_trainable: usize,
 }
 
-/// The layer table: a row a layer, batch normalisation in a row of its own behind its convolution, as in Keras.
+/// Computes the layer table: one row per layer, with batch normalisation in its own row after its convolution, as in
+/// Keras.
 ///
 /// # Errors
 /// As [`shapes`].
@@ -192,7 +220,7 @@ pub fn summary(input: Shape, layers: &[LayerSpec]) -> Result<Vec<LayerSummary>, 
             _ if shape.height * shape.width == 1 => vec![shape.channels],
             _ => vec![shape.height, shape.width, shape.channels],
         };
-        let (trainable, normalised) = match *layer {
+        let (trainable, has_batch_norm) = match *layer {
             LayerSpec::Conv2d { filters, kernel, batch_norm, .. } => {
                 (kernel * kernel * before.channels * filters + if batch_norm { 0 } else { filters }, batch_norm)
             }
@@ -200,25 +228,28 @@ pub fn summary(input: Shape, layers: &[LayerSpec]) -> Result<Vec<LayerSummary>, 
             _ => (0, false),
         };
         push_row(&mut rows, kind, stem, output.clone(), (trainable, 0));
-        if normalised {
-            let both = 2 * shape.channels;
-            push_row(&mut rows, "BatchNormalization", "batch_normalization", output, (both, both));
+        if has_batch_norm {
+            // Gamma and beta; moving mean and moving variance.
+            let parameters = (2 * shape.channels, 2 * shape.channels);
+            push_row(&mut rows, "BatchNormalization", "batch_normalization", output, parameters);
         }
         before = shape;
     }
     Ok(rows)
 }
 
-/// Floating-point operations (two a multiply-add) that one sample costs where nothing is skipped.
+/// Floating-point operations per sample, two per multiply-add, without skipping zeros.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Operations {
-    /// Of a prediction.
+    /// Operations of inference.
     pub forward: u64,
-    /// Of a training step: forward, and the gradients at weights and inputs (but not at the network's own input).
+    /// Operations of a training step: the forward pass, and the gradients at weights and inputs except the input of the
+    /// network.
     pub step: u64,
 }
 
-/// Counts the operations of convolutions and dense layers; the rest is small beside them.
+/// Counts the operations of convolutions and dense layers; those of other layers are negligible.
 ///
 /// # Errors
 /// As [`shapes`].
@@ -238,7 +269,7 @@ pub fn operations(input: Shape, layers: &[LayerSpec]) -> Result<Operations, Arch
     Ok(operations)
 }
 
-/// Adds a row, numbered among those of its kind as Keras does: the first has no number.
+/// Adds a row, numbered within its kind as in Keras: the first has no number.
 fn push_row(rows: &mut Vec<LayerSummary>, kind: &str, stem: &str, output: Vec<usize>, parameters: (usize, usize)) {
     let name = match rows.iter().filter(|row| row.kind == kind).count() {
         0 => stem.to_owned(),
@@ -246,34 +277,6 @@ fn push_row(rows: &mut Vec<LayerSummary>, kind: &str, stem: &str, output: Vec<us
     };
     let (trainable, non_trainable) = parameters;
     rows.push(LayerSummary { name, kind: kind.to_owned(), output, trainable, non_trainable });
-}
-
-/// Layers that do not fit each other, their input, or given weights.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum ArchitectureError {
-    /// A layer cannot take what the one before it gives.
-    #[error("layer {index} ({kind}): expected {expected}, found {found}")]
-    Layer {
-        /// From 1; 0 is the input.
-        index: usize,
-        /// The layer's kind.
-        kind: String,
-        /// What it needs.
-        expected: String,
-        /// What it got.
-        found: String,
-    },
-    /// A weight array is missing, or has another shape.
-    #[error("weight `{name}`: expected {expected}, found {found}")]
-    Weight {
-        /// The array's name.
-        name: String,
-        /// Its shape by the architecture.
-        expected: String,
-        /// What was given.
-        found: String,
-    },
 }
 
 #[cfg(test)]
@@ -287,40 +290,48 @@ mod tests {
     }
 
     #[test]
-    fn layers_that_do_not_fit_are_named_with_what_was_expected() {
+    fn rejects_architectures_with_the_layer_and_the_expectation_in_the_message() {
         let conv = |kernel| LayerSpec::Conv2d { filters: 4, kernel, batch_norm: false, activation: Activation::Relu };
         let last = dense(1, Activation::Sigmoid);
         let pool = LayerSpec::MaxPooling2d {};
         let cases = [
             (vec![], "at least one layer"),
             (vec![last.clone()], "layer 1 (dense): expected a flat input"),
-            (vec![LayerSpec::Flatten {}, dense(2, Activation::Sigmoid)], "1 unit in the last layer, found 2"),
-            (vec![LayerSpec::Flatten {}, dense(1, Activation::Linear)], "activation `sigmoid` in the last place"),
-            (vec![conv(0), LayerSpec::Flatten {}, last.clone()], "layer 1 (conv2d): expected a `kernel`"),
+            (vec![LayerSpec::Flatten {}, last.clone(), last.clone()], "layer 2 (dense): expected `sigmoid` only"),
+            (
+                vec![LayerSpec::Flatten {}, dense(2, Activation::Sigmoid)],
+                "layer 2 (dense): expected 1 unit in the last layer, found 2",
+            ),
+            (vec![LayerSpec::Flatten {}, dense(1, Activation::Linear)], "layer 2 (dense): expected a dense layer with"),
+            (
+                vec![conv(0), LayerSpec::Flatten {}, last.clone()],
+                "layer 1 (conv2d): expected a `kernel` of 1 to 15 pixels, found 0",
+            ),
             (vec![pool.clone(), pool.clone(), pool.clone(), pool, last.clone()], "layer 4 (max_pooling2d)"),
             (vec![LayerSpec::Dropout { rate: 1.0 }, LayerSpec::Flatten {}, last], "below 1, found 1"),
         ];
         for (layers, expected) in cases {
             let message = shapes(INPUT, &layers).unwrap_err().to_string();
-            assert!(message.contains(expected), "{message} does not say {expected}");
+            assert!(message.contains(expected), "{message} does not contain {expected}");
         }
     }
 
     #[test]
-    fn operations_of_the_seed_network_are_those_counted_by_hand() {
+    fn operations_of_the_seed_network_match_hand_arithmetic() {
         let conv = |filters| LayerSpec::Conv2d { filters, kernel: 2, batch_norm: false, activation: Activation::Relu };
         let pool = LayerSpec::MaxPooling2d {};
         let mut layers = vec![conv(16), pool.clone(), conv(32), pool.clone(), conv(64), pool, LayerSpec::Flatten {}];
         layers.extend([dense(500, Activation::Relu), dense(1, Activation::Sigmoid)]);
         let found = operations(Shape { height: 50, width: 50, channels: 3 }, &layers).unwrap();
-        // 2500*12*16 + 625*64*32 + 144*128*64 + 2304*500 + 500 multiply-adds; the first is not needed for its input.
+        // 2500*12*16 + 625*64*32 + 144*128*64 + 2304*500 + 500 multiply-adds; the first layer needs no gradient at
+        // its input.
         let multiply_adds = 480_000 + 1_280_000 + 1_179_648 + 1_152_000 + 500;
         assert_eq!(found.forward, 2 * multiply_adds);
         assert_eq!(found.step, 6 * multiply_adds - 2 * 480_000);
     }
 
     #[test]
-    fn names_are_numbered_within_their_kind() {
+    fn summary_numbers_names_within_their_kind() {
         let conv = LayerSpec::Conv2d { filters: 4, kernel: 3, batch_norm: true, activation: Activation::Relu };
         let layers = [conv.clone(), conv, LayerSpec::GlobalAveragePooling2d {}, dense(1, Activation::Sigmoid)];
         let rows = summary(INPUT, &layers).unwrap();

@@ -1,4 +1,4 @@
-//! A fully connected layer with bias and, where asked for, ReLU.
+//! Fully connected layer with bias and optional ReLU.
 
 use super::Shape;
 use super::aligned_vec::AlignedVec;
@@ -10,24 +10,29 @@ use crate::random::Random;
 use rayon::prelude::*;
 use std::cell::RefCell;
 
-/// Panels that one task of a parallel pass works on.
-const PANELS_A_TASK: usize = 2;
+/// Panels per task of a parallel pass.
+const TASK_PANELS: usize = 2;
 
-/// The layer.
+/// A fully connected layer, output = input * kernel + bias, with optional ReLU.
+///
+/// # Shapes
+/// - input: `[samples][inputs]`
+/// - kernel: `[inputs][units]`
+/// - output: `[samples][units]`
 #[derive(Clone)]
 pub(crate) struct Dense {
     inputs: usize,
     units: usize,
     relu: bool,
     kernel: Parameter,
-    /// Padded to whole panels, as the kernel is.
+    /// Zero-padded to whole panels, like the kernel.
     bias: Parameter,
-    /// Outputs or their gradients in panels.
+    /// The output, or the gradient at it, in panels.
     panels: AlignedVec,
 }
 
 impl Dense {
-    /// A layer with first weights from `random`, or all zero.
+    /// Creates a layer with a Glorot-uniform kernel from `random`, or with zeros if `random` is `None`.
     pub fn new(inputs: usize, units: usize, relu: bool, random: Option<&mut Random>) -> Dense {
         let mut kernel = Parameter::kernel(&[inputs, units], Layout::Panels { inputs, units });
         if let Some(random) = random {
@@ -38,14 +43,14 @@ impl Dense {
         Dense { inputs, units, relu, kernel, bias, panels: AlignedVec::new() }
     }
 
-    /// Panels in all.
+    /// Returns the number of panels.
     fn panel_count(&self) -> usize {
         self.units.div_ceil(PANEL_WIDTH)
     }
 }
 
-/// `[panels][rows][16]` to `[rows][units]`.
-fn from_panels(panels: &[f32], units: usize, output: &mut [f32]) {
+/// Converts `[panels][rows][16]` to `[rows][units]`.
+fn unpack_panels(panels: &[f32], units: usize, output: &mut [f32]) {
     let rows = output.len() / units;
     for (row, output) in output.chunks_exact_mut(units).enumerate() {
         for (panel, output) in output.chunks_mut(PANEL_WIDTH).enumerate() {
@@ -55,8 +60,9 @@ fn from_panels(panels: &[f32], units: usize, output: &mut [f32]) {
     }
 }
 
-/// `[rows][units]` to `[panels][rows][16]`, zeros after the last unit; with ReLU's gate where `output` is given.
-fn to_panels(gradient: &[f32], output: Option<&[f32]>, units: usize, panels: &mut AlignedVec) {
+/// Converts the gradient at the output from `[rows][units]` to `[panels][rows][16]`, zero-padded, after a backward pass
+/// through ReLU if `output` is given.
+fn pack_gradient(gradient: &[f32], output: Option<&[f32]>, units: usize, panels: &mut AlignedVec) {
     let rows = gradient.len() / units;
     panels.resize_zeroed(units.div_ceil(PANEL_WIDTH) * rows * PANEL_WIDTH);
     for row in 0..rows {
@@ -90,18 +96,18 @@ impl Layer for Dense {
             panels.resize_for_overwrite(self.panel_count() * rows * PANEL_WIDTH);
             let (kernel, bias) = (&self.kernel.values, &self.bias.values);
             kernels::forward(instruction_set(), input, self.inputs, kernel, bias, self.relu, panels);
-            from_panels(panels, self.units, output);
+            unpack_panels(panels, self.units, output);
         });
     }
 
     fn infer_one(&self, input: &[f32], output: &mut [f32]) {
-        let at_once = self.panel_count().div_ceil(rayon::current_num_threads());
+        let task_panels = self.panel_count().div_ceil(rayon::current_num_threads());
         output
-            .par_chunks_mut(at_once * PANEL_WIDTH)
-            .zip(self.kernel.values.par_chunks(at_once * self.inputs * PANEL_WIDTH))
-            .zip(self.bias.values.par_chunks(at_once * PANEL_WIDTH))
+            .par_chunks_mut(task_panels * PANEL_WIDTH)
+            .zip(self.kernel.values.par_chunks(task_panels * self.inputs * PANEL_WIDTH))
+            .zip(self.bias.values.par_chunks(task_panels * PANEL_WIDTH))
             .for_each(|((output, kernel), bias)| {
-                // The panels of one row lie in a row.
+                // With one row, panels are in the order of the output.
                 let mut panels = AlignedVec::filled(bias.len(), 0.0);
                 kernels::forward(instruction_set(), input, self.inputs, kernel, bias, self.relu, &mut panels);
                 output.copy_from_slice(&panels[..output.len()]);
@@ -112,11 +118,11 @@ impl Layer for Dense {
         let (rows, inputs, relu, set) = (batch.len(), self.inputs, self.relu, instruction_set());
         self.panels.resize_for_overwrite(self.panel_count() * rows * PANEL_WIDTH);
         self.panels
-            .par_chunks_mut(PANELS_A_TASK * rows * PANEL_WIDTH)
-            .zip(self.kernel.values.par_chunks(PANELS_A_TASK * inputs * PANEL_WIDTH))
-            .zip(self.bias.values.par_chunks(PANELS_A_TASK * PANEL_WIDTH))
+            .par_chunks_mut(TASK_PANELS * rows * PANEL_WIDTH)
+            .zip(self.kernel.values.par_chunks(TASK_PANELS * inputs * PANEL_WIDTH))
+            .zip(self.bias.values.par_chunks(TASK_PANELS * PANEL_WIDTH))
             .for_each(|((output, kernel), bias)| kernels::forward(set, input, inputs, kernel, bias, relu, output));
-        from_panels(&self.panels, self.units, output);
+        unpack_panels(&self.panels, self.units, output);
     }
 
     fn backward(
@@ -129,13 +135,13 @@ impl Layer for Dense {
     ) {
         let (inputs, set) = (self.inputs, instruction_set());
         let rows = input.len() / inputs;
-        to_panels(gradient, self.relu.then_some(output), self.units, &mut self.panels);
+        pack_gradient(gradient, self.relu.then_some(output), self.units, &mut self.panels);
         let panels = &self.panels;
         if let Some(input_gradient) = input_gradient {
-            // Each thread goes through all weights, once.
-            let (kernel, at_once) = (&self.kernel.values, rows.div_ceil(rayon::current_num_threads()));
-            input_gradient.par_chunks_mut(at_once * inputs).enumerate().for_each(|(task, output)| {
-                kernels::input_gradient(set, kernel, inputs, panels, rows, task * at_once, output);
+            // One task per thread, so that each thread reads all weights once.
+            let (kernel, task_rows) = (&self.kernel.values, rows.div_ceil(rayon::current_num_threads()));
+            input_gradient.par_chunks_mut(task_rows * inputs).enumerate().for_each(|(task, output)| {
+                kernels::input_gradient(set, kernel, inputs, panels, rows, task * task_rows, output);
             });
         }
         let bias_gradient: Vec<f32> = panels
@@ -149,7 +155,7 @@ impl Layer for Dense {
         self.bias.apply(update, &bias_gradient);
         self.kernel.allocate_moments();
         let Parameter { values, first_moment, second_moment, weight_decay, .. } = &mut self.kernel;
-        // A panel's gradient is used up while it is in the cache.
+        // The update of a panel follows its gradient while both are in the cache.
         values
             .par_chunks_mut(inputs * PANEL_WIDTH)
             .zip(first_moment.par_chunks_mut(inputs * PANEL_WIDTH))
@@ -182,14 +188,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn panels_and_rows_turn_into_each_other() {
+    fn packing_in_panels_round_trips() {
         let (rows, units) = (3, 21);
         let values: Vec<f32> = (0..rows * units).map(|i| i as f32 + 1.0).collect();
         let (mut panels, mut back) = (AlignedVec::new(), vec![0.0; values.len()]);
-        to_panels(&values, None, units, &mut panels);
+        pack_gradient(&values, None, units, &mut panels);
         assert_eq!(panels.len(), 2 * rows * PANEL_WIDTH);
-        assert_eq!(panels.iter().filter(|&&v| v == 0.0).count(), rows * 11, "the last panel is filled up with zeros");
-        from_panels(&panels, units, &mut back);
+        assert_eq!(panels.iter().filter(|&&v| v == 0.0).count(), rows * 11, "the last panel is zero-padded");
+        unpack_panels(&panels, units, &mut back);
         assert_eq!(back, values);
     }
 }

@@ -1,4 +1,4 @@
-//! The engine: layers, loss, optimizer, and the sequential network that joins them.
+//! The neural network engine: layers, loss, optimizer, and the sequential [`Network`] that contains them.
 
 mod aligned_vec;
 pub mod architecture;
@@ -13,5 +13,5 @@ pub mod network;
 mod parameter;
 mod pooling;
 
-pub use architecture::{Activation, ArchitectureError, LayerSpec, LayerSummary, Shape};
+pub use architecture::{Activation, ArchitectureError, LayerError, LayerSpec, LayerSummary, Shape};
 pub use network::{Network, StepResult, StepSettings, Tensor};

@@ -1,4 +1,5 @@
-//! Pooling layers that stand alone: the mean over all pixels, and 2x2 max pooling where no convolution comes before it.
+//! Pooling layers: global average pooling, and 2x2 max pooling that does not follow a convolution (otherwise it is fused
+//! with the convolution).
 
 use super::Shape;
 use super::kernels::batch_norm::{self, Affine};
@@ -6,7 +7,10 @@ use super::kernels::instruction_set;
 use super::layer::{Batch, Layer};
 use super::parameter::Update;
 
-/// The mean of each channel over all pixels.
+/// The mean of each channel over all pixels (Lin et al. 2014, *Network in network*, section 3.2).
+///
+/// # Shapes
+/// `[samples][height][width][channels]` to `[samples][channels]`
 #[derive(Clone)]
 pub(crate) struct GlobalAverage {
     pub input: Shape,
@@ -19,11 +23,11 @@ impl Layer for GlobalAverage {
 
     fn infer(&self, input: &[f32], output: &mut [f32]) {
         let channels = self.input.channels;
-        let share = 1.0 / (self.input.height * self.input.width) as f32;
+        let scale = 1.0 / (self.input.height * self.input.width) as f32;
         for (image, mean) in input.chunks_exact(self.input.len()).zip(output.chunks_exact_mut(channels)) {
             mean.fill(0.0);
             super::kernels::conv_backward::add_channel_sums(image, mean);
-            mean.iter_mut().for_each(|sum| *sum *= share);
+            mean.iter_mut().for_each(|sum| *sum *= scale);
         }
     }
 
@@ -34,10 +38,10 @@ impl Layer for GlobalAverage {
     fn backward(&mut self, _: &[f32], _: &[f32], gradient: &mut [f32], input_gradient: Option<&mut [f32]>, _: Update) {
         let Some(input_gradient) = input_gradient else { return };
         let channels = self.input.channels;
-        let share = 1.0 / (self.input.height * self.input.width) as f32;
+        let scale = 1.0 / (self.input.height * self.input.width) as f32;
         let images = input_gradient.chunks_exact_mut(self.input.len());
         for (image, gradient) in images.zip(gradient.chunks_exact_mut(channels)) {
-            gradient.iter_mut().for_each(|g| *g *= share);
+            gradient.iter_mut().for_each(|g| *g *= scale);
             image.chunks_exact_mut(channels).for_each(|pixel| pixel.copy_from_slice(gradient));
         }
     }
@@ -47,7 +51,10 @@ impl Layer for GlobalAverage {
     }
 }
 
-/// The largest of each window of 2x2 pixels.
+/// The maximum of each window of 2x2 pixels; drops an odd last row or column.
+///
+/// # Shapes
+/// `[samples][height][width][channels]` to `[samples][height / 2][width / 2][channels]`
 #[derive(Clone)]
 pub(crate) struct MaxPool {
     input: Shape,
@@ -55,18 +62,19 @@ pub(crate) struct MaxPool {
 }
 
 impl MaxPool {
-    /// A layer for this input.
+    /// Creates a layer for inputs of the given shape.
     pub fn new(input: Shape) -> MaxPool {
         MaxPool { input, argmax: Vec::new() }
     }
 
+    /// Computes the output and the argmax of each window.
     fn pool(&self, input: &[f32], output: &mut [f32], argmax: &mut [u8]) {
         let pooled = self.output_shape().len();
         let (scale, shift) = (vec![1.0; self.input.channels], vec![0.0; self.input.channels]);
-        let same = Affine { scale: &scale, shift: &shift, relu: false };
+        let identity = Affine { scale: &scale, shift: &shift, relu: false };
         let samples = input.chunks_exact(self.input.len()).zip(output.chunks_exact_mut(pooled));
         for ((image, output), argmax) in samples.zip(argmax.chunks_exact_mut(pooled)) {
-            batch_norm::activate_and_pool(instruction_set(), same, self.input.width, image, output, argmax);
+            batch_norm::activate_and_pool(instruction_set(), identity, self.input.width, image, output, argmax);
         }
     }
 }
@@ -107,7 +115,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn global_average_and_its_gradient_are_means() {
+    fn global_average_pooling_distributes_the_gradient_evenly() {
         let mut layer = GlobalAverage { input: Shape { height: 1, width: 2, channels: 2 } };
         let (mut output, mut input_gradient) = ([0.0; 2], [0.0; 4]);
         layer.infer(&[1.0, 2.0, 3.0, 6.0], &mut output);
@@ -117,7 +125,7 @@ mod tests {
     }
 
     #[test]
-    fn max_pool_passes_the_gradient_to_the_largest() {
+    fn max_pooling_passes_the_gradient_to_the_maximum() {
         let mut layer = MaxPool::new(Shape { height: 3, width: 2, channels: 1 });
         let batch = Batch { samples: &[0], seed: 0, epoch: 0 };
         let (mut output, mut input_gradient) = ([0.0; 1], [9.0; 6]);

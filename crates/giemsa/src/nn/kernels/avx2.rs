@@ -13,8 +13,8 @@ unsafe fn blend_index(index: __m256i, other: u8, mask: __m256) -> __m256i {
     unsafe { _mm256_blendv_epi8(index, _mm256_set1_epi32(i32::from(other)), _mm256_castps_si256(mask)) }
 }
 
-// SAFETY: only `kernels::run` uses this set, after it has checked that the processor has AVX2 and FMA; pointers are the
-// caller's to answer for, and only the unaligned loads and stores are used.
+// SAFETY: only `kernels::run` uses this set, after it has checked that the processor has AVX2 and FMA; the caller
+// guarantees the pointers, and loads and stores are unaligned.
 #[allow(clippy::undocumented_unsafe_blocks)]
 unsafe impl Simd for Avx2 {
     const LANES: usize = 8;
@@ -60,7 +60,7 @@ unsafe impl Simd for Avx2 {
     }
     #[inline(always)]
     unsafe fn relu(a: __m256) -> __m256 {
-        // The second operand is the result where one is a NaN.
+        // The result is the second operand if either is NaN.
         unsafe { _mm256_max_ps(_mm256_setzero_ps(), a) }
     }
     #[inline(always)]
@@ -117,7 +117,7 @@ unsafe impl Simd for Avx2 {
     unsafe fn store_interleaved(to: *mut f32, [a, b, c, d]: [__m256; 4]) {
         unsafe {
             let (ab, cd) = (_mm256_unpacklo_ps(a, b), _mm256_unpacklo_ps(c, d));
-            // Of all four: lanes 0 and 4, 1 and 5, 2 and 6, 3 and 7.
+            // Lanes 0 and 4, 1 and 5, 2 and 6, 3 and 7 of all four vectors.
             let (zero, one) = (_mm256_shuffle_ps::<0x44>(ab, cd), _mm256_shuffle_ps::<0xEE>(ab, cd));
             let (ab, cd) = (_mm256_unpackhi_ps(a, b), _mm256_unpackhi_ps(c, d));
             let (two, three) = (_mm256_shuffle_ps::<0x44>(ab, cd), _mm256_shuffle_ps::<0xEE>(ab, cd));

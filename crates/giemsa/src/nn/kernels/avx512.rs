@@ -8,7 +8,7 @@ use std::arch::x86_64::*;
 pub(crate) struct Avx512;
 
 // SAFETY: only `kernels::run` uses this set, after it has checked that the processor has AVX-512 F, VL, BW and DQ;
-// pointers are the caller's to answer for, and only the unaligned loads and stores are used.
+// the caller guarantees the pointers, and loads and stores are unaligned.
 #[allow(clippy::undocumented_unsafe_blocks)]
 unsafe impl Simd for Avx512 {
     const LANES: usize = 16;
@@ -54,7 +54,7 @@ unsafe impl Simd for Avx512 {
     }
     #[inline(always)]
     unsafe fn relu(a: __m512) -> __m512 {
-        // The second operand is the result where one is a NaN.
+        // The result is the second operand if either is NaN.
         unsafe { _mm512_max_ps(_mm512_setzero_ps(), a) }
     }
     #[inline(always)]
@@ -107,7 +107,7 @@ unsafe impl Simd for Avx512 {
     unsafe fn store_interleaved(to: *mut f32, [a, b, c, d]: [__m512; 4]) {
         unsafe {
             let (ab, cd) = (_mm512_unpacklo_ps(a, b), _mm512_unpacklo_ps(c, d));
-            // Of all four: lanes 0, 4, 8 and 12; 1, 5, 9 and 13; and so on.
+            // Lanes 0, 4, 8 and 12; 1, 5, 9 and 13; and so on, of all four vectors.
             let (zero, one) = (_mm512_shuffle_ps::<0x44>(ab, cd), _mm512_shuffle_ps::<0xEE>(ab, cd));
             let (ab, cd) = (_mm512_unpackhi_ps(a, b), _mm512_unpackhi_ps(c, d));
             let (two, three) = (_mm512_shuffle_ps::<0x44>(ab, cd), _mm512_shuffle_ps::<0xEE>(ab, cd));

@@ -1,4 +1,4 @@
-//! The inner loops, one file an operation, and the choice of the instruction set they run on.
+//! Compute kernels, one file per operation, and the choice of the instruction set.
 //!
 //! The functions of the operation files are safe: they check lengths, then call `run`. All `unsafe` of the crate is in
 //! this folder. Images are NHWC, convolution weights HWIO.
@@ -26,11 +26,12 @@ pub(crate) mod conv_pool_backward;
 pub(crate) mod dense;
 #[cfg(target_arch = "aarch64")]
 mod neon;
-pub mod peak;
+mod peak;
 mod simd;
 #[cfg(test)]
 mod simd_tests;
 
+pub use peak::run_multiply_adds;
 use serde::Serialize;
 use simd::{Kernel, Plain};
 use std::sync::OnceLock;
@@ -56,7 +57,7 @@ impl InstructionSet {
     pub const ALL: [InstructionSet; 4] =
         [InstructionSet::Plain, InstructionSet::Avx2, InstructionSet::Avx512, InstructionSet::Neon];
 
-    /// The name that `--instruction-set` takes.
+    /// Returns the lower-case name, as in command-line arguments and JSON.
     pub fn name(self) -> &'static str {
         match self {
             InstructionSet::Plain => "plain",
@@ -66,7 +67,7 @@ impl InstructionSet {
         }
     }
 
-    /// Whether this processor has it.
+    /// Returns whether this processor has the instruction set.
     pub fn is_available(self) -> bool {
         match self {
             InstructionSet::Plain => true,
@@ -88,17 +89,17 @@ impl InstructionSet {
     }
 }
 
-/// 0 unless forced, then the number of the [`InstructionSet`].
+/// The [`InstructionSet`] that [`force`] selected, or 0.
 static CHOSEN: AtomicU8 = AtomicU8::new(0);
 
-/// The best set that this processor has.
+/// Returns the best instruction set that this processor has.
 fn best_set() -> InstructionSet {
     static BEST: OnceLock<InstructionSet> = OnceLock::new();
     let find = || InstructionSet::ALL.into_iter().rev().find(|set| set.is_available()).unwrap_or(InstructionSet::Plain);
     *BEST.get_or_init(find)
 }
 
-/// The instruction set in use: the best that the processor has, unless [`force`]d.
+/// Returns the instruction set in use: the best that the processor has, unless [`force`] selected another.
 pub fn instruction_set() -> InstructionSet {
     match CHOSEN.load(Ordering::Relaxed) {
         1 => InstructionSet::Plain,
@@ -109,9 +110,9 @@ pub fn instruction_set() -> InstructionSet {
     }
 }
 
-/// Makes all kernels use this instruction set from now on; gives whether the processor has it (nothing changes if not).
+/// Selects the instruction set of all kernels. Returns false, and changes nothing, if the processor does not have it.
 ///
-/// Different sets round differently, so weights are the same byte for byte only within one set.
+/// Rounding differs between instruction sets, so trained weights are bit-identical only within one set.
 pub fn force(set: InstructionSet) -> bool {
     let available = set.is_available();
     if available {
@@ -123,7 +124,7 @@ pub fn force(set: InstructionSet) -> bool {
 /// Runs a kernel on an instruction set.
 ///
 /// # Panics
-/// When the processor does not have it.
+/// If the processor does not have it.
 #[inline]
 fn run<K: Kernel>(set: InstructionSet, kernel: K) -> K::Output {
     assert!(set.is_available(), "this processor has no {}", set.name());
@@ -165,7 +166,7 @@ unsafe fn run_neon<K: Kernel>(kernel: K) -> K::Output {
 /// Cuts `total` into tiles, as (start, length): of twelve where the registers have room for as many and they fit, the
 /// rest in the fewest parts of at most `most` (and at most six), as even as can be, so that no tile is left nearly empty.
 ///
-/// Lengths are 1 to 6 and 12 alone, because a kernel has code of its own for each.
+/// Lengths are only 1 to 6 and 12, because each is a separate instantiation of a kernel.
 fn tiles(total: usize, most: usize) -> impl Iterator<Item = (usize, usize)> {
     let twelves = if most >= 12 { total / 12 } else { 0 };
     let (rest, start) = (total - 12 * twelves, 12 * twelves);
@@ -178,12 +179,12 @@ fn tiles(total: usize, most: usize) -> impl Iterator<Item = (usize, usize)> {
 mod tests {
     use super::*;
 
-    /// The sets that this machine can run: what every kernel's test goes through.
+    /// Iterates over the instruction sets that this processor has.
     pub(crate) fn available_sets() -> impl Iterator<Item = InstructionSet> {
         InstructionSet::ALL.into_iter().filter(|set| set.is_available())
     }
 
-    /// Numbers in -1..1 that differ by position and key.
+    /// Returns `n` pseudorandom numbers in -1..1.
     pub(crate) fn numbers(key: u64, n: usize) -> Vec<f32> {
         let mut random = crate::random::Random::keyed(&[key]);
         (0..n).map(|_| random.range(-1.0, 1.0)).collect()
@@ -197,13 +198,13 @@ mod tests {
     }
 
     #[test]
-    fn plain_is_always_available_and_can_be_run() {
+    fn plain_and_the_chosen_set_are_available() {
         assert!(InstructionSet::Plain.is_available());
         assert!(instruction_set().is_available());
     }
 
     #[test]
-    fn tiles_cover_everything_once() {
+    fn tiles_cover_the_range_exactly_once() {
         for (total, most) in (0..40).flat_map(|total| [1, 2, 4, 6, 12, 24].map(|most| (total, most))) {
             let tiles: Vec<_> = tiles(total, most).collect();
             assert_eq!(tiles.iter().map(|tile| tile.1).sum::<usize>(), total);

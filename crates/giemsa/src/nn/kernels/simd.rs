@@ -1,21 +1,20 @@
-//! The one mechanism behind every vector kernel: a kernel is written once over [`Simd`], and compiled once for each
-//! instruction set.
+//! The vector abstraction of all kernels: a kernel is generic over [`Simd`] and compiled once per instruction set.
 //!
 //! A kernel is a struct of its arguments that implements [`Kernel`]; `kernels::run` picks the instruction set and calls
-//! `Kernel::run::<S>` inside a function that has the set's target features enabled, so that everything marked
-//! `#[inline(always)]` below it compiles to those instructions. Tails of fewer values than a vector holds use the same
-//! code with `S = f32`, a vector of one lane.
+//! `Kernel::run::<S>` inside a function that enables the set's target features, so that all `#[inline(always)]` functions
+//! it calls compile to those instructions. Tails shorter than a vector use the same code with `S = f32`, a vector of one
+//! lane.
 
-/// The vector operations that the kernels are made of.
+/// Vector operations of an instruction set.
 ///
 /// # Safety
-/// An implementation may only be used on a processor that has its instructions, from a function that has them enabled
-/// (`kernels::run` sees to both); and every pointer must be good for the lanes that are read or written there. No
-/// pointer needs to be aligned.
+/// An implementation may only be used on a processor that has its instructions, in a function that enables them
+/// (`kernels::run` ensures both). Every pointer must be valid for the lanes that are read or written. Pointers need not be
+/// aligned.
 pub(crate) unsafe trait Simd: Copy {
-    /// 32-bit floats in a vector.
+    /// 32-bit floats per vector.
     const LANES: usize;
-    /// Vectors that fit the registers with room for operands: accumulators a kernel should keep.
+    /// Number of accumulators that a kernel should use: vectors that fit the registers and leave room for operands.
     const ACCUMULATORS: usize;
     /// A vector of `LANES` floats.
     type V: Copy;
@@ -32,45 +31,45 @@ pub(crate) unsafe trait Simd: Copy {
     unsafe fn sqrt(a: Self::V) -> Self::V;
     /// `a * b + c`.
     unsafe fn fma(a: Self::V, b: Self::V, c: Self::V) -> Self::V;
-    /// max(0, a); a NaN stays one, so that a diverged network shows in its loss.
+    /// max(0, a); NaN propagates, so that the loss of a diverged network is NaN.
     unsafe fn relu(a: Self::V) -> Self::V;
-    /// `a` where `gate` is above zero, else zero.
+    /// `a` where `gate` is positive, zero elsewhere.
     unsafe fn where_positive(a: Self::V, gate: Self::V) -> Self::V;
     /// The sum of all lanes.
     unsafe fn sum(a: Self::V) -> f32;
 
-    /// All lanes with the same index.
+    /// The same index in all lanes.
     unsafe fn splat_index(position: u8) -> Self::I;
-    /// Where `candidate` is above `best`, takes it and the index `position`.
+    /// Where `candidate` is greater than `best`, sets `best` to `candidate` and `index` to `position`.
     unsafe fn argmax(best: &mut Self::V, index: &mut Self::I, candidate: Self::V, position: u8);
-    /// Sets the index to `position` where `value` is not above zero.
+    /// `index` where `value` is positive, `position` elsewhere.
     unsafe fn index_unless_positive(index: Self::I, value: Self::V, position: u8) -> Self::I;
-    /// `value` where the index is `position`, else zero.
+    /// `value` where the index is `position`, zero elsewhere.
     unsafe fn where_index(value: Self::V, index: Self::I, position: u8) -> Self::V;
     /// Reads `LANES` bytes.
     unsafe fn load_index(from: *const u8) -> Self::I;
     /// Writes `LANES` bytes.
     unsafe fn store_index(to: *mut u8, index: Self::I);
-    /// For each lane the one of the four floats at `table` that its index (modulo 4) says.
+    /// For each lane, the float at `table[index % 4]`.
     unsafe fn lookup4(table: *const f32, index: Self::I) -> Self::V;
-    /// Writes four vectors lane by lane: the first lane of each, then the second of each, and so on.
+    /// Writes four vectors interleaved: the first lane of each, then the second lane of each, and so on.
     unsafe fn store_interleaved(to: *mut f32, rows: [Self::V; 4]);
-    /// Bit i is set when byte i of the 32 bytes is `value`.
+    /// A mask whose bit i is set if byte i of the 32 bytes equals `value`.
     unsafe fn equal_mask32(from: *const u8, value: u8) -> u32;
 }
 
-/// A loop over [`Simd`] with its arguments.
+/// A computation over [`Simd`] with its arguments.
 pub(crate) trait Kernel {
-    /// What it gives.
+    /// The return value.
     type Output;
-    /// Does the work; must be `#[inline(always)]`.
+    /// Runs the computation; must be `#[inline(always)]`.
     ///
     /// # Safety
-    /// As [`Simd`] says.
+    /// The requirements of [`Simd`].
     unsafe fn run<S: Simd>(self) -> Self::Output;
 }
 
-/// Eight lanes in plain Rust: what runs where no vector set below is at hand, whatever the processor.
+/// Eight lanes in plain Rust, for any processor.
 #[derive(Clone, Copy)]
 pub(crate) struct Plain;
 
@@ -79,7 +78,7 @@ fn map2(a: [f32; 8], b: [f32; 8], f: impl Fn(f32, f32) -> f32) -> [f32; 8] {
     std::array::from_fn(|i| f(a[i], b[i]))
 }
 
-// SAFETY: plain Rust, which every processor runs; pointers are the caller's to answer for, as the trait says.
+// SAFETY: plain Rust runs on every processor; the caller guarantees the pointers.
 unsafe impl Simd for Plain {
     const LANES: usize = 8;
     const ACCUMULATORS: usize = 4;
@@ -92,12 +91,12 @@ unsafe impl Simd for Plain {
     }
     #[inline(always)]
     unsafe fn load(from: *const f32) -> Self::V {
-        // SAFETY: the caller's pointer is good for 8 floats.
+        // SAFETY: the caller guarantees a pointer to 8 floats.
         unsafe { from.cast::<[f32; 8]>().read_unaligned() }
     }
     #[inline(always)]
     unsafe fn store(to: *mut f32, v: Self::V) {
-        // SAFETY: the caller's pointer is good for 8 floats.
+        // SAFETY: the caller guarantees a pointer to 8 floats.
         unsafe { to.cast::<[f32; 8]>().write_unaligned(v) }
     }
     #[inline(always)]
@@ -159,41 +158,41 @@ unsafe impl Simd for Plain {
     }
     #[inline(always)]
     unsafe fn load_index(from: *const u8) -> Self::I {
-        // SAFETY: the caller's pointer is good for 8 bytes.
+        // SAFETY: the caller guarantees a pointer to 8 bytes.
         unsafe { from.cast::<[u8; 8]>().read() }
     }
     #[inline(always)]
     unsafe fn store_index(to: *mut u8, index: Self::I) {
-        // SAFETY: the caller's pointer is good for 8 bytes.
+        // SAFETY: the caller guarantees a pointer to 8 bytes.
         unsafe { to.cast::<[u8; 8]>().write(index) }
     }
     #[inline(always)]
     unsafe fn lookup4(table: *const f32, index: Self::I) -> Self::V {
-        // SAFETY: the caller's pointer is good for 4 floats, and the index is taken modulo 4.
+        // SAFETY: the caller guarantees a pointer to 4 floats, and the index is modulo 4.
         unsafe { index.map(|i| *table.add(usize::from(i & 3))) }
     }
     #[inline(always)]
     unsafe fn store_interleaved(to: *mut f32, rows: [Self::V; 4]) {
         let lanes: [[f32; 4]; 8] = std::array::from_fn(|lane| rows.map(|row| row[lane]));
-        // SAFETY: the caller's pointer is good for 32 floats.
+        // SAFETY: the caller guarantees a pointer to 32 floats.
         unsafe { to.cast::<[[f32; 4]; 8]>().write_unaligned(lanes) }
     }
     #[inline(always)]
     unsafe fn equal_mask32(from: *const u8, value: u8) -> u32 {
-        // SAFETY: the caller's pointer is good for 32 bytes.
+        // SAFETY: the caller guarantees a pointer to 32 bytes.
         unsafe { equal_mask32_plain(from, value) }
     }
 }
 
-/// [`Simd::equal_mask32`] without vectors.
+/// [`Simd::equal_mask32`] in plain Rust.
 #[inline(always)]
 unsafe fn equal_mask32_plain(from: *const u8, value: u8) -> u32 {
-    // SAFETY: the caller's pointer is good for 32 bytes.
+    // SAFETY: the caller guarantees a pointer to 32 bytes.
     let bytes = unsafe { from.cast::<[u8; 32]>().read() };
     bytes.iter().enumerate().fold(0, |mask, (i, &byte)| mask | (u32::from(byte == value) << i))
 }
 
-// SAFETY: plain Rust, which every processor runs; pointers are the caller's to answer for, as the trait says.
+// SAFETY: plain Rust runs on every processor; the caller guarantees the pointers.
 unsafe impl Simd for f32 {
     const LANES: usize = 1;
     const ACCUMULATORS: usize = 4;
@@ -206,12 +205,12 @@ unsafe impl Simd for f32 {
     }
     #[inline(always)]
     unsafe fn load(from: *const f32) -> f32 {
-        // SAFETY: the caller's pointer is good for one float.
+        // SAFETY: the caller guarantees a pointer to one float.
         unsafe { *from }
     }
     #[inline(always)]
     unsafe fn store(to: *mut f32, v: f32) {
-        // SAFETY: the caller's pointer is good for one float.
+        // SAFETY: the caller guarantees a pointer to one float.
         unsafe { *to = v }
     }
     #[inline(always)]
@@ -271,27 +270,27 @@ unsafe impl Simd for f32 {
     }
     #[inline(always)]
     unsafe fn load_index(from: *const u8) -> u8 {
-        // SAFETY: the caller's pointer is good for one byte.
+        // SAFETY: the caller guarantees a pointer to one byte.
         unsafe { *from }
     }
     #[inline(always)]
     unsafe fn store_index(to: *mut u8, index: u8) {
-        // SAFETY: the caller's pointer is good for one byte.
+        // SAFETY: the caller guarantees a pointer to one byte.
         unsafe { *to = index }
     }
     #[inline(always)]
     unsafe fn lookup4(table: *const f32, index: u8) -> f32 {
-        // SAFETY: the caller's pointer is good for 4 floats, and the index is taken modulo 4.
+        // SAFETY: the caller guarantees a pointer to 4 floats, and the index is modulo 4.
         unsafe { *table.add(usize::from(index & 3)) }
     }
     #[inline(always)]
     unsafe fn store_interleaved(to: *mut f32, rows: [f32; 4]) {
-        // SAFETY: the caller's pointer is good for 4 floats.
+        // SAFETY: the caller guarantees a pointer to 4 floats.
         unsafe { to.cast::<[f32; 4]>().write_unaligned(rows) }
     }
     #[inline(always)]
     unsafe fn equal_mask32(from: *const u8, value: u8) -> u32 {
-        // SAFETY: the caller's pointer is good for 32 bytes.
+        // SAFETY: the caller guarantees a pointer to 32 bytes.
         unsafe { equal_mask32_plain(from, value) }
     }
 }
