@@ -59,7 +59,8 @@ pub fn write_report(out: &Path, evaluation: &Evaluation<'_>) -> Result<(), Repor
 /// One row of `predictions.csv`.
 #[derive(Serialize, Deserialize)]
 struct PredictionRow {
-    path: String,
+    #[serde(with = "crate::output::csv_path")]
+    path: std::path::PathBuf,
     patient: Option<String>,
     class: Class,
     probability_parasitized: f64,
@@ -75,7 +76,7 @@ pub fn write_predictions(path: &Path, scored: &[LabelledPrediction], threshold: 
         let mut csv = csv::Writer::from_writer(file);
         for image in scored {
             let row = PredictionRow {
-                path: image.path.to_string_lossy().into_owned(),
+                path: image.path.clone(),
                 patient: image.patient.clone(),
                 class: image.class,
                 probability_parasitized: image.probability_parasitized,
@@ -92,9 +93,9 @@ pub fn write_predictions(path: &Path, scored: &[LabelledPrediction], threshold: 
 /// # Errors
 /// When the file cannot be read, or has other columns.
 pub fn read_predictions(path: &Path) -> io::Result<Vec<LabelledPrediction>> {
-    let rows: csv::Result<Vec<PredictionRow>> = csv::Reader::from_path(path)?.into_deserialize().collect();
+    let rows = crate::output::read_csv(path);
     let scored = |row: PredictionRow| LabelledPrediction {
-        path: row.path.into(),
+        path: row.path,
         class: row.class,
         patient: row.patient,
         probability_parasitized: row.probability_parasitized,

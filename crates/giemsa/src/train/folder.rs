@@ -31,7 +31,8 @@ pub enum Part {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SplitRow {
     /// The image.
-    pub path: String,
+    #[serde(with = "crate::output::csv_path")]
+    pub path: PathBuf,
     /// Empty where it is not known.
     pub patient: Option<String>,
     /// Which part of the run it is in.
@@ -158,16 +159,14 @@ impl RunFolder {
     /// # Errors
     /// When it cannot be read, or has other columns.
     pub fn read_split(&self) -> io::Result<Vec<SplitRow>> {
-        csv::Reader::from_path(self.split())
-            .and_then(|mut csv| csv.deserialize().collect::<csv::Result<Vec<SplitRow>>>())
-            .map_err(|e| io::Error::other(format!("{}: {e}", self.split().display())))
+        crate::output::read_csv(&self.split()).map_err(|e| io::Error::other(format!("{}: {e}", self.split().display())))
     }
 }
 
 /// The rows of `split.csv` for the images of one part.
 pub fn split_rows(samples: &[Sample], part: Part) -> impl Iterator<Item = SplitRow> {
     samples.iter().map(move |sample| SplitRow {
-        path: sample.path.to_string_lossy().into_owned(),
+        path: sample.path.clone(),
         patient: sample.patient.clone(),
         part,
         class: sample.class,

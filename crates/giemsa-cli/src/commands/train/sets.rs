@@ -147,7 +147,7 @@ pub fn check_same_split(sets: &Sets, folder: &RunFolder) -> anyhow::Result<()> {
     let path = folder.split().display().to_string();
     let differs = began.iter().zip(&now).find(|(began, now)| began != now);
     let found = match differs {
-        Some((began, now)) => format!("{} where {} was", now.path, began.path),
+        Some((began, now)) => format!("{} where {} was", now.path.display(), began.path.display()),
         None if began.len() != now.len() => format!("{} instead of {}", now.len(), began.len()),
         None => return Ok(()),
     };
