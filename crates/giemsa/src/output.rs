@@ -1,5 +1,6 @@
-//! Output files: atomic writes, and paths that need not be UTF-8.
+//! Output files: atomic writes, and paths that are not UTF-8.
 
+use serde::de::DeserializeOwned;
 use std::borrow::Cow;
 use std::fs::File;
 use std::io::{self, Write};
@@ -79,6 +80,41 @@ pub fn path_from_bytes(bytes: Vec<u8>) -> PathBuf {
     return <std::ffi::OsString as std::os::unix::ffi::OsStringExt>::from_vec(bytes).into();
     #[cfg(not(unix))]
     String::from_utf8_lossy(&bytes).into_owned().into()
+}
+
+/// Serialises a path as a CSV field without changing its bytes, with `#[serde(with = "csv_path")]`.
+pub(crate) mod csv_path {
+    use super::{path_bytes, path_from_bytes};
+    use serde::de::{Error, Visitor};
+    use serde::{Deserializer, Serializer};
+    use std::path::{Path, PathBuf};
+
+    pub fn serialize<S: Serializer>(path: &Path, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_bytes(&path_bytes(path))
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<PathBuf, D::Error> {
+        struct Bytes;
+        impl Visitor<'_> for Bytes {
+            type Value = PathBuf;
+
+            fn expecting(&self, f: &mut std::fmt::Formatter) -> std::fmt::Result {
+                f.write_str("a path")
+            }
+
+            fn visit_bytes<E: Error>(self, bytes: &[u8]) -> Result<PathBuf, E> {
+                Ok(path_from_bytes(bytes.to_vec()))
+            }
+        }
+        deserializer.deserialize_bytes(Bytes)
+    }
+}
+
+/// Reads the rows of a CSV file, which may contain bytes that are not UTF-8.
+pub(crate) fn read_csv<T: DeserializeOwned>(path: &Path) -> csv::Result<Vec<T>> {
+    let mut reader = csv::Reader::from_path(path)?;
+    let header = reader.byte_headers()?.clone();
+    reader.byte_records().map(|record| record?.deserialize(Some(&header))).collect()
 }
 
 #[cfg(test)]
@@ -161,5 +197,24 @@ mod tests {
         let bytes = b"cells/odd\xff.png".to_vec();
         let path = path_from_bytes(bytes.clone());
         assert_eq!(*path_bytes(&path), bytes[..]);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn writes_and_reads_a_path_that_is_not_utf_8_in_csv() {
+        #[derive(Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+        struct Row {
+            #[serde(with = "csv_path")]
+            path: PathBuf,
+            patient: Option<String>,
+        }
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.csv");
+        let row = Row { path: path_from_bytes(b"a,\xff.png".to_vec()), patient: None };
+        let mut csv = csv::Writer::from_path(&path).unwrap();
+        csv.serialize(&row).unwrap();
+        csv.flush().unwrap();
+        assert_eq!(fs::read(&path).unwrap(), b"path,patient\n\"a,\xff.png\",\n");
+        assert_eq!(read_csv::<Row>(&path).unwrap(), [row]);
     }
 }

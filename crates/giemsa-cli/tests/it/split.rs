@@ -95,7 +95,9 @@ fn repeats_a_split_for_the_same_seed_only() {
 fn warns_of_common_patients_in_a_split_by_image() {
     let (folder, cells) = place();
     let out = folder.path().join("parts");
-    split(&cells, &out, &["--split-by", "image"]).success().stderr(contains("both parts contain cells of the same patients"));
+    split(&cells, &out, &["--split-by", "image"])
+        .success()
+        .stderr(contains("both parts contain cells of the same patients"));
     let (train, test) = (patients_in(&out.join("Train")), patients_in(&out.join("Test")));
     assert!(!train.is_disjoint(&test));
     split(&cells, &folder.path().join("quiet"), &["--split-by", "image", "--quiet"]).success().stderr("");

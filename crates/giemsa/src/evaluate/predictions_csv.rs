@@ -5,12 +5,13 @@ use crate::classes::Class;
 use crate::files::write_whole;
 use serde::{Deserialize, Serialize};
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// One row of the file.
 #[derive(Serialize, Deserialize)]
 struct Row {
-    path: String,
+    #[serde(with = "crate::output::csv_path")]
+    path: PathBuf,
     label: Class,
     patient: Option<String>,
     probability_parasitized: f64,
@@ -27,11 +28,11 @@ pub fn write_predictions(path: &Path, predictions: &[LabelledPrediction], thresh
         let mut csv = csv::Writer::from_writer(file);
         for image in predictions {
             let row = Row {
-                path: image.path.to_string_lossy().into_owned(),
+                path: image.path.clone(),
                 label: image.class,
                 patient: image.patient.clone(),
                 probability_parasitized: image.probability_parasitized,
-                predicted: image.called(threshold),
+                predicted: image.predicted_class(threshold),
             };
             csv.serialize(row).map_err(io::Error::other)?;
         }
@@ -44,14 +45,14 @@ pub fn write_predictions(path: &Path, predictions: &[LabelledPrediction], thresh
 /// # Errors
 /// If the file cannot be read, or a column is missing. The error message does not contain the path.
 pub fn read_predictions(path: &Path) -> io::Result<Vec<LabelledPrediction>> {
-    let rows: csv::Result<Vec<Row>> = csv::Reader::from_path(path)?.into_deserialize().collect();
+    let rows: Vec<Row> = crate::output::read_csv(path).map_err(io::Error::other)?;
     let prediction = |row: Row| LabelledPrediction {
-        path: row.path.into(),
+        path: row.path,
         class: row.label,
         patient: row.patient,
         probability_parasitized: row.probability_parasitized,
     };
-    Ok(rows.map_err(io::Error::other)?.into_iter().map(prediction).collect())
+    Ok(rows.into_iter().map(prediction).collect())
 }
 
 #[cfg(test)]

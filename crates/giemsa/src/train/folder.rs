@@ -41,7 +41,8 @@ impl Part {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SplitRow {
     /// Path of the image.
-    pub path: String,
+    #[serde(with = "crate::output::csv_path")]
+    pub path: PathBuf,
     /// Patient of the image; empty if unknown.
     pub patient: Option<String>,
     /// Set that the image belongs to.
@@ -54,7 +55,7 @@ impl SplitRow {
     /// Returns one row per image of a set.
     pub fn of_samples(samples: &[Sample], part: Part) -> impl Iterator<Item = SplitRow> {
         samples.iter().map(move |sample| SplitRow {
-            path: sample.path.to_string_lossy().into_owned(),
+            path: sample.path.clone(),
             patient: sample.patient.clone(),
             part,
             class: sample.class,
@@ -186,11 +187,7 @@ impl RunFolder {
     /// # Errors
     /// If the file cannot be read, or a column is missing.
     pub fn read_split(&self) -> Result<Vec<SplitRow>, TrainError> {
-        with_path(&self.split(), |path| {
-            csv::Reader::from_path(path)
-                .and_then(|mut csv| csv.deserialize().collect::<csv::Result<Vec<SplitRow>>>())
-                .map_err(io::Error::other)
-        })
+        with_path(&self.split(), |path| crate::output::read_csv(path).map_err(io::Error::other))
     }
 }
 
