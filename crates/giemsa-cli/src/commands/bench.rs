@@ -187,17 +187,58 @@ fn write_report(out: &mut dyn Write, report: &Report) -> io::Result<()> {
     let Report { instruction_set, threads, peak_gflops, memory_gb_per_s, .. } = report;
     writeln!(out, "{} on {threads} threads", instruction_set.name())?;
     writeln!(out, "peak: {peak_gflops:.0} GFLOP/s, memory: {memory_gb_per_s:.1} GB/s\n")?;
-    writeln!(out, "{:<36} {:>10} {:>12} {:>8}", "", "ms", "images/s", "of peak")?;
+    writeln!(out, "{:<40} {:>10} {:>12} {:>8}", "", "ms", "images/s", "of peak")?;
     for (name, network) in [("keras-tutorial", &report.keras_tutorial), ("compact", &report.compact)] {
         let steps = std::iter::once(("training step", &network.train_step));
         for (work, row) in steps.chain(network.inference.iter().map(|row| ("inference", row))) {
             let work = format!("{name}: {work}, batch {}", row.batch);
             let percent = 100.0 * row.share_of_limit;
-            writeln!(out, "{work:<36} {:>10.3} {:>12.0} {percent:>7.0}%", row.ms, row.images_per_s)?;
+            writeln!(out, "{work:<40} {:>10.3} {:>12.0} {percent:>7.0}%", row.ms, row.images_per_s)?;
         }
     }
     writeln!(
         out,
         "\nThe last column compares with dense arithmetic at the peak. A step that skips zeros can exceed it."
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn report() -> Report {
+        let row = |batch| Measurement { batch, ms: 8.0, images_per_s: batch as f64 / 8e-3, share_of_limit: 0.5 };
+        let network = |batch| NetworkReport { train_step: row(batch), inference: vec![row(1), row(512)] };
+        Report {
+            instruction_set: InstructionSet::Plain,
+            threads: 2,
+            peak_gflops: 400.0,
+            memory_gb_per_s: 20.0,
+            keras_tutorial: network(100),
+            compact: network(64),
+        }
+    }
+
+    #[test]
+    fn text_has_one_row_per_measurement_of_both_networks() {
+        let mut text = Vec::new();
+        write_report(&mut text, &report()).unwrap();
+        let text = String::from_utf8(text).unwrap();
+        for row in [
+            "keras-tutorial: training step, batch 100",
+            "compact: training step, batch 64",
+            "compact: inference, batch 512",
+        ] {
+            assert!(text.contains(row), "{text}");
+        }
+        assert_eq!(text.lines().filter(|line| line.ends_with("50%")).count(), 6, "{text}");
+    }
+
+    #[test]
+    fn json_contains_the_built_in_models_recipe() {
+        let json = serde_json::to_value(report()).unwrap();
+        assert_eq!(json["train_step"]["batch"], 100);
+        assert_eq!(json["compact"]["train_step"]["batch"], 64);
+        assert_eq!(json["compact"]["inference"][1]["images_per_s"], 64_000.0);
+    }
 }
