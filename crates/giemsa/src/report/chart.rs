@@ -132,10 +132,10 @@ impl Chart {
     /// Draws the chart; lengths are multiplied by `unit`.
     pub(super) fn draw<B: DrawingBackend>(&self, area: &Area<B>, unit: f64) -> Result<(), String> {
         let mut context = ChartBuilder::on(area)
-            .caption(&self.title, (FONT, 17.0 * unit).into_font().color(&INK))
+            .caption(&self.title, (FONT, 19.0 * unit).into_font().color(&INK))
             .margin(12.0 * unit)
-            .x_label_area_size(42.0 * unit)
-            .y_label_area_size(58.0 * unit)
+            .x_label_area_size(46.0 * unit)
+            .y_label_area_size(62.0 * unit)
             .build_cartesian_2d(Coordinate(self.x.clone()), Coordinate(self.y.clone()))
             .map_err(|error| error.to_string())?;
         self.draw_axes(&mut context, unit).map_err(|error| error.to_string())?;
@@ -159,8 +159,8 @@ impl Chart {
             .y_desc(&self.y.label)
             .x_labels(self.x.max_ticks())
             .y_labels(self.y.max_ticks())
-            .label_style((FONT, 13.0 * unit).into_font().color(&INK))
-            .axis_desc_style((FONT, 14.0 * unit).into_font().color(&INK))
+            .label_style((FONT, 15.0 * unit).into_font().color(&INK))
+            .axis_desc_style((FONT, 16.0 * unit).into_font().color(&INK))
             .draw()
     }
 
@@ -172,7 +172,7 @@ impl Chart {
             .legend_area_size((30.0 * unit) as u32)
             .background_style(WHITE.mix(0.85))
             .border_style(GRID.stroke_width(unit as u32))
-            .label_font((FONT, 13.0 * unit).into_font().color(&INK))
+            .label_font((FONT, 15.0 * unit).into_font().color(&INK))
             .draw()
     }
 }

@@ -29,8 +29,8 @@ pub(super) fn charts(predictions: &[LabelledPrediction], metrics: &Metrics) -> V
         let caption = "Precision-recall curve. The dot marks the decision threshold.";
         charts.push(named("precision-recall", caption, precision_recall(predictions, metrics)));
     }
-    let caption = "Reliability diagram. A calibrated model is on the diagonal; the area of a circle is proportional to \
-                   the number of images in the bin.";
+    let caption = "Reliability diagram. A calibrated model is on the diagonal; larger circles are bins \
+                   with more images.";
     charts.push(named("calibration", caption, calibration(metrics)));
     let caption = "Predicted probabilities of Parasitized images (above the axis) and Uninfected images (below). The \
                    vertical line is the decision threshold.";
