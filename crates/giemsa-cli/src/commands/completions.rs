@@ -1,4 +1,4 @@
-//! `giemsa completions`: scripts that let a shell complete commands and flags.
+//! `giemsa completions`: completion scripts for shells.
 
 use crate::{Context, Outcome, help};
 use std::io::Write;
@@ -6,20 +6,20 @@ use std::io::Write;
 const EXAMPLES: &str = "\
 Examples:
   giemsa completions bash > ~/.local/share/bash-completion/completions/giemsa
-  giemsa completions zsh > ~/.zfunc/_giemsa
+  giemsa completions zsh > ~/.zfunc/_giemsa                                   # a folder in $fpath
   giemsa completions fish > ~/.config/fish/completions/giemsa.fish";
 
 /// Arguments of `giemsa completions`.
 #[derive(clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub struct CompletionsArgs {
-    /// The shell.
+    /// Shell to complete commands in.
     shell: clap_complete::Shell,
 }
 
-/// Prints the script.
+/// Prints the completion script.
 pub fn run(args: CompletionsArgs, _: &Context) -> anyhow::Result<Outcome> {
-    // clap_complete panics where it cannot write, so it writes into memory first.
+    // clap_complete panics on a write error, so the script is generated in memory.
     let mut script = Vec::new();
     clap_complete::generate(args.shell, &mut help::command(), "giemsa", &mut script);
     std::io::stdout().write_all(&script)?;

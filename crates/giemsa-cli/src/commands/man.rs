@@ -1,7 +1,8 @@
-//! `giemsa man`: the manual pages, made from the same text as `--help`.
+//! `giemsa man`: manual pages with the same text as `--help`.
 
 use crate::{Context, Outcome, help};
 use anyhow::Context as _;
+use giemsa::files::write_whole;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
@@ -14,38 +15,59 @@ Examples:
 #[derive(clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub struct ManArgs {
-    /// Write the pages of all commands (`giemsa.1`, `giemsa-fetch.1`, …) into this folder.
+    /// Write the manual pages of all commands into this folder: giemsa.1, giemsa-demo.1, …
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
 }
 
-/// Prints the page of the program, or writes all pages.
+/// Prints the manual page of the program, or writes those of all commands.
 pub fn run(args: ManArgs, _: &Context) -> anyhow::Result<Outcome> {
-    let mut program = help::command();
+    let mut program = help::command().disable_help_subcommand(true);
     program.build();
     match args.out {
-        None => std::io::stdout().write_all(&page(program)?)?,
+        None => std::io::stdout().write_all(page(program)?.as_bytes())?,
         Some(folder) => write_pages(program, &folder)?,
     }
     Ok(Outcome::Done)
 }
 
 fn write_pages(program: clap::Command, folder: &Path) -> anyhow::Result<()> {
-    std::fs::create_dir_all(folder).with_context(|| format!("{}", folder.display()))?;
-    let commands = program.get_subcommands().filter(|c| c.get_name() != "help").cloned().collect::<Vec<_>>();
+    std::fs::create_dir_all(folder).with_context(|| folder.display().to_string())?;
+    let commands = program.get_subcommands().cloned().collect::<Vec<_>>();
     for command in std::iter::once(program).chain(commands) {
-        // The full name of a subcommand is `giemsa-fetch` once the program is built.
+        // The display name of a subcommand is `giemsa-fetch` once the program is built.
         let name = command.get_display_name().unwrap_or_else(|| command.get_name()).to_owned();
         let path = folder.join(format!("{name}.1"));
         let page = page(command)?;
-        giemsa::files::write_whole(&path, |file| file.write_all(&page))
-            .with_context(|| format!("{}", path.display()))?;
+        write_whole(&path, |file| file.write_all(page.as_bytes())).with_context(|| path.display().to_string())?;
     }
     Ok(())
 }
 
-fn page(command: clap::Command) -> std::io::Result<Vec<u8>> {
+/// Renders a manual page.
+fn page(command: clap::Command) -> anyhow::Result<String> {
     let mut page = Vec::new();
     clap_mangen::Man::new(command).render(&mut page)?;
-    Ok(page)
+    Ok(with_examples_section(&String::from_utf8(page)?))
+}
+
+/// Puts the examples in a section of their own, with one line per command: clap_mangen prints them below "EXTRA" and as
+/// filled text.
+fn with_examples_section(page: &str) -> String {
+    let Some((before, extra)) = page.split_once(".SH EXTRA\nExamples:\n") else { return page.to_owned() };
+    let (examples, after) = extra.split_once("\n\n").unwrap_or((extra, ""));
+    format!("{before}.SH EXAMPLES\n.nf\n{examples}\n.fi\n.PP\n{after}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keeps_the_lines_of_examples() {
+        let page = ".SH NAME\ngiemsa\n.SH EXTRA\nExamples:\n  giemsa a\n  giemsa b\n\nA text.\n.SH VERSION\n";
+        let expected = ".SH NAME\ngiemsa\n.SH EXAMPLES\n.nf\n  giemsa a\n  giemsa b\n.fi\n.PP\nA text.\n.SH VERSION\n";
+        assert_eq!(with_examples_section(page), expected);
+        assert_eq!(with_examples_section("no examples"), "no examples");
+    }
 }

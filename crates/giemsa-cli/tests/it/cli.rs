@@ -1,5 +1,6 @@
-//! What holds for the command line as a whole.
+//! Properties of the command line as a whole.
 
+use crate::folder::names_in;
 use assert_cmd::Command;
 use predicates::prelude::*;
 use predicates::str::contains;
@@ -13,39 +14,49 @@ fn stdout_of(arguments: &[&str]) -> String {
     String::from_utf8(run.get_output().stdout.clone()).unwrap()
 }
 
-/// The names in the list of commands that `--help` prints.
+/// Returns the names in the list of commands that `--help` prints.
 fn commands() -> Vec<String> {
     let help = stdout_of(&["--help"]);
-    let list = help.split("Commands:\n").nth(1).and_then(|rest| rest.split("\n\n").next()).unwrap();
-    let names = list.lines().filter(|line| line.starts_with("  ") && !line.starts_with("   "));
+    let list = help.split("Start:\n").nth(1).and_then(|rest| rest.split("Options:").next()).unwrap();
+    let names = list.lines().filter(|line| line.starts_with("  "));
     let names: Vec<String> = names.filter_map(|line| line.split_whitespace().next()).map(str::to_owned).collect();
-    assert!(names.contains(&"fetch".to_owned()), "{help}");
-    names.into_iter().filter(|name| name != "help").collect()
+    assert!(names.len() >= 18 && names.contains(&"fetch".to_owned()), "{help}");
+    names
 }
 
 #[test]
-fn the_help_of_every_command_ends_with_examples_of_it() {
-    for command in commands() {
-        let help = stdout_of(&[&command, "--help"]);
+fn groups_the_commands_by_workflow() {
+    let help = stdout_of(&["--help"]);
+    let headings = ["Start:", "Data:", "Train:", "Evaluate:", "Use:", "Other:", "Options:", "Examples:", "Exit codes:"];
+    let positions = headings.map(|heading| help.find(&format!("\n{heading}")).unwrap_or_else(|| panic!("{heading}")));
+    assert!(positions.is_sorted(), "{help}");
+}
+
+#[test]
+fn the_help_of_a_command_has_examples_and_the_footer() {
+    for arguments in [["fetch", "--help"], ["help", "fetch"]] {
+        let help = stdout_of(&arguments);
         let examples = help.split("Examples:\n").nth(1).unwrap_or_default();
-        assert!(examples.contains(&format!("giemsa {command}")), "{command}: {help}");
+        assert!(examples.starts_with("  giemsa fetch\n"), "{help}");
+        assert!(help.ends_with("\nFor research use only, not for diagnosis.\n"), "{help}");
     }
 }
 
 #[test]
-fn the_help_says_what_the_exit_codes_mean_and_what_it_is_for() {
+fn the_help_lists_the_exit_codes() {
     giemsa().arg("--help").assert().success().stdout(
-        contains("Exit codes: 0 done, 1 failed, 2 usage, 3").and(contains("For research use only, not for diagnosis.")),
+        contains("Exit codes: 0 success, 1 failure, 2 usage error, 3 unusable data, 4 unusable model file,")
+            .and(contains("For research use only, not for diagnosis.")),
     );
 }
 
 #[test]
-fn says_its_version() {
+fn prints_its_version() {
     giemsa().arg("--version").assert().success().stdout(format!("giemsa {}\n", env!("CARGO_PKG_VERSION")));
 }
 
 #[test]
-fn wrong_usage_exits_with_2_and_says_what_is_wrong() {
+fn wrong_usage_exits_with_2_and_an_explanation() {
     let cases: [(&[&str], &str); 6] = [
         (&[], "Usage:"),
         (&["--frobnicate"], "unexpected argument '--frobnicate'"),
@@ -60,7 +71,7 @@ fn wrong_usage_exits_with_2_and_says_what_is_wrong() {
 }
 
 #[test]
-fn prints_no_colour_where_no_color_is_set_or_there_is_no_terminal() {
+fn prints_no_colour_without_a_terminal() {
     let escape = contains("\x1b");
     for value in ["1", ""] {
         giemsa().env("NO_COLOR", value).arg("--help").assert().stdout(escape.clone().not());
@@ -68,7 +79,7 @@ fn prints_no_colour_where_no_color_is_set_or_there_is_no_terminal() {
     }
 }
 
-/// `script` gives the program a terminal; a machine without it can only run the test above.
+/// Needs the program `script`, which emulates a terminal; passes without it.
 #[cfg(target_os = "linux")]
 #[test]
 fn prints_colour_on_a_terminal_unless_no_color_is_set() {
@@ -87,12 +98,12 @@ fn prints_colour_on_a_terminal_unless_no_color_is_set() {
             assert!(coloured.contains("\x1b[1;31merror:\x1b[0m"), "{coloured:?}");
             assert!(plain.contains("error:") && !plain.contains('\x1b'), "{plain:?}");
         }
-        _ => eprintln!("skipped: there is no `script` here"),
+        _ => eprintln!("skipped: `script` is not installed"),
     }
 }
 
 #[test]
-fn completions_name_every_command_in_every_shell() {
+fn completion_scripts_contain_every_command() {
     let commands = commands();
     for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
         let script = stdout_of(&["completions", shell]);
@@ -102,10 +113,10 @@ fn completions_name_every_command_in_every_shell() {
     }
 }
 
-/// Lets each shell that is there read its script without running it.
+/// Every installed shell parses its script without running it.
 #[cfg(unix)]
 #[test]
-fn completions_are_syntax_that_the_shells_accept() {
+fn shells_accept_the_syntax_of_their_completion_scripts() {
     for shell in ["bash", "zsh", "fish"] {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("script");
@@ -114,13 +125,13 @@ fn completions_are_syntax_that_the_shells_accept() {
             Ok(output) => {
                 assert!(output.status.success(), "{shell}: {}", String::from_utf8_lossy(&output.stderr));
             }
-            Err(_) => eprintln!("skipped: there is no {shell} here"),
+            Err(_) => eprintln!("skipped: {shell} is not installed"),
         }
     }
 }
 
 #[test]
-fn a_manual_page_is_printed_or_all_are_written() {
+fn prints_one_manual_page_or_writes_all() {
     let page = stdout_of(&["man"]);
     assert!(page.contains(".TH giemsa 1"), "{page}");
 
@@ -130,12 +141,21 @@ fn a_manual_page_is_printed_or_all_are_written() {
     assert!(read("giemsa.1").contains(".TH giemsa 1"));
     for command in commands() {
         let page = read(&format!("giemsa-{command}.1"));
-        assert!(page.contains(&format!(".TH giemsa-{command} 1")) && page.contains("Examples"), "{page}");
+        assert!(page.contains(&format!(".TH giemsa-{command} 1")), "{page}");
+        let examples = page.split(".SH EXAMPLES\n.nf\n").nth(1).and_then(|rest| rest.split(".fi").next()).unwrap();
+        // roff escapes hyphens.
+        assert!(examples.replace("\\-", "-").contains(&format!("giemsa {command}")), "{page}");
     }
+    assert_eq!(
+        names_in(&folder.path().join("man1")).len(),
+        1 + commands().len(),
+        "one page per command and the program's"
+    );
+    assert!(!page.contains("giemsa\\-help(1)"), "refers only to pages that exist");
 }
 
 #[test]
-fn an_error_is_said_once_with_the_file_it_is_about() {
+fn prints_the_path_and_the_cause_of_an_error_once() {
     let folder = tempfile::tempdir().unwrap();
     let taken = folder.path().join("taken");
     std::fs::write(&taken, "").unwrap();
@@ -145,10 +165,10 @@ fn an_error_is_said_once_with_the_file_it_is_about() {
     assert_eq!(stderr.matches("File exists").count(), 1, "{stderr}");
 }
 
-/// The reader of a pipe may leave early, as `head` does.
+/// The reader of a pipe may close it early, as `head` does.
 #[cfg(unix)]
 #[test]
-fn a_closed_pipe_is_no_error() {
+fn a_closed_pipe_is_not_an_error() {
     let mut command = std::process::Command::new(assert_cmd::cargo::cargo_bin("giemsa"));
     let (reader, writer) = std::io::pipe().unwrap();
     drop(reader);

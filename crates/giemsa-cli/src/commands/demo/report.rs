@@ -23,7 +23,7 @@ const CELLS_PER_CLASS: usize = 16;
 /// Errors of each kind on the page.
 const MAX_ERRORS: usize = 18;
 /// Cells of each class with a saliency map; occlusion takes 512 predictions per cell.
-const PARASITIZED_MAPS: usize = 6;
+const PARASITIZED_MAPS: usize = 5;
 const UNINFECTED_MAPS: usize = 2;
 
 const NOTICE: &str = "The cells are drawn by the program, not photographed. The metrics show that the program works; they \
@@ -117,7 +117,8 @@ fn saliency_gallery(args: &DemoArgs, demo: &Demo) -> anyhow::Result<Gallery> {
             "The built-in model was trained on photographs of cells. Its accuracy on the {} drawn test cells is {}. The \
              maps are computed by occlusion: small squares of the image are covered in turn, and the change in the \
              output of the model is drawn over the image. Orange is evidence for Parasitized, blue is evidence against \
-             it. P is the probability of Parasitized.",
+             it; in a cell with several parasites, the effect of covering one of them can be misleading. P is the \
+             probability of Parasitized.",
             demo.builtin.counts.images(),
             percent(demo.builtin.counts.accuracy())
         ),
