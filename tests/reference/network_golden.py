@@ -15,7 +15,7 @@ import numpy as np
 import tensorflow as tf
 from keras import layers as L
 
-IMAGES, TARGETS = 1000, 1001  # streams of `uniform`; smaller numbers are the streams of the weights, in their order
+IMAGES = 1000  # a stream of `uniform`; streams 0, 1, ... are those of the weights, in their order
 SAMPLED = 200
 
 
