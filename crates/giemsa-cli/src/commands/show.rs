@@ -1,6 +1,7 @@
 //! `giemsa show`: samples of each class as a picture.
 
 use crate::data::say;
+use crate::terminal::print_image;
 use crate::{Context, Outcome};
 use anyhow::bail;
 use giemsa::dataset::DatasetError;
@@ -9,7 +10,7 @@ use giemsa::image::{ImageError, decode_file};
 use giemsa::random::Random;
 use giemsa::report::sheet::{Group, Layout, Tile, sheet};
 use giemsa::report::write_png;
-use image::{DynamicImage, RgbImage};
+use image::RgbImage;
 use std::io::{IsTerminal, Read};
 use std::path::{Path, PathBuf};
 
@@ -93,21 +94,9 @@ fn samples(class: &ClassFolder, count: usize, random: &mut Random, unreadable: &
     Group { title: format!("{}: {shown} of {all}", class.name), tiles: chosen.into_iter().map(tile).collect() }
 }
 
-/// Shows a picture in the terminal, if that is where the output goes; where it cannot, the file has it.
+/// Prints the sheet on the terminal if standard output is one. A failure is ignored, since the file is written.
 fn preview(picture: &RgbImage, context: &Context) {
-    if context.quiet || !std::io::stdout().is_terminal() {
-        return;
+    if !context.quiet && std::io::stdout().is_terminal() {
+        let _ = print_image(picture);
     }
-    let config = viuer::Config { absolute_offset: false, use_kitty: speaks_kitty(), ..viuer::Config::default() };
-    let _ = viuer::print(&DynamicImage::ImageRgb8(picture.clone()), &config);
-}
-
-/// Whether the terminal says that it has kitty's graphics. One that does not say so is not asked: the question is
-/// answered on standard input or never, and waiting for it would be waiting for ever.
-fn speaks_kitty() -> bool {
-    let named = |variable: &str| {
-        let value = std::env::var(variable).unwrap_or_default().to_lowercase();
-        ["kitty", "ghostty", "wezterm"].iter().any(|name| value.contains(name))
-    };
-    std::io::stdin().is_terminal() && (named("TERM") || named("TERM_PROGRAM"))
 }

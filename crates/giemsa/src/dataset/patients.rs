@@ -4,7 +4,7 @@
 //! skill. In the NIH set the patient is `C` and digits at the start of the name: `C33P1thinF_IMG_…_cell_179.png` is C33.
 
 use super::DatasetError;
-use regex::Regex;
+use regex_lite::Regex;
 use std::collections::HashMap;
 use std::path::Path;
 

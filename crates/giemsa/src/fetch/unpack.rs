@@ -4,7 +4,7 @@ use super::{FetchError, Progress, Watcher};
 use std::fs::{self, File};
 use std::io::{Read, Seek, Write};
 use std::path::{Component, Path, PathBuf};
-use zip::read::{ZipFile, ZipFileEntry};
+use zip::read::ZipFile;
 
 /// What an archive may unpack to.
 #[derive(Clone, Debug)]
@@ -41,7 +41,7 @@ pub fn unpack(
     watch: &mut Watcher,
 ) -> Result<(), FetchError> {
     let mut archive = zip::ZipArchive::new(archive).map_err(refuse)?;
-    let names = names(&archive, limits)?;
+    let names = names(&mut archive, limits)?;
     let total = names.len();
     fs::create_dir_all(folder).map_err(FetchError::io(folder))?;
     for (index, name) in names.into_iter().enumerate() {
@@ -60,7 +60,7 @@ fn refuse(error: zip::result::ZipError) -> FetchError {
 }
 
 /// Checks all entries; gives for each the name to unpack it to, or none if it is a folder or a stray file.
-fn names(archive: &zip::ZipArchive<impl Read + Seek>, limits: &Limits) -> Result<Vec<Option<PathBuf>>, FetchError> {
+fn names(archive: &mut zip::ZipArchive<impl Read + Seek>, limits: &Limits) -> Result<Vec<Option<PathBuf>>, FetchError> {
     if archive.len() > limits.entries {
         let (most, found) = (limits.entries, archive.len());
         return Err(FetchError::Archive(format!("expected at most {most} entries, found {found}")));
@@ -68,7 +68,7 @@ fn names(archive: &zip::ZipArchive<impl Read + Seek>, limits: &Limits) -> Result
     let mut names = Vec::with_capacity(archive.len());
     let mut total_bytes = 0;
     for index in 0..archive.len() {
-        let entry = archive.by_index_data(index).map_err(refuse)?;
+        let entry = archive.by_index_raw(index).map_err(refuse)?;
         let name = safe_name(&entry)?;
         check_kind(&entry, &name)?;
         if !entry.is_file() || is_stray(&name) {
@@ -85,7 +85,7 @@ fn names(archive: &zip::ZipArchive<impl Read + Seek>, limits: &Limits) -> Result
     Ok(names)
 }
 
-fn check_kind(entry: &ZipFileEntry, name: &Path) -> Result<(), FetchError> {
+fn check_kind<R: Read>(entry: &ZipFile<R>, name: &Path) -> Result<(), FetchError> {
     const KIND: u32 = 0o170000;
     const FILE: u32 = 0o100000;
     const FOLDER: u32 = 0o040000;
@@ -100,7 +100,7 @@ fn check_kind(entry: &ZipFileEntry, name: &Path) -> Result<(), FetchError> {
 }
 
 /// Checks the sizes that an entry announces.
-fn check_size(entry: &ZipFileEntry, name: &Path, limits: &Limits) -> Result<(), FetchError> {
+fn check_size<R: Read>(entry: &ZipFile<R>, name: &Path, limits: &Limits) -> Result<(), FetchError> {
     let refused = |why: String| Err(FetchError::Archive(format!("{}: {why}", name.display())));
     let (bytes, packed_bytes) = (entry.size(), entry.compressed_size());
     if bytes > limits.file_bytes {
@@ -113,10 +113,10 @@ fn check_size(entry: &ZipFileEntry, name: &Path, limits: &Limits) -> Result<(), 
 }
 
 /// The entry's name, if it is made of plain names alone: no `..`, no root, no drive, no backslash.
-fn safe_name(entry: &ZipFileEntry) -> Result<PathBuf, FetchError> {
+fn safe_name<R: Read>(entry: &ZipFile<R>) -> Result<PathBuf, FetchError> {
     let refused = || FetchError::Archive(format!("unsafe name {:?}", String::from_utf8_lossy(entry.name_raw())));
-    let name = entry.name().map_err(|_| refused())?;
-    let path = Path::new(name.as_ref());
+    let name = entry.name();
+    let path = Path::new(name);
     let plain = path.components().all(|part| matches!(part, Component::Normal(_)));
     if !plain || name.is_empty() || name.contains(['\\', ':', '\0']) {
         return Err(refused());
