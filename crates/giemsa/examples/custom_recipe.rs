@@ -15,18 +15,18 @@ use giemsa::model::Recipe;
 use giemsa::train::{EpochRow, Observer, Settings, State, StepReport, train};
 use std::ops::ControlFlow;
 
-/// Two convolutions with batch normalisation on images of 32 x 32 pixels.
+/// Two convolutions on images of 32 x 32 pixels.
 const RECIPE: &str = r#"
 name = "tiny"
 input = { side_px = 32, resize = "fit" }
 layers = [
-    { kind = "conv2d", filters = 8, kernel = 3, batch_norm = true, activation = "relu" },
+    { kind = "conv2d", filters = 8, kernel = 3, activation = "relu" },
     { kind = "max_pooling2d" },
-    { kind = "conv2d", filters = 16, kernel = 3, batch_norm = true, activation = "relu" },
+    { kind = "conv2d", filters = 16, kernel = 3, activation = "relu" },
     { kind = "global_average_pooling2d" },
     { kind = "dense", units = 1, activation = "sigmoid" },
 ]
-training = { epochs = 6, batch_size = 20, learning_rate = 0.01, schedule = "warmup_cosine" }
+training = { epochs = 10, batch_size = 20, learning_rate = 0.01, schedule = "warmup_cosine" }
 augmentation = { horizontal_flip = true, quarter_turns = true, brightness = 0.1 }
 "#;
 
@@ -51,7 +51,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
 
     let temporary = tempfile::tempdir()?;
     let folder = temporary.path().join("cells");
-    giemsa::synthetic::write_folder(&folder, 300, 12, 0, &|| {})?;
+    giemsa::synthetic::write_folder(&folder, 600, 12, 0, &|| {})?;
     let samples = scan_classes(&folder, &PatientSource::FileName)?;
     let (training, validation) = split(samples, 0.3, SplitBy::Patient, 0)?;
     let training = Cache::load(training, &recipe.input, None, &|| {})?;

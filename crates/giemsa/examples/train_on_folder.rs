@@ -42,7 +42,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         Some(folder) => PathBuf::from(folder),
         None => {
             let folder = temporary.path().join("cells");
-            giemsa::synthetic::write_folder(&folder, 300, 12, 0, &|| {})?;
+            giemsa::synthetic::write_folder(&folder, 600, 12, 0, &|| {})?;
             folder
         }
     };
@@ -53,7 +53,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     println!("validation: {} images of {} patients", validation.len(), patient_count(&validation));
 
     let mut recipe = Recipe::load("keras-tutorial")?;
-    recipe.training.epochs = 5;
+    recipe.training.epochs = 6;
     recipe.training.batch_size = 20;
     let training = Cache::load(training, &recipe.input, None, &|| {})?;
     let validation = Cache::load(validation, &recipe.input, None, &|| {})?;
