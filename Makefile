@@ -1,38 +1,47 @@
-# What people run here; `make check` is all of what a change must pass.
+# `make check` runs everything a change must pass. CONTRIBUTING.md describes the other targets.
 
-.PHONY: build check format lint docs test demo bench peers pretrained
+.PHONY: build check format lint test docs examples demo bench peers pretrained
 
 build:
 	cargo build --release
 
-check: format lint docs test
+check: format lint test docs examples
 
 format:
 	cargo fmt --all --check
 
-# The library must also build without any of its features.
+# The library must also build without its optional features.
 lint:
 	cargo clippy --workspace --all-targets -- -D warnings
 	cargo clippy --package giemsa --all-targets -- -D warnings
 
+test:
+	cargo test --workspace
+
 docs:
 	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps
 
-test:
-	cargo test
+# With all features, so that the library is not built again after `make test`.
+EXAMPLES = classify_image train_on_folder evaluate_by_patient custom_recipe
+
+examples:
+	for example in $(EXAMPLES); do \
+		echo "example $$example:"; \
+		cargo run --quiet --package giemsa --all-features --example $$example || exit 1; \
+	done
 
 demo:
 	cargo run --release -- demo
 
 bench:
-	cargo bench --package giemsa
+	cargo bench --package giemsa --features synthetic
 
-# The same work in other frameworks, side by side; installs them into a folder of its own.
+# Times other frameworks on the same work; installs them into .peers/.
 peers:
 	benches/peers/run.sh
 
-# The model in the program, made again from DATA (what `giemsa fetch` brings, if nothing else is said): about an hour on
-# two cores, and it goes on where it was stopped. The same data, program and kind of processor give the same bytes.
+# Trains the built-in model on DATA (default: the images of `giemsa fetch`) in about an hour on two cores. A second call
+# resumes an interrupted run. The same data, version and instruction set give the same bytes.
 DATA ?= data/cell_images
 PRETRAINED ?= runs/pretrained
 

@@ -1,7 +1,7 @@
 """Runs giemsa and the installed peers in turn, several rounds, and prints a table of medians and ratios.
 
 usage: compare.py PYTHON PEER ...
-PYTHON has the peers. Settings come from the environment: see run.sh.
+PYTHON is a Python interpreter with the peers installed. `run.sh` documents the settings, which are environment variables.
 """
 
 import collections
@@ -22,16 +22,16 @@ OUT = pathlib.Path(os.environ.get("OUT", "target/peers"))
 GIEMSA = os.environ.get("GIEMSA", "target/release/giemsa")
 OURS = "giemsa"
 
-# (row, who) to what was measured in each round; a row is (work, unit).
-Figures = dict[tuple[tuple[str, str], str], list[float]]
+# Maps (row, program) to the values of all rounds; a row is (work, unit).
+Values = dict[tuple[tuple[str, str], str], list[float]]
 
 
-def say(text):
+def log(text):
     print(text, file=sys.stderr, flush=True)
 
 
 def run(command):
-    """Runs a command; gives its standard output, seconds from start to end, and peak memory in MB; None if it failed."""
+    """Runs a command. Returns its standard output, its duration in s and its peak memory in MB; None if it failed."""
     start = time.perf_counter()
     with tempfile.TemporaryFile("w+") as out, tempfile.TemporaryFile("w+") as errors:
         process = subprocess.Popen([str(part) for part in command], stdout=out, stderr=errors)
@@ -40,96 +40,109 @@ def run(command):
         process.returncode = os.waitstatus_to_exitcode(status)
         out.seek(0), errors.seek(0)
         if process.returncode != 0:
-            say(f"failed ({process.returncode}): {' '.join(map(str, command))}\n{errors.read()[-2000:]}")
+            log(f"failed ({process.returncode}): {' '.join(map(str, command))}\n{errors.read()[-2000:]}")
             return None
         return out.read(), seconds, usage.ru_maxrss / 1024
 
 
-def engine(figures, shares, python, peers):
-    names = {"seed": "training step", "deep": "deeper network: training step", "predict": "inference"}
-    row = lambda work, batch: (f"{names[work]}, batch {batch}", "ms")
+def engine_row(network, work, batch):
+    return f"{network}: {'training step' if work == 'step' else 'inference'}, batch {batch}", "ms"
+
+
+def measurements_of(report):
+    """Yields network, work and measurement from the output of `giemsa bench --json`."""
+    for network, part in [("keras-tutorial", report), ("compact", report.get("compact", {}))]:
+        if "train_step" in part:
+            yield network, "step", part["train_step"]
+        for measurement in part.get("inference", []):
+            yield network, "predict", measurement
+
+
+def engine(values, fractions, python, peers):
     for turn in range(ROUNDS):
         for who in [OURS, *peers]:
-            say(f"engine, round {turn + 1} of {ROUNDS}: {who}")
+            log(f"engine, round {turn + 1} of {ROUNDS}: {who}")
             if who != OURS:
                 result = run([python, HERE / "engine.py", who])
                 for line in result[0].splitlines() if result else []:
                     found = json.loads(line)
-                    figures[row(found["work"], found["batch"]), found["peer"]].append(found["ms"])
+                    row = engine_row(found["network"], found["work"], found["batch"])
+                    values[row, found["peer"]].append(found["ms"])
             elif result := run([GIEMSA, "bench", "--json"]):
                 report = json.loads(result[0])
-                works = [("seed", report["train_step"]), ("deep", report["deep_step"])]
-                for work, found in works + [("predict", found) for found in report["inference"]]:
-                    figures[row(work, found["batch"]), OURS].append(found["ms"])
-                    if "share_of_limit" in found:
-                        shares[row(work, found["batch"])].append(found["share_of_limit"])
+                for network, work, found in measurements_of(report):
+                    row = engine_row(network, work, found["batch"])
+                    values[row, OURS].append(found["ms"])
+                    fractions[row].append(found["share_of_limit"])
                 peak = f"{report['peak_gflops']:.0f} GFLOP/s"
-                shares["machine"] = [f"{report['instruction_set']}, {report['threads']} threads, peak {peak}"]
+                fractions["machine"] = [f"{report['instruction_set']}, {report['threads']} threads, peak {peak}"]
 
 
-def training(figures, python, peers, folder):
-    """One round: it takes minutes."""
-    commands = {OURS: [GIEMSA, "train", DATA, "--recipe", "keras-tutorial", "--split-by", "image", "--epochs", EPOCHS, "--out", folder / "run"]}
+def training(values, python, peers, folder):
+    """Trains once in each program, since it takes minutes."""
+    recipe = ["--recipe", "keras-tutorial", "--split-by", "image", "--epochs", EPOCHS]
+    commands = {OURS: [GIEMSA, "train", DATA, *recipe, "--out", folder / "run"]}
     if "keras" in peers:
         commands["keras"] = [python, HERE / "train_recipe.py", DATA, EPOCHS]
     for who, command in commands.items():
-        say(f"training, {EPOCHS} epochs: {who}")
+        log(f"training, {EPOCHS} epochs: {who}")
         if result := run(command):
-            figures[(f"training, folder to model, {EPOCHS} epochs", "s"), who].append(result[1])
-            figures[("peak memory, training", "MB"), who].append(result[2])
+            values[(f"keras-tutorial: training, folder to model, {EPOCHS} epochs", "s"), who].append(result[1])
+            values[("keras-tutorial: peak memory of training", "MB"), who].append(result[2])
 
 
-def prediction(figures, python, peers, folder):
+def prediction(values, python, peers, folder):
     images = sorted(DATA.rglob("*.png"))
-    model = folder / "run" / "model.safetensors"
-    works = {f"predict a folder of {len(images)} PNG": (DATA, ROUNDS), "one PNG": (images[0], 3 * ROUNDS)}
-    theirs = {"keras": folder / "seed.keras", "onnxruntime": folder / "seed.onnx"}
-    theirs = {peer: path for peer, path in theirs.items() if peer in peers and run([python, HERE / "predict.py", "write", peer, path])}
-    for work, (path, rounds) in works.items():
+    tutorial = ["--model", folder / "run" / "model.safetensors"]
+    # Without --model, giemsa predicts with the built-in model, whose recipe is compact.
+    works = [("keras-tutorial", tutorial, f"predict a folder of {len(images)} PNG files", DATA, ROUNDS)]
+    works += [("compact", [], "predict one PNG file", images[0], 3 * ROUNDS)]
+    for network, model, work, path, rounds in works:
+        commands = {OURS: [GIEMSA, "predict", *model, path, "--format", "csv"]}
+        for peer, suffix in {"keras": "keras", "onnxruntime": "onnx"}.items():
+            file = folder / f"{network}.{suffix}"
+            if peer in peers and run([python, HERE / "predict.py", "write", peer, network, file]):
+                commands[peer] = [python, HERE / "predict.py", peer, file, path]
         for turn in range(rounds):
-            say(f"{work}, round {turn + 1} of {rounds}")
-            # One image is named by the model in the program, which is larger than the seed's network.
-            chosen = ["--model", model] if path == DATA else []
-            commands = {OURS: [GIEMSA, "predict", *chosen, path, "--format", "csv"]}
-            commands |= {peer: [python, HERE / "predict.py", peer, theirs[peer], path] for peer in theirs}
+            log(f"{network}: {work}, round {turn + 1} of {rounds}")
             for who, command in commands.items():
                 if result := run(command):
-                    figures[(work, "s"), who].append(result[1])
+                    values[(f"{network}: {work}", "s"), who].append(result[1])
 
 
-def table(figures, shares):
-    lines = [f"Medians of {ROUNDS} rounds, taken in turn. {' '.join(shares.pop('machine', []))}", ""]
-    lines += ["| work | giemsa | share of limit | peer | the peer's | ratio |", "|---|---|---|---|---|---|"]
-    medians = {key: statistics.median(values) for key, values in figures.items()}
-    for row in dict.fromkeys(row for row, _ in figures):
+def table(values, fractions):
+    lines = [f"Medians of {ROUNDS} rounds, with the programs run in turn. {' '.join(fractions.pop('machine', []))}", ""]
+    lines += ["| work | giemsa | fraction of the limit | peer | time or memory of the peer | ratio |", "|---|---|---|---|---|---|"]
+    medians = {key: statistics.median(numbers) for key, numbers in values.items()}
+    for row in dict.fromkeys(row for row, _ in values):
         ours = medians.get((row, OURS))
-        share = f"{statistics.median(shares[row]):.0%}" if shares.get(row) else ""
-        for (other, who), theirs in medians.items():
-            if other == row and who != OURS:
-                ratio = f"{theirs / ours:.2f}x" if ours else ""
-                cells = [row[0], show(ours, row[1]), share, who, show(theirs, row[1]), ratio]
-                lines.append(f"| {' | '.join(cells)} |")
+        fraction = f"{statistics.median(fractions[row]):.0%}" if fractions.get(row) else ""
+        theirs = {who: median for (other, who), median in medians.items() if other == row and who != OURS}
+        for who, median in (theirs or {"": None}).items():
+            ratio = f"{median / ours:.2f}x" if ours and median else ""
+            cells = [row[0], show(ours, row[1]), fraction, who, show(median, row[1]) if who else "", ratio]
+            lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines)
 
 
 def show(value, unit):
-    return "failed" if value is None else f"{value:.3g} {unit}" if value < 100 else f"{value:.0f} {unit}"
+    return "not measured" if value is None else f"{value:.3g} {unit}" if value < 100 else f"{value:.0f} {unit}"
 
 
 def main(python, peers):
-    figures, shares = collections.defaultdict(list), collections.defaultdict(list)
+    values, fractions = collections.defaultdict(list), collections.defaultdict(list)
     OUT.mkdir(parents=True, exist_ok=True)
-    say(f"load average {os.getloadavg()[0]:.1f}: other work on this machine spoils the figures")
-    engine(figures, shares, python, peers)
+    log(f"load average {os.getloadavg()[0]:.1f}: other work on this machine distorts the measurements")
+    engine(values, fractions, python, peers)
     if DATA.is_dir():
         with tempfile.TemporaryDirectory() as folder:
-            training(figures, python, peers, pathlib.Path(folder))
-            prediction(figures, python, peers, pathlib.Path(folder))
+            training(values, python, peers, pathlib.Path(folder))
+            prediction(values, python, peers, pathlib.Path(folder))
     else:
-        say(f"skipped: training and prediction of files, for there is no {DATA}")
-    every = [{"work": work, "unit": unit, "who": who, "values": values} for ((work, unit), who), values in figures.items()]
-    (OUT / "figures.json").write_text(json.dumps(every, indent=1) + "\n")
-    text = table(figures, shares)
+        log(f"skipped: training and prediction of files, because {DATA} does not exist")
+    every = [{"work": work, "unit": unit, "who": who, "values": numbers} for ((work, unit), who), numbers in values.items()]
+    (OUT / "measurements.json").write_text(json.dumps(every, indent=1) + "\n")
+    text = table(values, fractions)
     (OUT / "table.md").write_text(text + "\n")
     print(text)
 

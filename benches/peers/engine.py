@@ -1,8 +1,8 @@
-"""Times one framework: a training step of each network, and prediction at several batch sizes, on random images.
+"""Times one framework on random images in memory: a training step of each network, and prediction at several batch sizes.
 
 usage: engine.py keras|pytorch|onnxruntime|openvino [WORK ...]
-WORK is `seed`, `deep` or `predict`; all of them by default. Prints one JSON object a line:
-{"peer", "work", "batch", "ms"}, where ms is the median.
+WORK is `step` or `predict`; default: both. Prints one JSON object per measurement:
+{"peer", "network", "work", "batch", "ms"}, where ms is the median.
 """
 
 import json
@@ -17,57 +17,54 @@ import networks
 import numpy as np
 
 THREADS = len(os.sched_getaffinity(0))
-PREDICTED = (1, 100, 512)
-SEED_BATCH, DEEP_BATCH = 100, 64
+BATCHES = (1, 100, 512)
 SECONDS = 1.5
 
 
-def report(peer, work, batch, run, calls_a_run=1):
+def report(peer, network, work, batch, run, calls_per_run=1):
     for _ in range(3):
         run()
     times, end = [], time.perf_counter() + SECONDS
     while len(times) < 5 or time.perf_counter() < end:
         start = time.perf_counter()
         run()
-        times.append((time.perf_counter() - start) / calls_a_run)
-    ms = statistics.median(times) * 1e3
-    print(json.dumps({"peer": peer, "work": work, "batch": batch, "ms": round(ms, 5)}), flush=True)
+        times.append((time.perf_counter() - start) / calls_per_run)
+    ms = round(statistics.median(times) * 1e3, 5)
+    print(json.dumps({"peer": peer, "network": network, "work": work, "batch": batch, "ms": ms}), flush=True)
 
 
 def images(batch, *shape):
     return np.random.default_rng(0).random((batch, *shape), dtype=np.float32)
 
 
-def keras_step(work, network, side, batch):
-    """Steps as `fit` runs them, 10 a call, so that what a call costs is hardly counted; batches lie ready in memory."""
+def keras_step(name):
+    """Runs steps through `fit`, 10 per call so that the overhead of a call hardly counts, on batches in memory."""
     import tensorflow as tf
 
-    steps = 10
+    steps, batch, side = 10, networks.STEP_BATCH[name], networks.SIDE[name]
+    network = networks.keras_network(name)
     network.compile(optimizer="adam", loss="binary_crossentropy")
     pair = (images(batch, side, side, 3), np.float32(np.arange(batch) % 2)[:, None])
     data = tf.data.Dataset.from_tensors(pair).repeat(steps).prefetch(4)
-    report("keras", work, batch, lambda: network.fit(data, shuffle=False, verbose=0), steps)
+    report("keras", name, "step", batch, lambda: network.fit(data, shuffle=False, verbose=0), steps)
 
 
-def keras_peer(works):
+def keras_predict(name):
     import tensorflow as tf
 
-    if "seed" in works:
-        keras_step("seed", networks.keras_seed(), networks.SIDE, SEED_BATCH)
-    if "deep" in works:
-        keras_step("deep", networks.keras_deep(), networks.DEEP_SIDE, DEEP_BATCH)
-    if "predict" in works:
-        network = networks.keras_seed()
-        predict = tf.function(lambda x: network(x, training=False))
-        for batch in PREDICTED:
-            x = tf.constant(images(batch, networks.SIDE, networks.SIDE, 3))
-            report("keras", "predict", batch, lambda: predict(x).numpy())
+    network, side = networks.keras_network(name), networks.SIDE[name]
+    predict = tf.function(lambda x: network(x, training=False))
+    for batch in BATCHES:
+        x = tf.constant(images(batch, side, side, 3))
+        report("keras", name, "predict", batch, lambda: predict(x).numpy())
 
 
-def pytorch_step(work, network, side, batch):
+def pytorch_step(name):
     import torch
 
-    network = network.to(memory_format=torch.channels_last)
+    torch.set_num_threads(THREADS)
+    batch, side = networks.STEP_BATCH[name], networks.SIDE[name]
+    network = networks.torch_network(name).to(memory_format=torch.channels_last)
     optimizer, loss = torch.optim.Adam(network.parameters(), fused=True), torch.nn.BCEWithLogitsLoss()
     x = torch.from_numpy(images(batch, 3, side, side)).to(memory_format=torch.channels_last)
     y = (torch.arange(batch) % 2).float()[:, None]
@@ -77,63 +74,62 @@ def pytorch_step(work, network, side, batch):
         loss(network(x), y).backward()
         optimizer.step()
 
-    report("pytorch", work, batch, step)
+    report("pytorch", name, "step", batch, step)
 
 
-def pytorch_peer(works):
+def pytorch_predict(name):
     import torch
 
     torch.set_num_threads(THREADS)
-    if "seed" in works:
-        pytorch_step("seed", networks.torch_seed(), networks.SIDE, SEED_BATCH)
-    if "deep" in works:
-        pytorch_step("deep", networks.torch_deep(), networks.DEEP_SIDE, DEEP_BATCH)
-    if "predict" in works:
-        network = networks.torch_seed().to(memory_format=torch.channels_last).eval()
-        with torch.inference_mode():
-            for batch in PREDICTED:
-                x = torch.from_numpy(images(batch, 3, networks.SIDE, networks.SIDE)).to(memory_format=torch.channels_last)
-                report("pytorch", "predict", batch, lambda: network(x))
+    network, side = networks.torch_network(name).to(memory_format=torch.channels_last).eval(), networks.SIDE[name]
+    with torch.inference_mode():
+        for batch in BATCHES:
+            x = torch.from_numpy(images(batch, 3, side, side)).to(memory_format=torch.channels_last)
+            report("pytorch", name, "predict", batch, lambda: network(x))
 
 
-def onnx_file():
-    path = os.path.join(tempfile.mkdtemp(), "seed.onnx")
-    networks.write_onnx(path)
+def onnx_file(name):
+    path = os.path.join(tempfile.mkdtemp(), f"{name}.onnx")
+    networks.write_onnx(name, path)
     return path
 
 
-def onnxruntime_peer(works):
+def onnxruntime_predict(name):
     import onnxruntime
 
-    if "predict" not in works:
-        return
-    options = onnxruntime.SessionOptions()
+    options, side = onnxruntime.SessionOptions(), networks.SIDE[name]
     options.intra_op_num_threads = THREADS
-    session = onnxruntime.InferenceSession(onnx_file(), options, providers=["CPUExecutionProvider"])
-    for batch in PREDICTED:
-        x = images(batch, 3, networks.SIDE, networks.SIDE)
-        report("onnxruntime", "predict", batch, lambda: session.run(None, {"images": x}))
+    session = onnxruntime.InferenceSession(onnx_file(name), options, providers=["CPUExecutionProvider"])
+    for batch in BATCHES:
+        x = images(batch, 3, side, side)
+        report("onnxruntime", name, "predict", batch, lambda: session.run(None, {"images": x}))
 
 
-def openvino_peer(works):
+def openvino_predict(name):
     import openvino
 
-    if "predict" not in works:
-        return
-    core, path = openvino.Core(), onnx_file()
+    core, path, side = openvino.Core(), onnx_file(name), networks.SIDE[name]
     for precision in ("f32", "bf16"):
         settings = {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": precision, "INFERENCE_NUM_THREADS": THREADS}
-        for batch in PREDICTED:
+        for batch in BATCHES:
             model = core.read_model(path)
-            model.reshape([batch, 3, networks.SIDE, networks.SIDE])
+            model.reshape([batch, 3, side, side])
             request = core.compile_model(model, "CPU", settings).create_infer_request()
-            x = images(batch, 3, networks.SIDE, networks.SIDE)
-            report(f"openvino {precision}", "predict", batch, lambda: request.infer({0: x}))
+            x = images(batch, 3, side, side)
+            report(f"openvino {precision}", name, "predict", batch, lambda: request.infer({0: x}))
 
 
-PEERS = {"keras": keras_peer, "pytorch": pytorch_peer, "onnxruntime": onnxruntime_peer, "openvino": openvino_peer}
+PEERS = {
+    "keras": {"step": keras_step, "predict": keras_predict},
+    "pytorch": {"step": pytorch_step, "predict": pytorch_predict},
+    "onnxruntime": {"predict": onnxruntime_predict},
+    "openvino": {"predict": openvino_predict},
+}
 
 if __name__ == "__main__":
     if len(sys.argv) < 2 or sys.argv[1] not in PEERS:
         sys.exit(__doc__)
-    PEERS[sys.argv[1]](sys.argv[2:] or ["seed", "deep", "predict"])
+    for work, measure in PEERS[sys.argv[1]].items():
+        if work in (sys.argv[2:] or ["step", "predict"]):
+            for network in networks.NETWORKS:
+                measure(network)

@@ -1,7 +1,9 @@
-"""Names the class of images, one row an image on standard output.
+"""Classifies images and prints one row per image.
 
 usage: predict.py keras|onnxruntime MODEL PATH
-MODEL is what `predict.py write keras|onnxruntime MODEL` has written; PATH is an image or a folder with folders in it.
+       predict.py write keras|onnxruntime NETWORK MODEL
+PATH is an image or a folder with class folders. `write` writes MODEL, with random weights; NETWORK is keras-tutorial or
+compact.
 """
 
 import os
@@ -10,7 +12,7 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-BATCH, SIDE = 100, 50
+BATCH = 100
 THREADS = len(os.sched_getaffinity(0))
 
 
@@ -25,7 +27,7 @@ def print_rows(files, probabilities):
 
 
 def onnxruntime_peer(model, path):
-    """Each of two threads decodes and predicts batches of its own: Pillow and ONNX Runtime both let go of the lock."""
+    """Decodes and predicts one batch per thread; Pillow and ONNX Runtime both release the interpreter lock."""
     import numpy as np
     import onnxruntime
     from PIL import Image
@@ -34,10 +36,11 @@ def onnxruntime_peer(model, path):
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1 if len(files) > 1 else THREADS
     session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+    side = session.get_inputs()[0].shape[-1]
 
     def load(file):
         with Image.open(file) as image:
-            return np.asarray(image.convert("RGB").resize((SIDE, SIDE), Image.Resampling.NEAREST))
+            return np.asarray(image.convert("RGB").resize((side, side), Image.Resampling.NEAREST))
 
     def predict(batch):
         x = np.stack([load(file) for file in batch]).transpose(0, 3, 1, 2).astype(np.float32) / 255
@@ -54,15 +57,16 @@ def keras_peer(model, path):
     import tensorflow as tf
 
     network = keras.models.load_model(model)
+    size = network.input_shape[1:3]
     files = images_in(path)
     if len(files) == 1:
-        image = keras.utils.load_img(files[0], target_size=(SIDE, SIDE), interpolation="nearest")
+        image = keras.utils.load_img(files[0], target_size=size, interpolation="nearest")
         x = keras.utils.img_to_array(image)[None] / 255
         return print_rows(files, network(x, training=False).numpy()[:, 0])
 
     def load(name):
         image = tf.io.decode_png(tf.io.read_file(name), channels=3)
-        return tf.image.resize(image, (SIDE, SIDE), method="nearest")
+        return tf.image.resize(image, size, method="nearest")
 
     names = tf.data.Dataset.from_tensor_slices([str(file) for file in files])
     data = names.map(load, num_parallel_calls=tf.data.AUTOTUNE).batch(BATCH)
@@ -70,18 +74,18 @@ def keras_peer(model, path):
     print_rows(files, network.predict(data, verbose=0)[:, 0])
 
 
-def write(peer, model):
+def write(peer, network, model):
     import networks
 
-    networks.keras_seed().save(model) if peer == "keras" else networks.write_onnx(model)
+    networks.keras_network(network).save(model) if peer == "keras" else networks.write_onnx(network, model)
 
 
 PEERS = {"keras": keras_peer, "onnxruntime": onnxruntime_peer}
 
 if __name__ == "__main__":
     match sys.argv[1:]:
-        case ["write", peer, model] if peer in PEERS:
-            write(peer, model)
+        case ["write", peer, network, model] if peer in PEERS:
+            write(peer, network, model)
         case [peer, model, path] if peer in PEERS:
             PEERS[peer](model, path)
         case _:

@@ -1,12 +1,13 @@
 #!/bin/sh
-# The same work in giemsa and in other frameworks, alternating, with the ratios: installs the frameworks into .peers/,
-# runs all, and prints a table.
+# Times the same work in giemsa and in other frameworks: installs the frameworks into .peers/, runs all of them in turn,
+# and prints a table with the ratios.
 #
-#   DATA=...        folder with Parasitized/ and Uninfected/ [../shared/data/cell_images]; without it, only the engines
-#   PEERS="..."     of keras, onnxruntime, openvino, pytorch; PyTorch brings 5 GB from PyPI and is left out by default
-#   PEERS_VENV=...  an environment that has them already; nothing is installed then
+#   DATA=...        folder with Parasitized/ and Uninfected/ [../shared/data/cell_images]; if it does not exist, only work
+#                   in memory is timed
+#   PEERS="..."     any of keras, onnxruntime, openvino, pytorch [all but pytorch, a download of 5 GB]
+#   PEERS_VENV=...  a Python environment with the frameworks; nothing is installed
 #   ROUNDS, EPOCHS  [3, 10]
-#   OUT=...         folder for every single figure [target/peers]
+#   OUT=...         folder for the table and for all measurements [target/peers]
 set -eu
 cd "$(dirname "$0")/../.."
 here=benches/peers
@@ -23,7 +24,7 @@ package() {
     esac
 }
 
-# Pinned versions of a peer's packages.
+# Prints the pinned versions of the packages of a peer.
 pinned() {
     for name in $(package "$1"); do grep "^$name==" $here/requirements.txt; done
 }
@@ -45,7 +46,7 @@ for peer in $PEERS; do
         echo "skipped: $peer could not be installed" >&2
     fi
 done
-case " $PEERS " in *" pytorch "*) ;; *) echo "skipped: pytorch, for its 5 GB (PEERS=\"$PEERS pytorch\" brings it in)" >&2 ;; esac
+case " $PEERS " in *" pytorch "*) ;; *) echo "skipped: pytorch, a download of 5 GB (PEERS=\"$PEERS pytorch\" includes it)" >&2 ;; esac
 
 cargo build --release --quiet
 exec python3 $here/compare.py "$venv/bin/python" $installed

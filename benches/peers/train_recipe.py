@@ -1,8 +1,8 @@
-"""The seed's recipe in Keras, from a folder of PNG to a trained model.
+"""Trains the recipe `keras-tutorial` in Keras, from a folder of PNG files to a saved model.
 
 usage: train_recipe.py DATA EPOCHS
-DATA holds Parasitized/ and Uninfected/; 30 % of each, chosen at random, are for validation. Prints one JSON object an
-epoch.
+DATA contains Parasitized/ and Uninfected/. A random 30 % of each class are the validation set. Prints one JSON object
+per epoch.
 """
 
 import json
@@ -17,11 +17,12 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 import networks
 from keras.src.legacy.preprocessing.image import ImageDataGenerator
 
-SIZE = dict(target_size=(networks.SIDE, networks.SIDE), batch_size=100, class_mode="binary")
+SIDE = networks.SIDE[networks.TUTORIAL]
+SIZE = dict(target_size=(SIDE, SIDE), batch_size=100, class_mode="binary")
 
 
 def divide(data, root):
-    """Links to the images, in root/{Train,Test}/CLASS."""
+    """Creates links to the images in root/{Train,Test}/CLASS."""
     shuffle = random.Random(0).shuffle
     for folder in sorted(path for path in data.iterdir() if path.is_dir()):
         files = sorted(folder.glob("*.png"))
@@ -39,7 +40,7 @@ def main(data, epochs):
         vary = ImageDataGenerator(rescale=1 / 255, shear_range=0.2, zoom_range=0.2, horizontal_flip=True)
         training = vary.flow_from_directory(f"{root}/Train", **SIZE)
         validation = ImageDataGenerator(rescale=1 / 255).flow_from_directory(f"{root}/Test", **SIZE)
-        network = networks.keras_seed()
+        network = networks.keras_network(networks.TUTORIAL)
         network.compile(optimizer="adam", loss="binary_crossentropy", metrics=["accuracy"])
         for epoch in range(int(epochs)):
             start = time.perf_counter()

@@ -1,4 +1,4 @@
-"""Writes augmentation_golden.json: an image varied by Keras' own ImageDataGenerator with given parameters.
+"""Writes augmentation_golden.json: an image transformed by Keras' ImageDataGenerator with given parameters.
 
     pip install keras==3.15.1 tensorflow-cpu==2.21.0 scipy==1.17.1 numpy==2.4.6
     python augmentation_golden.py
@@ -12,7 +12,7 @@ from keras.src.legacy.preprocessing.image import ImageDataGenerator
 
 SIDE = 9
 
-# Without a case of theta and shift together: Keras applies the shift before the rotation, and that is the last case.
+# Only the last case combines rotation and shift, since the result depends on their order: Keras shifts first.
 CASES = [
     {"theta": 0, "tx": 0, "ty": 0, "shear": 0, "zx": 1, "zy": 1, "flip_horizontal": True, "flip_vertical": False},
     {"theta": 0, "tx": 0, "ty": 0, "shear": 0, "zx": 0.8, "zy": 1.2, "flip_horizontal": False, "flip_vertical": False},

@@ -1,4 +1,4 @@
-"""Writes evaluation_golden.json: the figures of synthetic scores, by scikit-learn, scipy and NumPy.
+"""Writes evaluation_golden.json: the metrics of random predictions, computed by scikit-learn, SciPy and NumPy.
 
     pip install scikit-learn==1.9.1 scipy==1.17.1 numpy==2.4.6
     python tests/reference/evaluation_golden.py
@@ -24,7 +24,7 @@ def mix(z):
 
 
 def draws(key, n):
-    """n numbers in 0..n of the stream for a key."""
+    """Yields n random integers in 0..n from the stream of a key, as `random.rs` defines it."""
     state = 0
     for part in key:
         state = mix(((state + GAMMA) & MASK) ^ mix((part + GAMMA) & MASK))
@@ -34,7 +34,7 @@ def draws(key, n):
 
 
 def scores(rng):
-    """Images of 14 patients; some without parasitized cells, one without healthy ones; many equal probabilities."""
+    """Returns images of 14 patients: some have no parasitized cells, one has no uninfected cells; many ties."""
     images = []
     for patient in range(14):
         sick = 0 if patient < 4 else int(rng.integers(1, 40))
@@ -50,7 +50,7 @@ def scores(rng):
                         "class": "Parasitized" if positive else "Uninfected",
                         "probability": round(1 / (1 + math.exp(-logit)), 3),
                         "other_probability": round(1 / (1 + math.exp(-other)), 3),
-                        # As the network has it: of Uninfected, and surer than it should be.
+                        # The network's logit is that of class Uninfected. The factor makes the model overconfident.
                         "logit": round(-1.7 * logit, 4),
                     }
                 )
@@ -101,7 +101,7 @@ def figures(y, p, threshold, patients, weight_of):
 
 
 def resampled(patients, seed, draw):
-    """How often each patient is drawn; patients are numbered as they appear."""
+    """Counts how often each patient is drawn in one bootstrap resample. Patients are numbered by first appearance."""
     names = list(dict.fromkeys(patients))
     purpose = int.from_bytes(b"bootstra", "big")
     weight_of = dict.fromkeys(names, 0)
@@ -131,7 +131,7 @@ def spread(values):
 
 
 def detection(sensitivity, rate, between, cells):
-    """Critical count and limit of detection, from scipy's distributions."""
+    """Computes the critical count and the limit of detection from SciPy's distributions."""
 
     def distribution(parasitaemia):
         mean = parasitaemia * sensitivity + (1 - parasitaemia) * rate

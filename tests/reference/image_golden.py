@@ -1,10 +1,11 @@
-"""Writes image_golden.json: tiny image files in every layout that is decoded, the pixels that they stand for, and
+"""Writes image_golden.json: tiny image files in every supported format and colour type with the expected pixels, and
 resized images.
 
     pip install numpy==2.4.6 pillow==13.0.0
     python image_golden.py
 
-The pixels follow from the samples that went into a file by arithmetic, not from a decoder; JPEG's are PIL's.
+The expected pixels are computed from the samples in each file, without a decoder. JPEG is lossy, so its pixels are
+those that Pillow decodes.
 """
 
 import io
@@ -31,7 +32,7 @@ def chunk(name, data):
 
 
 def packed_rows(values, bits):
-    """PNG's rows of one pass, unfiltered: each sample big-endian in `bits` bits, rows padded to a byte."""
+    """Encodes the rows of one PNG pass without filter: big-endian samples of `bits` bits, rows padded to whole bytes."""
     out = b""
     for row in values:
         text = "".join(format(int(v), f"0{bits}b") for v in row.ravel())
@@ -76,7 +77,7 @@ def png_cases():
         expected = np.array(colours)[values[:, :, 0]]
         for interlaced in (False, True):
             yield "png", "palette", png(values, bits, 3, interlaced, extra), expected
-        # The palette's first entry is half transparent, the second one wholly.
+        # The first palette entry is half transparent, the second one fully transparent.
         clear = expected.copy()
         clear[values[:, :, 0] == 0] = [int(v * 128 / 255 + 0.5) for v in colours[0]]
         clear[values[:, :, 0] == 1] = 0

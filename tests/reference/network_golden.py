@@ -1,8 +1,8 @@
-"""Writes network_golden.json: what Keras makes of two networks, forward, backward and over steps of Adam.
+"""Writes network_golden.json: forward pass, backward pass and optimizer steps of two networks, computed by Keras.
 
-Weights and images are not stored: both sides compute them from `uniform`. Keras computes in double precision, so that
-the numbers are exact and all of the difference to them is ours; at the end the script prints how far Keras itself is
-off them in single precision.
+Weights and images are not stored: Keras and the tests both compute them with `uniform`. Keras runs in double precision,
+so any difference is the rounding error of the tested code. The script also prints the rounding error of Keras in single
+precision, for comparison.
 """
 
 import json
@@ -15,12 +15,12 @@ import numpy as np
 import tensorflow as tf
 from keras import layers as L
 
-IMAGES, TARGETS = 1000, 1001  # streams of `uniform`; below are those of the weights, in their order
+IMAGES = 1000  # a stream of `uniform`; streams 0, 1, ... are those of the weights, in their order
 SAMPLED = 200
 
 
 def uniform(stream, n):
-    """The numbers 0..n of a stream, each in 0..1 and of 24 bits: MurmurHash3's finalizer of index and stream."""
+    """Returns n numbers of a stream, uniform in 0..1 with 24 bits: MurmurHash3's finalizer of index and stream."""
     x = np.arange(n, dtype=np.uint32) + np.uint32(stream * 0x9E3779B9 % 2**32)
     x = (x ^ x >> np.uint32(16)) * np.uint32(0x85EBCA6B)
     x = (x ^ x >> np.uint32(13)) * np.uint32(0xC2B2AE35)
@@ -29,7 +29,7 @@ def uniform(stream, n):
 
 
 def images(shape, n):
-    """Noise, twice as bright in class 1; the class of an image is the lowest bit of its number."""
+    """Returns images of noise, twice as bright in class 1. The class of an image is the lowest bit of its index."""
     size = int(np.prod(shape))
     targets = np.arange(n) % 2
     pixels = uniform(IMAGES, n * size).reshape(n, size) * (0.5 + 0.5 * targets[:, None])
@@ -38,14 +38,14 @@ def images(shape, n):
 
 def seed_network():
     conv = lambda filters: [L.Conv2D(filters, 2, padding="same", activation="relu"), L.MaxPooling2D(2)]
-    # Dropout is left out: its masks are each framework's own.
+    # Without dropout, whose random masks differ between frameworks.
     return keras.Sequential(
         [keras.Input((50, 50, 3)), *conv(16), *conv(32), *conv(64), L.Flatten(), L.Dense(500, activation="relu"), L.Dense(1)]
     )
 
 
 def normalised_network():
-    """Odd sides, and channels that are no multiple of a vector."""
+    """Builds a network with odd sides and channel counts that are not multiples of the vector length."""
 
     def conv(filters):
         return [L.Conv2D(filters, 3, padding="same", use_bias=False), L.BatchNormalization(momentum=0.99, epsilon=1e-3), L.ReLU()]
@@ -56,12 +56,12 @@ def normalised_network():
 
 
 def name_of(weight):
-    """For example conv2d_1.kernel."""
+    """Returns a name such as conv2d_1.kernel."""
     return ".".join(weight.path.split("/")[-2:])
 
 
 def weight_rules(network):
-    """Name, shape, centre and half width of each weight's uniform distribution."""
+    """Returns name, shape, and the centre and half width of the uniform distribution of each weight."""
     rules = []
     for weight in network.weights:
         kind = weight.path.split("/")[-1]
@@ -79,7 +79,7 @@ def weight_rules(network):
 
 
 def build(make, precision):
-    """The network with the weights by rule, rounded to single precision."""
+    """Builds a network and sets its weights by the rules, rounded to single precision."""
     keras.backend.clear_session()
     keras.config.set_floatx(precision)
     network = make()
@@ -100,7 +100,7 @@ def gradients(network, x, y):
 
 
 def sample(name, values):
-    """All of a small array; of a large one about 200 entries, with the sum and the root of the sum of squares of all."""
+    """Summarises an array: sum and norm of all values, and all values of a small array or about 200 of a large one."""
     values = np.asarray(values).ravel()
     stride = 1 if len(values) <= SAMPLED else len(values) // SAMPLED | 1
     return {
@@ -119,11 +119,11 @@ def digits(values):
 
 
 def step_losses(make, precision, settings, steps, batch):
-    """The loss of each step; the batches follow each other through the images, over and over."""
+    """Returns the loss of each step, cycling through three batches."""
     network, _ = build(make, precision)
     decay = settings["weight_decay"] or None
-    # Keras rounds 0.999 to single precision in the correction of the moments' start and not in the moments themselves,
-    # so that its first steps are 6e-6 too short. Numbers that are exact in single precision avoid that.
+    # Keras rounds 0.999 to single precision in the bias correction but not in the moments, which makes its first steps
+    # 6e-6 too short. Values that are exact in single precision avoid the difference.
     beta_1, beta_2 = float(np.float32(0.9)), float(np.float32(0.999))
     optimizer = keras.optimizers.Adam(settings["learning_rate"], beta_1, beta_2, epsilon=1e-7, weight_decay=decay)
     if settings["weight_decay"]:
@@ -139,7 +139,7 @@ def step_losses(make, precision, settings, steps, batch):
 
 
 def summary(network):
-    """Rows as `summary()` prints them; activations of their own are part of the row before here."""
+    """Returns rows like those of `summary()`. A separate activation layer belongs to the row before it."""
     rows = []
     for layer in network.layers:
         if not isinstance(layer, L.ReLU):

@@ -12,6 +12,7 @@ mod interrupt;
 mod model;
 mod paths;
 mod scores;
+mod terminal;
 
 pub use interrupt::interrupted;
 

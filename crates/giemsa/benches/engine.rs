@@ -1,4 +1,5 @@
-//! Each stage on its own: `cargo bench`, or `cargo bench -- step` for those with a word in their name.
+//! Benchmarks of the stages: decoding, resizing, augmentation, layers and networks. `make bench` runs all of them;
+//! `cargo bench -p giemsa --features synthetic -- step` runs those whose names contain a word.
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use giemsa::classes::Class;
@@ -13,8 +14,8 @@ use std::path::Path;
 const SETTINGS: StepSettings =
     StepSettings { learning_rate: 1e-3, weight_decay: 0.0, label_smoothing: 0.0, seed: 0, epoch: 0 };
 
-/// From a file's bytes to a network's input.
-fn images(criterion: &mut Criterion) {
+/// Benchmarks the steps from the bytes of a file to the input of a network.
+fn bench_images(criterion: &mut Criterion) {
     let cell = giemsa::synthetic::draw_cell(0, 3, 7, Class::Parasitized);
     let mut png = std::io::Cursor::new(Vec::new());
     cell.write_to(&mut png, image::ImageFormat::Png).expect("a drawn cell can be encoded");
@@ -26,7 +27,7 @@ fn images(criterion: &mut Criterion) {
     let settings = Recipe::load("keras-tutorial").expect("the recipe is built in").augmentation;
     let (bytes, mut out) = (resize::nearest(&cell, 50, 50), vec![0.0; 50 * 50 * 3]);
     let mut sample = 0;
-    group.bench_function("augment_seed_50", |b| {
+    group.bench_function("augment_50", |b| {
         b.iter(|| {
             sample += 1;
             augment(&bytes, 50, &settings, &[sample], &mut out);
@@ -39,7 +40,7 @@ fn conv(filters: usize, kernel: usize, batch_norm: bool) -> LayerSpec {
     LayerSpec::Conv2d { filters, kernel, batch_norm, activation: Activation::Relu }
 }
 
-/// Each kind of layer with the least that makes a network of it.
+/// Returns small networks, each with the layer of its name.
 fn layers() -> Vec<(&'static str, Shape, Vec<LayerSpec>)> {
     let shape = |side, channels| Shape { height: side, width: side, channels };
     let pool = LayerSpec::MaxPooling2d {};
@@ -74,16 +75,18 @@ fn bench_network(criterion: &mut Criterion, name: &str, input: Shape, layers: &[
     group.finish();
 }
 
-/// Layers alone, and the seed network at several batch sizes.
-fn networks(criterion: &mut Criterion) {
+/// Benchmarks single layers, and the built-in recipes at several batch sizes.
+fn bench_networks(criterion: &mut Criterion) {
     for (name, input, layers) in layers() {
         bench_network(criterion, name, input, &layers, 64);
     }
-    let recipe = Recipe::load("keras-tutorial").expect("the recipe is built in");
-    for batch in [1, 100, 512] {
-        bench_network(criterion, "seed", recipe.input_shape(), &recipe.layers, batch);
+    for name in Recipe::built_in_names() {
+        let recipe = Recipe::load(name).expect("the recipe is built in");
+        for batch in [1, 100, 512] {
+            bench_network(criterion, name, recipe.input_shape(), &recipe.layers, batch);
+        }
     }
 }
 
-criterion_group!(benches, images, networks);
+criterion_group!(benches, bench_images, bench_networks);
 criterion_main!(benches);

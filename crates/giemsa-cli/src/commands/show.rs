@@ -1,6 +1,7 @@
 //! `giemsa show`: draws random images of each class as a contact sheet.
 
 use crate::data::say;
+use crate::terminal::print_image;
 use crate::{Context, Outcome};
 use anyhow::bail;
 use clap::builder::{PathBufValueParser, TypedValueParser};
@@ -9,7 +10,7 @@ use giemsa::dataset::scan::{ClassFolder, scan_any_classes};
 use giemsa::dataset::selection::{SelectedImages, select_images};
 use giemsa::report::sheet::{Group, Layout, Tile, sheet};
 use giemsa::report::write_png;
-use image::{DynamicImage, RgbImage};
+use image::RgbImage;
 use std::io::{IsTerminal, Read};
 use std::path::{Path, PathBuf};
 
@@ -88,22 +89,9 @@ fn group(class: &ClassFolder, selected: &SelectedImages) -> Group {
     Group { title: format!("{}: {shown} of {all}", class.label()), tiles: selected.images.iter().map(tile).collect() }
 }
 
-/// Shows a picture if standard output is a terminal. An error is ignored, because the picture is in the file too.
+/// Prints the sheet on the terminal if standard output is one. A failure is ignored, since the file is written.
 fn preview(picture: &RgbImage, context: &Context) {
-    if context.quiet || !std::io::stdout().is_terminal() {
-        return;
+    if !context.quiet && std::io::stdout().is_terminal() {
+        let _ = print_image(picture);
     }
-    let config =
-        viuer::Config { absolute_offset: false, use_kitty: supports_kitty_graphics(), ..viuer::Config::default() };
-    let _ = viuer::print(&DynamicImage::ImageRgb8(picture.clone()), &config);
-}
-
-/// Returns whether the terminal identifies as one with kitty's graphics protocol. A query would have to wait for an answer
-/// on standard input, which other terminals never send.
-fn supports_kitty_graphics() -> bool {
-    let is_listed_in = |variable: &str| {
-        let value = std::env::var(variable).unwrap_or_default().to_lowercase();
-        ["kitty", "ghostty", "wezterm"].iter().any(|name| value.contains(name))
-    };
-    std::io::stdin().is_terminal() && (is_listed_in("TERM") || is_listed_in("TERM_PROGRAM"))
 }

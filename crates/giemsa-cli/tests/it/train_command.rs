@@ -223,11 +223,12 @@ fn rejects_a_folder_that_is_not_a_run() {
 #[test]
 fn a_full_disk_leaves_no_incomplete_file() {
     let (folder, _) = place();
-    draw_cells(&folder.path().join("data"), 1, 6, 6);
-    // A limit of 2 KiB per file simulates a full disk: the settings fit, the list of images does not.
+    draw_cells(&folder.path().join("data"), 1, 6, 10);
+    // A file size limit stands in for a full disk. It is 4 blocks of 512 or 1024 bytes, depending on the shell: the
+    // settings fit, the list of images does not.
     let script = "trap '' XFSZ; ulimit -f 4; exec \"$0\" \"$@\"";
     let program = assert_cmd::cargo::cargo_bin("giemsa");
-    let mut command = assert_cmd::Command::new("dash");
+    let mut command = assert_cmd::Command::new("sh");
     command.current_dir(folder.path()).args(["-c", script]).arg(program);
     command.args(["train", "data", "--recipe", "quick.toml", "--out", "run"]);
     command.assert().code(1).stderr(contains("run/split.csv: File too large"));

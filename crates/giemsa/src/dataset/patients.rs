@@ -4,7 +4,7 @@
 //! patients. In the NIH data set, file names begin with the patient: `C33P1thinF_IMG_…_cell_179.png` belongs to C33.
 
 use super::DatasetError;
-use regex::Regex;
+use regex_lite::Regex;
 use std::collections::HashMap;
 use std::path::Path;
 

@@ -4,7 +4,7 @@ use super::{ArchiveError, FetchError, Progress, ProgressCallback};
 use std::fs::{self, File};
 use std::io::{Read, Seek, Write};
 use std::path::{Component, Path, PathBuf};
-use zip::read::{ZipFile, ZipFileEntry};
+use zip::read::ZipFile;
 
 /// Limits on an archive.
 #[derive(Clone, Debug)]
@@ -41,7 +41,7 @@ pub fn unpack(
     progress: &mut ProgressCallback,
 ) -> Result<(), FetchError> {
     let mut archive = zip::ZipArchive::new(archive).map_err(invalid)?;
-    let names = names(&archive, limits)?;
+    let names = names(&mut archive, limits)?;
     let total = names.len();
     fs::create_dir_all(folder).map_err(FetchError::io(folder))?;
     for (index, name) in names.into_iter().enumerate() {
@@ -60,14 +60,17 @@ fn invalid(error: zip::result::ZipError) -> ArchiveError {
 }
 
 /// Checks all entries, and returns for each the path to unpack it to; `None` for folders and ignored files.
-fn names(archive: &zip::ZipArchive<impl Read + Seek>, limits: &Limits) -> Result<Vec<Option<PathBuf>>, ArchiveError> {
+fn names(
+    archive: &mut zip::ZipArchive<impl Read + Seek>,
+    limits: &Limits,
+) -> Result<Vec<Option<PathBuf>>, ArchiveError> {
     if archive.len() > limits.entries {
         return Err(ArchiveError::TooManyEntries { max: limits.entries, found: archive.len() });
     }
     let mut names = Vec::with_capacity(archive.len());
     let mut total_bytes = 0;
     for index in 0..archive.len() {
-        let entry = archive.by_index_data(index).map_err(invalid)?;
+        let entry = archive.by_index_raw(index).map_err(invalid)?;
         let name = safe_name(&entry)?;
         check_kind(&entry, &name)?;
         if !entry.is_file() || is_ignored(&name) {
@@ -84,7 +87,7 @@ fn names(archive: &zip::ZipArchive<impl Read + Seek>, limits: &Limits) -> Result
     Ok(names)
 }
 
-fn check_kind(entry: &ZipFileEntry, name: &Path) -> Result<(), ArchiveError> {
+fn check_kind<R: Read>(entry: &ZipFile<R>, name: &Path) -> Result<(), ArchiveError> {
     const KIND: u32 = 0o170000;
     const FILE: u32 = 0o100000;
     const FOLDER: u32 = 0o040000;
@@ -95,7 +98,7 @@ fn check_kind(entry: &ZipFileEntry, name: &Path) -> Result<(), ArchiveError> {
 }
 
 /// Checks the sizes that an entry announces.
-fn check_size(entry: &ZipFileEntry, name: &Path, limits: &Limits) -> Result<(), ArchiveError> {
+fn check_size<R: Read>(entry: &ZipFile<R>, name: &Path, limits: &Limits) -> Result<(), ArchiveError> {
     let (bytes, packed_bytes) = (entry.size(), entry.compressed_size());
     let name = || name.to_owned();
     if bytes > limits.file_bytes {
@@ -108,10 +111,10 @@ fn check_size(entry: &ZipFileEntry, name: &Path, limits: &Limits) -> Result<(), 
 }
 
 /// Returns the name of an entry if it consists of plain names only: no `..`, no root, no drive, no backslash.
-fn safe_name(entry: &ZipFileEntry) -> Result<PathBuf, ArchiveError> {
+fn safe_name<R: Read>(entry: &ZipFile<R>) -> Result<PathBuf, ArchiveError> {
     let unsafe_name = || ArchiveError::UnsafeName { name: String::from_utf8_lossy(entry.name_raw()).into_owned() };
-    let name = entry.name().map_err(|_| unsafe_name())?;
-    let path = Path::new(name.as_ref());
+    let name = entry.name();
+    let path = Path::new(name);
     let plain = path.components().all(|part| matches!(part, Component::Normal(_)));
     if !plain || name.is_empty() || name.contains(['\\', ':', '\0']) {
         return Err(unsafe_name());
