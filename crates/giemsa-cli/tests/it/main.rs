@@ -7,6 +7,7 @@ mod cells;
 mod cli;
 mod demo;
 mod evaluate;
+mod examples;
 mod explain;
 mod fetch_command;
 #[path = "../../../giemsa/tests/it/folder.rs"]
