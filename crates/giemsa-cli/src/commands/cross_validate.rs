@@ -80,7 +80,7 @@ pub fn run_folds(
     let mut lines = Lines { context, evaluated_on: "held out", fold: None };
     say(context, &format!("{} in {} folds.", number_of(count, "patient"), settings.folds));
     let result = cross_validate(settings, set, out, &mut lines);
-    let out_of_fold = result.map_err(|error| explain(error, &settings.data, Some(out)))?;
+    let out_of_fold = result.inspect_err(list_images)?;
     if let (None, Some(fold)) = (&out_of_fold, lines.fold) {
         eprintln!("stopped in fold {fold}; the same command continues from there");
     }

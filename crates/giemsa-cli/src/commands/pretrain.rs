@@ -120,7 +120,7 @@ fn train_with_progress(
     let (settings, checkpoint) = (Settings::new(recipe, args.seed), args.out.join("last.safetensors"));
     let mut lines = Lines { context, evaluated_on: "seen", fold: None };
     let model = train_on_all(&settings, set, &checkpoint, &mut lines)
-        .map_err(|error| explain(error, &args.data, Some(&checkpoint)))?;
+        .inspect_err(list_images)?;
     if model.is_none() {
         eprintln!("stopped; the same command continues from there");
     }

@@ -168,7 +168,7 @@ pub enum DatasetError {
         /// The pattern.
         pattern: String,
         /// The syntax error.
-        source: regex::Error,
+        source: regex_lite::Error,
     },
     /// The output folder is not empty.
     #[error("{path}: the output folder is not empty")]

@@ -1,7 +1,7 @@
 //! Metrics of out-of-fold predictions whose temperature and decision threshold are fitted on the other folds.
 
 use super::bootstrap::{Interval, Settings};
-use super::figures::Figures;
+use super::metric_values::MetricValues;
 use super::metrics::{Intervals, Metrics};
 use super::operating_point::{OperatingPoint, fit, with_temperature};
 use super::paired::{Comparison, Side, compare};
@@ -56,16 +56,16 @@ impl CrossFitted {
     /// `threshold` is the one that the metrics report; nothing is decided by it.
     ///
     /// # Errors
-    /// As [`Metrics::of`].
+    /// As [`Metrics::compute`].
     pub fn metrics(&self, threshold: f64, settings: Settings) -> Result<Metrics, EvaluateError> {
-        let decided = Metrics::of(&self.decisions(), EVEN, settings)?;
-        let calibrated = Metrics::of(&self.predictions, threshold, settings)?;
+        let decided = Metrics::compute(&self.decisions(), EVEN, settings)?;
+        let calibrated = Metrics::compute(&self.predictions, threshold, settings)?;
         Ok(Metrics {
             threshold,
             loss: calibrated.loss,
-            figures: combine(decided.figures, calibrated.figures),
+            values: combine(decided.values, calibrated.values),
             intervals: Intervals {
-                figures: combine::<Option<Interval>>(decided.intervals.figures, calibrated.intervals.figures),
+                values: combine::<Option<Interval>>(decided.intervals.values, calibrated.intervals.values),
                 ..decided.intervals
             },
             calibration_bins: calibrated.calibration_bins,
@@ -79,7 +79,7 @@ impl CrossFitted {
     /// As [`compare`].
     pub fn compare(&self, other: &CrossFitted, settings: Settings) -> Result<Comparison, EvaluateError> {
         let (ours, theirs) = (self.decisions(), other.decisions());
-        let side = |scored| Side { scored, threshold: EVEN };
+        let side = |predictions| Side { predictions, threshold: EVEN };
         let decided = compare(side(&ours), side(&theirs), settings)?;
         let calibrated = compare(side(&self.predictions), side(&other.predictions), settings)?;
         Ok(Comparison {
@@ -95,13 +95,13 @@ impl CrossFitted {
     #[must_use]
     pub fn mistakes(&self) -> Vec<LabelledPrediction> {
         let decided = self.predictions.iter().zip(&self.thresholds);
-        decided.filter(|&(image, &threshold)| !image.is_right(threshold)).map(|(image, _)| image.clone()).collect()
+        decided.filter(|&(image, &threshold)| !image.is_correct(threshold)).map(|(image, _)| image.clone()).collect()
     }
 
     /// Returns the decisions as certain predictions, with the probabilities 0 and 1.
     fn decisions(&self) -> Vec<LabelledPrediction> {
         let decide = |(image, &threshold): (&LabelledPrediction, &f64)| LabelledPrediction {
-            probability_parasitized: f64::from(u8::from(image.called(threshold).is_positive())),
+            probability_parasitized: f64::from(u8::from(image.predicted_class(threshold).is_positive())),
             ..image.clone()
         };
         self.predictions.iter().zip(&self.thresholds).map(decide).collect()
@@ -109,8 +109,8 @@ impl CrossFitted {
 }
 
 /// Takes the metrics of decisions from the first argument, those of probabilities from the second.
-fn combine<T: Copy>(decided: Figures<T>, calibrated: Figures<T>) -> Figures<T> {
-    Figures {
+fn combine<T: Copy>(decided: MetricValues<T>, calibrated: MetricValues<T>) -> MetricValues<T> {
+    MetricValues {
         roc_auc: calibrated.roc_auc,
         average_precision: calibrated.average_precision,
         brier_score: calibrated.brier_score,
@@ -161,14 +161,14 @@ mod tests {
         let fitted = cross_fit(&images, &fold_of, Aim::SensitivityAtLeast(1.0)).unwrap();
         for threshold in [0.5, 0.01] {
             let metrics = fitted.metrics(threshold, NO_INTERVALS).unwrap();
-            let figures = metrics.figures;
-            assert_eq!((figures.sensitivity, figures.specificity), (Some(1.0), Some(0.0)));
+            let values = metrics.values;
+            assert_eq!((values.sensitivity, values.specificity), (Some(1.0), Some(0.0)));
             // By hand: one image in ten has the squared error 0.81, the others 0.01.
-            assert!((figures.brier_score.unwrap() - 0.09).abs() < 1e-5, "{figures:?}");
+            assert!((values.brier_score.unwrap() - 0.09).abs() < 1e-5, "{values:?}");
             // By hand: the two bins contain probabilities of 0.9 and 0.1, and 90 % and 10 % parasitized images.
-            assert!(figures.expected_calibration_error.unwrap() < 1e-5, "{figures:?}");
+            assert!(values.expected_calibration_error.unwrap() < 1e-5, "{values:?}");
             // By hand: of 100 pairs per fold, 81 are in order, 1 is not, and 18 are ties.
-            assert!((figures.roc_auc.unwrap() - 0.9).abs() < 1e-12, "{figures:?}");
+            assert!((values.roc_auc.unwrap() - 0.9).abs() < 1e-12, "{values:?}");
         }
     }
 

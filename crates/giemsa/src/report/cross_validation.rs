@@ -1,12 +1,14 @@
 //! The report of a cross-validation: the page of an evaluation, and the metrics of each fold.
 
-use super::ReportError;
-use super::evaluation::{self, Evaluation};
-use crate::evaluate::figures::Figures;
+use super::evaluation::{self, Evaluation, FoldRow};
+use super::{ReportError, write_error, write_file};
+use crate::evaluate::LabelledPrediction;
+use crate::evaluate::clusters::Clusters;
+use crate::evaluate::metric_values::MetricValues;
 use crate::evaluate::metrics::Metrics;
 use crate::evaluate::patients::Spread;
-use crate::files::write_whole;
-use crate::train::cross_validation::{CrossValidationSettings, FoldsSummary, OutOfFold};
+use crate::evaluate::provenance::Provenance;
+use crate::train::cross_validation::{CrossValidationSettings, FoldsSummary, OutOfFold, THRESHOLD};
 use std::path::Path;
 
 /// Writes `index.html`, `metrics.json` and `predictions.csv` of all folds together, and `folds.json` with the metrics of
@@ -22,8 +24,8 @@ pub fn write_report(
     summary: &FoldsSummary,
 ) -> Result<(), ReportError> {
     let path = out.join("folds.json");
-    write_whole(&path, |file| Ok(serde_json::to_writer_pretty(file, summary)?))
-        .map_err(|source| ReportError::Write { path: path.display().to_string(), source })?;
+    let json = serde_json::to_vec_pretty(summary).map_err(|error| write_error(&path)(error.into()))?;
+    write_file(&path, &json)?;
     let CrossValidationSettings { recipe, folds, seed, data, .. } = settings;
     let mut about = vec![
         format!("Recipe {}, {} epochs, seed {seed}", recipe.name, recipe.training.epochs),
@@ -36,13 +38,37 @@ pub fn write_report(
         spread_lines(&summary.spread).iter().map(|line| format!("Mean and standard deviation over folds: {line}")),
     );
     let title = format!("Cross-validation of {}", recipe.name);
-    let scored = &out_of_fold.predictions;
-    evaluation::write_report(out, &Evaluation { title: &title, about: &about, metrics, scored })
+    let provenance = Provenance::of_cross_validation(&recipe.name, THRESHOLD, data);
+    let evaluation = Evaluation {
+        title: &title,
+        about: &about,
+        metrics,
+        scored: &out_of_fold.predictions,
+        folds: &fold_rows(out_of_fold, summary),
+        provenance: Some(&provenance),
+    };
+    evaluation::write_report(out, &evaluation)
+}
+
+/// Returns one row per fold for the table of the page.
+fn fold_rows(out_of_fold: &OutOfFold, summary: &FoldsSummary) -> Vec<FoldRow> {
+    let OutOfFold { predictions, fold_of, .. } = out_of_fold;
+    let row = |(fold, &values): (usize, &MetricValues<Option<f64>>)| {
+        let of_fold: Vec<LabelledPrediction> =
+            predictions.iter().zip(fold_of).filter(|&(_, &of)| of == fold).map(|(image, _)| image.clone()).collect();
+        FoldRow {
+            name: (fold + 1).to_string(),
+            images: of_fold.len() as u64,
+            patients: Clusters::by_patient(&of_fold).patients(),
+            values,
+        }
+    };
+    summary.folds.iter().enumerate().map(row).collect()
 }
 
 /// Formats the mean and standard deviation over folds of the main metrics, one line each.
 #[must_use]
-pub fn spread_lines(spread: &Figures<Option<Spread>>) -> Vec<String> {
+pub fn spread_lines(spread: &MetricValues<Option<Spread>>) -> Vec<String> {
     let rows = [
         ("accuracy", spread.accuracy),
         ("sensitivity", spread.sensitivity),

@@ -12,7 +12,6 @@ use crate::evaluate::metrics::Metrics;
 use crate::evaluate::predictions_csv::write_predictions;
 use crate::evaluate::provenance::Provenance;
 use crate::evaluate::{LabelledPrediction, errors_of_class};
-use crate::files::write_whole;
 use crate::image::decode_file;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;

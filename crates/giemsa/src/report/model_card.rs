@@ -7,7 +7,7 @@ use crate::evaluate::metric_values::MetricValues;
 use crate::evaluate::metrics::Metrics;
 use crate::evaluate::paired::Comparison;
 use crate::evaluate::patients::Spread;
-use crate::evaluate::{LabelledPrediction, errors_of_class};
+use crate::evaluate::LabelledPrediction;
 use crate::model::Model;
 use serde::Serialize;
 
@@ -127,8 +127,8 @@ pub fn model_card(model: &Model, card: &Card<'_>) -> Result<String, ReportError>
         spreads: spreads.into_iter().filter_map(|(name, spread)| Some(SpreadRow { name, spread: spread? })).collect(),
         failures: card.failures.trim(),
         warnings: card.warnings,
-        misses: surest_mistakes(card, Class::Parasitized),
-        alarms: surest_mistakes(card, Class::Uninfected),
+        misses: most_confident_errors(card, Class::Parasitized),
+        alarms: most_confident_errors(card, Class::Uninfected),
     };
     super::template::render("model_card.md", include_str!("model_card.md"), &filled)
 }
@@ -176,10 +176,10 @@ fn with_interval(value: Option<f64>, interval: Option<Interval>, signed: bool) -
     value.map_or("undefined".to_owned(), number) + &ends.unwrap_or_default()
 }
 
-/// The names of the images of a class that were surest to be of the other one.
-fn surest_mistakes(card: &Card<'_>, class: Class) -> Vec<String> {
-    let mut mistakes: Vec<&LabelledPrediction> = card.mistakes.iter().filter(|image| image.class == class).collect();
-    mistakes.sort_by(|a, b| a.probability_of_truth().total_cmp(&b.probability_of_truth()));
+/// Returns the names of the images of a class with the most confident errors.
+fn most_confident_errors(card: &Card<'_>, class: Class) -> Vec<String> {
+    let mut errors: Vec<&LabelledPrediction> = card.mistakes.iter().filter(|image| image.class == class).collect();
+    errors.sort_by(|a, b| a.probability_of_true_class().total_cmp(&b.probability_of_true_class()));
     let name = |image: &LabelledPrediction| image.path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-    errors_of_class(card.scored, card.metrics.threshold, class).into_iter().take(MAX_ERRORS).map(name).collect()
+    errors.into_iter().take(MAX_ERRORS).map(name).collect()
 }

@@ -7,7 +7,7 @@
 use super::error::{Difference, TrainError};
 use super::history::EpochRow;
 use super::settings::Settings;
-use crate::model::container::{self, Texts};
+use crate::model::container::{self, Metadata};
 use crate::model::file::{AVERAGE_PREFIX, OPTIMIZER_PREFIX};
 use crate::model::{Model, ModelError};
 use crate::nn::{ArchitectureError, Network, Tensor};
@@ -146,7 +146,7 @@ impl State {
         let progress = toml::to_string(&self.progress)
             .map_err(|e| TrainError::InvalidCheckpoint { path: path.to_owned(), message: e.to_string() })?;
         let Settings { recipe, seed, steps_per_epoch } = &self.settings;
-        let mut texts = Texts::from([(PROGRESS.to_owned(), progress), (SEED.to_owned(), seed.to_string())]);
+        let mut texts = Metadata::from([(PROGRESS.to_owned(), progress), (SEED.to_owned(), seed.to_string())]);
         if let Some(steps) = steps_per_epoch {
             texts.insert(STEPS_PER_EPOCH.to_owned(), steps.to_string());
         }

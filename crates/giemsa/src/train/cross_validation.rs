@@ -9,7 +9,7 @@ use super::settings::Settings;
 use super::{Ending, Observer, State, train};
 use crate::dataset::split::folds;
 use crate::dataset::{Cache, Sample, Subset, image_digest};
-use crate::evaluate::figures::{FIGURES, Figures};
+use crate::evaluate::metric_values::{METRIC_COUNT, MetricValues};
 use crate::evaluate::metrics::Metrics;
 use crate::evaluate::patients::{Spread, spread};
 use crate::evaluate::predictions_csv::{read_predictions, write_predictions};
@@ -252,9 +252,9 @@ fn select<'a>(images: &'a Cache, fold_of: &[usize], belongs: impl Fn(usize) -> b
 #[non_exhaustive]
 pub struct FoldsSummary {
     /// Metrics of each fold.
-    pub folds: Vec<Figures<Option<f64>>>,
+    pub folds: Vec<MetricValues<Option<f64>>>,
     /// Mean, standard deviation and quantiles of each metric over the folds.
-    pub spread: Figures<Option<Spread>>,
+    pub spread: MetricValues<Option<Spread>>,
     /// [`RESEARCH_ONLY`](crate::RESEARCH_ONLY).
     pub research_only: &'static str,
 }
@@ -267,15 +267,15 @@ impl FoldsSummary {
     pub fn of(out_of_fold: &OutOfFold) -> Result<FoldsSummary, EvaluateError> {
         let OutOfFold { predictions, fold_of } = out_of_fold;
         let count = fold_of.iter().max().map_or(0, |last| last + 1);
-        let figures = |fold: usize| -> Result<Figures<Option<f64>>, EvaluateError> {
+        let values = |fold: usize| -> Result<MetricValues<Option<f64>>, EvaluateError> {
             let of_fold =
                 predictions.iter().zip(fold_of).filter(|&(_, &of)| of == fold).map(|(image, _)| image.clone());
             let no_intervals = bootstrap::Settings { draws: 0, seed: 0 };
-            Ok(Metrics::of(&of_fold.collect::<Vec<_>>(), THRESHOLD, no_intervals)?.figures)
+            Ok(Metrics::compute(&of_fold.collect::<Vec<_>>(), THRESHOLD, no_intervals)?.values)
         };
-        let folds = (0..count).map(figures).collect::<Result<Vec<_>, _>>()?;
-        let arrays: Vec<[Option<f64>; FIGURES]> = folds.iter().map(|figures| figures.to_array()).collect();
-        let spread = Figures::from_array(std::array::from_fn(|i| spread(arrays.iter().filter_map(|array| array[i]))));
+        let folds = (0..count).map(values).collect::<Result<Vec<_>, _>>()?;
+        let arrays: Vec<[Option<f64>; METRIC_COUNT]> = folds.iter().map(|values| values.to_array()).collect();
+        let spread = MetricValues::from_array(std::array::from_fn(|i| spread(arrays.iter().filter_map(|array| array[i]))));
         Ok(FoldsSummary { folds, spread, research_only: crate::RESEARCH_ONLY })
     }
 }

@@ -146,8 +146,8 @@ impl fmt::Display for Weakness {
 }
 
 fn weakness_of_auc(metrics: &Metrics) -> Option<Weakness> {
-    let roc_auc = metrics.figures.roc_auc;
-    let low = metrics.intervals.figures.roc_auc.map(|interval| interval.low);
+    let roc_auc = metrics.values.roc_auc;
+    let low = metrics.intervals.values.roc_auc.map(|interval| interval.low);
     let strong = low.or(roc_auc).is_some_and(|least| least >= LEAST_ROC_AUC);
     (!strong).then_some(Weakness::LowRocAuc { roc_auc, low })
 }
@@ -177,7 +177,7 @@ mod tests {
         };
         let predictions: Vec<LabelledPrediction> =
             (0..patients).flat_map(|patient| Class::ALL.map(|class| image(patient, class))).collect();
-        let metrics = Metrics::of(&predictions, 0.5, bootstrap::Settings { draws: 200, seed: 0 }).unwrap();
+        let metrics = Metrics::compute(&predictions, 0.5, bootstrap::Settings { draws: 200, seed: 0 }).unwrap();
         (predictions, metrics)
     }
 
