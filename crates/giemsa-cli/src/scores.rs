@@ -5,7 +5,7 @@ use crate::data::{LabelArgs, load, say, say_found};
 use giemsa::dataset::scan::Layout;
 use giemsa::dataset::{Cache, DatasetError, Sample};
 use giemsa::evaluate::{LabelledPrediction, labelled_predictions};
-use giemsa::model::{Model, Tta, predict_logits};
+use giemsa::model::{Model, Tta};
 use giemsa::preprocess::{Images, Preprocessing};
 use std::path::Path;
 
@@ -57,7 +57,7 @@ pub fn judge(model: &Model, tta: Tta, folder: &Path, labels: &LabelArgs, context
     let samples = find(folder, labels)?;
     say_found(&samples, context);
     let set = read(samples, folder, &model.recipe.input, context)?;
-    let logits = model.predictor(views).logits(&set)?;
+    let logits = model.predictor(tta).logits(&set)?;
     let scored = labelled_predictions(set.samples(), &logits, model.temperature);
     Ok(Judged { scored, logits, unreadable: set.unreadable().len() })
 }

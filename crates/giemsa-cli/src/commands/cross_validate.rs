@@ -1,7 +1,7 @@
 //! `giemsa cross-validate`: evaluates a recipe on every image, each by a network that has not seen its patient.
 
 use super::evaluate::{IntervalArgs, text};
-use crate::data::{LabelArgs, absolute, explain, patients, say};
+use crate::data::{LabelArgs, absolute, list_images, patients, say};
 use crate::scores::{find_all, read};
 use crate::{Context, Outcome, number_of};
 use giemsa::dataset::Cache;
@@ -95,7 +95,7 @@ pub fn report(
     intervals: bootstrap::Settings,
     context: &Context,
 ) -> anyhow::Result<()> {
-    let metrics = Metrics::of(&out_of_fold.predictions, THRESHOLD, intervals)?;
+    let metrics = Metrics::compute(&out_of_fold.predictions, THRESHOLD, intervals)?;
     let summary = FoldsSummary::of(out_of_fold)?;
     write_report(out, settings, out_of_fold, &metrics, &summary)?;
     let result = Context { quiet: false, ..*context };

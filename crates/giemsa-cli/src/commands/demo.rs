@@ -242,7 +242,7 @@ fn print_results(args: &DemoArgs, demo: &Demo) -> anyhow::Result<()> {
         out,
         "Example: {}: classified as {}, P(Parasitized) = {:.3}, drawn as {}.",
         example.path.display(),
-        example.called(demo.trained.threshold),
+        example.predicted_class(demo.trained.threshold),
         example.probability_parasitized,
         example.class
     )?;

@@ -2,7 +2,7 @@
 
 use super::cross_validate::{Lines, report, run_folds};
 use super::evaluate::{IntervalArgs, text};
-use crate::data::{LabelArgs, absolute, explain, patients, say};
+use crate::data::{LabelArgs, absolute, list_images, patients, say};
 use crate::scores::{find_all, read};
 use crate::{Context, Outcome};
 use anyhow::Context as _;
@@ -119,8 +119,7 @@ fn train_with_progress(
     say(context, &format!("Training {} on all {} images.", recipe.name, set.samples().len()));
     let (settings, checkpoint) = (Settings::new(recipe, args.seed), args.out.join("last.safetensors"));
     let mut lines = Lines { context, evaluated_on: "seen", fold: None };
-    let model = train_on_all(&settings, set, &checkpoint, &mut lines)
-        .inspect_err(list_images)?;
+    let model = train_on_all(&settings, set, &checkpoint, &mut lines).inspect_err(list_images)?;
     if model.is_none() {
         eprintln!("stopped; the same command continues from there");
     }

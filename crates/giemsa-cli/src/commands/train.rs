@@ -2,7 +2,7 @@
 
 pub mod progress;
 
-use crate::data::{By, LabelArgs, absolute, bar, explain, fraction, list_pairs, patients, say, say_found};
+use crate::data::{By, LabelArgs, absolute, bar, fraction, list_images, list_pairs, patients, say, say_found};
 use crate::{Context, Outcome};
 use anyhow::bail;
 use giemsa::RESEARCH_ONLY;

@@ -351,17 +351,6 @@ mod tests {
     }
 
     #[test]
-    fn reads_class_folders_of_other_names() {
-        let folder = folder_with(&["Infected/C1_a.png", "healthy/C2_b.png"]);
-        let names = ClassFolders { positive: "infected".into(), negative: "Healthy".into() };
-        let samples = scan_classes(folder.path(), &names, &PatientSource::FileName).unwrap();
-        assert_eq!(samples.iter().map(|s| s.class).collect::<Vec<_>>(), [Class::Parasitized, Class::Uninfected]);
-        let error = scan_classes(folder.path(), &ClassFolders::default(), &PatientSource::FileName).unwrap_err();
-        assert!(error.to_string().contains("Infected, healthy"), "{error}");
-    }
-
-    #[cfg(unix)]
-    #[test]
     fn follows_links_but_no_cycles() {
         let folder = folder_with(&["Parasitized/a.png", "Uninfected/b.png", "elsewhere/c.png"]);
         let class = folder.path().join("Parasitized");

@@ -2,12 +2,12 @@
 
 use super::ReportError;
 use crate::classes::Class;
+use crate::evaluate::LabelledPrediction;
 use crate::evaluate::bootstrap::Interval;
 use crate::evaluate::metric_values::MetricValues;
 use crate::evaluate::metrics::Metrics;
 use crate::evaluate::paired::Comparison;
 use crate::evaluate::patients::Spread;
-use crate::evaluate::LabelledPrediction;
 use crate::model::Model;
 use serde::Serialize;
 

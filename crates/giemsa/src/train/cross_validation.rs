@@ -124,7 +124,7 @@ pub fn cross_validate(
         return Err(TrainError::MissingPatient { path: sample.path.clone() });
     }
     let fold_of = folds(samples, settings.folds, settings.seed)
-        .map_err(|source| TrainError::Divide { folder: settings.data.clone(), source })?;
+        .map_err(|source| TrainError::Divide { folder: settings.data.clone(), source: Box::new(source) })?;
     begin_or_resume(out, settings, images)?;
     let mut probabilities = vec![f64::NAN; samples.len()];
     for fold in 0..settings.folds {
@@ -275,7 +275,8 @@ impl FoldsSummary {
         };
         let folds = (0..count).map(values).collect::<Result<Vec<_>, _>>()?;
         let arrays: Vec<[Option<f64>; METRIC_COUNT]> = folds.iter().map(|values| values.to_array()).collect();
-        let spread = MetricValues::from_array(std::array::from_fn(|i| spread(arrays.iter().filter_map(|array| array[i]))));
+        let spread =
+            MetricValues::from_array(std::array::from_fn(|i| spread(arrays.iter().filter_map(|array| array[i]))));
         Ok(FoldsSummary { folds, spread, research_only: crate::RESEARCH_ONLY })
     }
 }

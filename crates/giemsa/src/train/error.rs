@@ -117,7 +117,7 @@ pub enum TrainError {
         /// The data folder.
         folder: PathBuf,
         /// The cause.
-        source: DatasetError,
+        source: Box<DatasetError>,
     },
     /// Too many images of a folder are unreadable.
     #[error("{folder}: {} of {images} images are unreadable, more than {max_percent} %", unreadable.len())]
@@ -150,13 +150,19 @@ pub enum TrainError {
     Model(#[from] ModelError),
     /// A recipe is invalid.
     #[error(transparent)]
-    Recipe(#[from] RecipeError),
+    Recipe(Box<RecipeError>),
     /// The layers of the recipe do not fit together.
     #[error(transparent)]
     Architecture(#[from] ArchitectureError),
     /// Predictions cannot be evaluated.
     #[error(transparent)]
     Evaluate(#[from] EvaluateError),
+}
+
+impl From<RecipeError> for TrainError {
+    fn from(error: RecipeError) -> TrainError {
+        TrainError::Recipe(Box::new(error))
+    }
 }
 
 /// A place in an epoch.

@@ -25,9 +25,9 @@ pub use history::EpochRow;
 pub use run::{Run, RunSettings, StoppedRun};
 pub use settings::Settings;
 
+use crate::classes::Class;
 use crate::dataset::{LabelledImages, image_digest};
 use crate::evaluate::loss::loss_and_accuracy;
-use crate::classes::Class;
 use crate::model::{Model, Tta, predict_logits};
 use crate::nn::StepSettings;
 use crate::nn::network::StepResult;

@@ -138,7 +138,7 @@ pub fn divide(data: &Path, settings: &SetSettings, seed: u64) -> Result<Parts, T
         SplitBy::Image => (samples, Vec::new()),
     };
     let (training, validation) = split(samples, settings.validation_split, settings.split_by, seed)
-        .map_err(|source| TrainError::Divide { folder: data.to_owned(), source })?;
+        .map_err(|source| TrainError::Divide { folder: data.to_owned(), source: Box::new(source) })?;
     Ok(parts(training, validation, unreadable, None))
 }
 

@@ -1,7 +1,7 @@
 //! Synthetic cells.
 
 use giemsa::classes::Class;
-use giemsa::synthetic::{DRAWN, PhantomError, SIDE_PX, cells, draw_cell, is_infected, write_folder};
+use giemsa::synthetic::{DRAWN, SyntheticError, SIDE_PX, cells, draw_cell, is_infected, write_folder};
 use image::{Rgb, RgbImage};
 use std::collections::HashSet;
 use std::ops::ControlFlow;
@@ -145,7 +145,7 @@ fn stops_when_the_callback_breaks_and_leaves_nothing() {
     let stopped = write_folder(&place.path().join("cells"), 10_000, 5, 1, &|| {
         if seen.fetch_add(1, Ordering::Relaxed) < 9 { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
     });
-    assert!(matches!(stopped, Err(PhantomError::Stopped)), "{stopped:?}");
+    assert!(matches!(stopped, Err(SyntheticError::Stopped)), "{stopped:?}");
     assert!(seen.into_inner() < 1000, "stops soon");
     assert_eq!(std::fs::read_dir(place.path()).unwrap().count(), 0);
 }

@@ -7,10 +7,10 @@ use anyhow::Context as _;
 use giemsa::classes::Class;
 use giemsa::dataset::{Cache, Sample};
 use giemsa::evaluate::LabelledPrediction;
-use giemsa::explain::occlusion;
 use giemsa::files::write_whole;
 use giemsa::image::decode_file;
 use giemsa::model::Model;
+use giemsa::model::explain::occlusion;
 use giemsa::random::Random;
 use giemsa::report::page::{Gallery, Page, Picture, page};
 use giemsa::report::saliency::overlay_of_occlusion;
@@ -68,7 +68,7 @@ pub fn write_page(args: &DemoArgs, demo: &Demo) -> anyhow::Result<()> {
         counts: demo.trained.counts,
         patients: patients(demo.sets.test.samples()).len(),
         history: &demo.history,
-        named: &example_picture(demo)?,
+        example: &example_picture(demo)?,
         galleries: &galleries(args, demo)?,
         commands: &commands(args, demo.example()),
     })?;
@@ -130,7 +130,7 @@ fn saliency_gallery(args: &DemoArgs, demo: &Demo) -> anyhow::Result<Gallery> {
 fn saliency_picture(model: &Model, sample: &Sample) -> anyhow::Result<Picture> {
     let image = decode_file(&sample.path)?.pixels;
     let probability = model.predict(&image)?.probability_parasitized;
-    let map = occlusion(model, &image);
+    let map = occlusion(model, &image)?;
     Ok(Picture {
         image: overlay_of_occlusion(model, &image, &map),
         alt: format!("Saliency map of a drawn red blood cell, {}: evidence for Parasitized in orange", sample.class),
@@ -141,9 +141,9 @@ fn saliency_picture(model: &Model, sample: &Sample) -> anyhow::Result<Picture> {
 /// Shows the cells of a class that the trained model classified as the other class, the most confident errors first.
 fn error_gallery(demo: &Demo, class: Class) -> anyhow::Result<Gallery> {
     let threshold = demo.trained.threshold;
-    let is_error = |image: &&LabelledPrediction| image.class == class && !image.is_right(threshold);
+    let is_error = |image: &&LabelledPrediction| image.class == class && !image.is_correct(threshold);
     let mut errors: Vec<&LabelledPrediction> = demo.trained.predictions.iter().filter(is_error).collect();
-    errors.sort_by(|a, b| a.probability_of_truth().total_cmp(&b.probability_of_truth()));
+    errors.sort_by(|a, b| a.probability_of_true_class().total_cmp(&b.probability_of_true_class()));
     let (title, wrong) = match class {
         Class::Parasitized => ("False negatives", Class::Uninfected),
         Class::Uninfected => ("False positives", Class::Parasitized),
@@ -184,7 +184,7 @@ fn sample_gallery(args: &DemoArgs, demo: &Demo, class: Class) -> anyhow::Result<
 }
 
 fn example_picture(demo: &Demo) -> anyhow::Result<Picture> {
-    let (example, predicted) = (demo.example(), demo.example().called(demo.trained.threshold));
+    let (example, predicted) = (demo.example(), demo.example().predicted_class(demo.trained.threshold));
     Ok(Picture {
         image: decode_file(&example.path)?.pixels,
         alt: format!("A drawn red blood cell, {}, classified as {predicted}", example.class),
@@ -222,6 +222,6 @@ mod tests {
         let model = Model::embedded().unwrap();
         let sample = Sample { path, class: Class::Parasitized, patient: None };
         let picture = saliency_picture(&model, &sample).unwrap();
-        assert_eq!(picture.image, overlay_of_occlusion(&model, &image, &occlusion(&model, &image)));
+        assert_eq!(picture.image, overlay_of_occlusion(&model, &image, &occlusion(&model, &image).unwrap()));
     }
 }
