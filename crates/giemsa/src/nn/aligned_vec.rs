@@ -30,8 +30,8 @@ impl AlignedVec {
         AlignedVec { buffer, offset, len }
     }
 
-    /// Resizes to `len` elements for a caller that overwrites all of them: they are zeros after a reallocation, otherwise
-    /// leftovers of earlier use.
+    /// Resizes to `len` elements for a caller that overwrites all of them: they are zeros after a reallocation,
+    /// otherwise leftovers of earlier use.
     pub fn resize_for_overwrite(&mut self, len: usize) {
         if self.offset + len <= self.buffer.len() {
             self.len = len;

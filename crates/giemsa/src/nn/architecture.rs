@@ -80,8 +80,8 @@ pub enum LayerSpec {
     /// # Shapes
     /// `[height][width][channels]` to `[1][1][channels]`
     GlobalAveragePooling2d {},
-    /// Sets a random fraction of the values to zero in training and scales the others by 1 / (1 - rate); the identity in
-    /// inference (Srivastava et al. 2014, *Dropout: a simple way to prevent neural networks from overfitting*).
+    /// Sets a random fraction of the values to zero in training and scales the others by 1 / (1 - rate); the identity
+    /// in inference (Srivastava et al. 2014, *Dropout: a simple way to prevent neural networks from overfitting*).
     Dropout {
         /// The fraction, at least 0 and below 1.
         rate: f32,
@@ -156,8 +156,8 @@ const MAX_SIDE_PX: usize = 1_024;
 /// Computes the output shape of each layer.
 ///
 /// # Errors
-/// If the input is empty or too large, a setting is out of range, a layer cannot process the output of the previous one,
-/// or the last layer is not a dense layer of one unit with the activation `sigmoid`.
+/// If the input is empty or too large, a setting is out of range, a layer cannot process the output of the previous
+/// one, or the last layer is not a dense layer of one unit with the activation `sigmoid`.
 pub fn shapes(input: Shape, layers: &[LayerSpec]) -> Result<Vec<Shape>, ArchitectureError> {
     if input.is_empty() || input.height > MAX_SIDE_PX || input.width > MAX_SIDE_PX {
         return Err(ArchitectureError::Input { found: input });

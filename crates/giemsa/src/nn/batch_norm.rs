@@ -1,13 +1,14 @@
 //! Parameters and statistics of batch normalisation (Ioffe and Szegedy 2015, *Batch normalization: accelerating deep
-//! network training by reducing internal covariate shift*, algorithms 1 and 2). It is fused with a convolution; the passes
-//! over pixels are in [`kernels::batch_norm`](super::kernels::batch_norm).
+//! network training by reducing internal covariate shift*, algorithms 1 and 2). It is fused with a convolution; the
+//! passes over pixels are in [`kernels::batch_norm`](super::kernels::batch_norm).
 
 use super::kernels::batch_norm::Affine;
 use super::parameter::{Parameter, Update};
 
 /// Added to the variance; the default of Keras.
 const EPSILON: f32 = 1e-3;
-/// Weight of the old value in an update of a moving average; the default of Keras (PyTorch's `momentum` is 1 minus this).
+/// Weight of the old value in an update of a moving average; the default of Keras (PyTorch's `momentum` is 1 minus
+/// this).
 const MOMENTUM: f32 = 0.99;
 
 /// Batch normalisation over the channels of a convolution's output.
@@ -102,7 +103,8 @@ impl BatchNorm {
     /// With g the gradient at the output and x the normalised value, the gradient at the convolution's output is
     /// gamma / std * (g - mean(g) - x * mean(g x)) (Ioffe and Szegedy 2015, section 3).
     ///
-    /// `parts` are partial sums, per channel, of g and of g * (value - mean); `count` is the number of values per channel.
+    /// `parts` are partial sums, per channel, of g and of g * (value - mean); `count` is the number of values per
+    /// channel.
     pub fn set_gradients<'a>(&mut self, parts: impl Iterator<Item = (&'a [f32], &'a [f32])>, count: usize) {
         let channels = self.gamma.len();
         let (mut beta, mut products) = (vec![0.0_f64; channels], vec![0.0_f64; channels]);
@@ -123,8 +125,8 @@ impl BatchNorm {
         }
     }
 
-    /// Returns the slope and offset that [`kernels::batch_norm::input_gradient`](super::kernels::batch_norm::input_gradient)
-    /// takes.
+    /// Returns the slope and offset that
+    /// [`kernels::batch_norm::input_gradient`](super::kernels::batch_norm::input_gradient) takes.
     pub fn gradient_factors(&self) -> (&[f32], &[f32]) {
         (&self.gradients.slope, &self.gradients.offset)
     }
@@ -135,7 +137,8 @@ impl BatchNorm {
         self.beta.apply(update, &self.gradients.beta);
     }
 
-    /// Folds the layer, with its moving averages, into the kernel of the convolution before it; returns kernel and bias.
+    /// Folds the layer, with its moving averages, into the kernel of the convolution before it; returns kernel and
+    /// bias.
     pub fn fold(&self, kernel: &[f32]) -> (Vec<f32>, Vec<f32>) {
         let channels = self.gamma.len();
         let scale: Vec<f32> =

@@ -134,8 +134,8 @@ impl Conv {
         if self.post_ops.pool { 2 } else { 1 }
     }
 
-    /// Computes as many rows of the output as `output` contains, from row `first`: some rows of an image are an image of
-    /// smaller height.
+    /// Computes as many rows of the output as `output` contains, from row `first`: some rows of an image are an image
+    /// of smaller height.
     fn infer_rows(&self, padded: &[f32], first: usize, output: &mut [f32]) {
         let pool_size = self.pool_size();
         let height = output.len() / (self.output_shape().width * self.shape.cout) * pool_size;

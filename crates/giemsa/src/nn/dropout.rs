@@ -1,5 +1,6 @@
-//! Inverted dropout (Srivastava et al. 2014, *Dropout: a simple way to prevent neural networks from overfitting*, section
-//! 10): training sets a random fraction of the values to zero and scales the others up; inference copies its input.
+//! Inverted dropout (Srivastava et al. 2014, *Dropout: a simple way to prevent neural networks from overfitting*,
+//! section 10): training sets a random fraction of the values to zero and scales the others up; inference copies its
+//! input.
 
 use super::Shape;
 use super::layer::{Batch, Layer};

@@ -39,8 +39,8 @@ pub(crate) trait Layer: Send + Sync {
         self.infer(input, output);
     }
 
-    /// Returns whether inference on several samples at once is faster than one by one, because the weights are too large
-    /// for the cache.
+    /// Returns whether inference on several samples at once is faster than one by one, because the weights are too
+    /// large for the cache.
     fn prefers_batches(&self) -> bool {
         false
     }

@@ -207,7 +207,7 @@ impl Network {
     ///
     /// # Shapes
     /// - `inputs`: `[samples][height][width][channels]` (NHWC), values in 0..=1
-    /// - `targets`: `[samples]`, values in 0..=1: the class index
+    /// - `targets`: `[samples]`, each 0 or 1: the class index
     /// - `samples`: `[samples]`, indices in the data set, which determine the dropout masks
     ///
     /// # Panics
@@ -226,8 +226,8 @@ impl Network {
         result
     }
 
-    /// Computes the gradients of the mean loss of a batch at all trainable weights, in the order of [`Network::weights`],
-    /// without changing the network.
+    /// Computes the gradients of the mean loss of a batch at all trainable weights, in the order of
+    /// [`Network::weights`], without changing the network.
     ///
     /// # Shapes
     /// As for [`Network::train_step`].

@@ -38,7 +38,8 @@ impl Layout {
 pub(crate) enum Update {
     /// Updates the values by one step of Adam.
     Adam(AdamStep),
-    /// Stores the gradient in place of the first moment, where [`Network::gradients`](super::Network::gradients) reads it.
+    /// Stores the gradient in place of the first moment, where [`Network::gradients`](super::Network::gradients) reads
+    /// it.
     Record,
 }
 

@@ -1,5 +1,5 @@
-//! Pooling layers: global average pooling, and 2x2 max pooling that does not follow a convolution (otherwise it is fused
-//! with the convolution).
+//! Pooling layers: global average pooling, and 2x2 max pooling that does not follow a convolution (otherwise it is
+//! fused with the convolution).
 
 use super::Shape;
 use super::kernels::batch_norm::{self, Affine};

@@ -1,16 +1,16 @@
 //! The vector abstraction of all kernels: a kernel is generic over [`Simd`] and compiled once per instruction set.
 //!
 //! A kernel is a struct of its arguments that implements [`Kernel`]; `kernels::run` picks the instruction set and calls
-//! `Kernel::run::<S>` inside a function that enables the set's target features, so that all `#[inline(always)]` functions
-//! it calls compile to those instructions. Tails shorter than a vector use the same code with `S = f32`, a vector of one
-//! lane.
+//! `Kernel::run::<S>` inside a function that enables the set's target features, so that all `#[inline(always)]`
+//! functions it calls compile to those instructions. Tails shorter than a vector use the same code with `S = f32`, a
+//! vector of one lane.
 
 /// Vector operations of an instruction set.
 ///
 /// # Safety
 /// An implementation may only be used on a processor that has its instructions, in a function that enables them
-/// (`kernels::run` ensures both). Every pointer must be valid for the lanes that are read or written. Pointers need not be
-/// aligned.
+/// (`kernels::run` ensures both). Every pointer must be valid for the lanes that are read or written. Pointers need not
+/// be aligned.
 pub(crate) unsafe trait Simd: Copy {
     /// 32-bit floats per vector.
     const LANES: usize;

@@ -8,8 +8,8 @@ use crate::nn::parameter::Parameter;
 /// A named array, such as the weights, moments or gradients of one parameter.
 ///
 /// # Shapes
-/// `kernel` of a convolution: `[height][width][in channels][out channels]` (HWIO); of a dense layer: `[inputs][units]`; all
-/// others: `[channels]` or `[units]`.
+/// `kernel` of a convolution: `[height][width][in channels][out channels]` (HWIO); of a dense layer: `[inputs][units]`;
+/// all others: `[channels]` or `[units]`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Tensor {
     /// For example `conv2d_1.kernel`, `dense.bias` or `batch_normalization_2.moving_mean`.
@@ -53,8 +53,8 @@ impl Network {
         trainable.map(|(name, parameter)| tensor(name.clone(), parameter, &parameter.first_moment)).collect()
     }
 
-    /// Returns the state of Adam: the moments, `adam.m.<weight>` and `adam.v.<weight>`, and the step count, `adam.step`, as
-    /// its low and high 24 bits, which a float represents exactly.
+    /// Returns the state of Adam: the moments, `adam.m.<weight>` and `adam.v.<weight>`, and the step count,
+    /// `adam.step`, as its low and high 24 bits, which a float represents exactly.
     #[must_use]
     pub fn optimizer_state(&self) -> Vec<Tensor> {
         let halves = [self.step & 0xFF_FFFF, self.step >> 24].map(|half| half as f32);

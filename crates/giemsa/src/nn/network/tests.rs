@@ -68,7 +68,8 @@ fn gradients_match_finite_differences() {
         let weights = network.weights();
         for (gradient, sign) in gradients.iter().flat_map(|gradient| [(gradient, false), (gradient, true)]) {
             let which = weights.iter().position(|tensor| tensor.name == gradient.name).unwrap();
-            // Along the gradient, and with random signs: a single weight is too sensitive to the kinks of ReLU and pooling.
+            // Along the gradient, and with random signs: a single weight is too sensitive to the kinks of ReLU and
+            // pooling.
             let mut random = Random::keyed(&[which as u64]);
             let along = |&g: &f32| if sign && random.chance(0.5) { -g.abs() } else { g };
             let mut direction: Vec<f32> = gradient.values.iter().map(along).collect();

@@ -100,8 +100,8 @@ impl Kernel for InputGradient<'_> {
 }
 
 impl InputGradient<'_> {
-    /// Adds the gradients of all windows of pooled row `y` to `NV` vectors of the values from `t` under `KY` kernel rows
-    /// from `ky`.
+    /// Adds the gradients of all windows of pooled row `y` to `NV` vectors of the values from `t` under `KY` kernel
+    /// rows from `ky`.
     #[inline(always)]
     unsafe fn windows<S: Simd, const KY: usize, const NV: usize>(&mut self, y: usize, ky: usize, t: usize) {
         let s = self.shape;
@@ -118,8 +118,8 @@ impl InputGradient<'_> {
         }
     }
 
-    /// Adds the gradients of one position of one window: `from` is the index of its first gradient, `under` of its first
-    /// value in the padded image.
+    /// Adds the gradients of one position of one window: `from` is the index of its first gradient, `under` of its
+    /// first value in the padded image.
     #[inline(always)]
     unsafe fn window<S: Simd, const KY: usize, const NV: usize>(
         &mut self,
@@ -131,8 +131,8 @@ impl InputGradient<'_> {
     ) {
         let s = self.shape;
         let (kernel_row, row) = (s.kernel_row_len(), s.padded_row_len());
-        // SAFETY: t + NV * LANES <= kernel_row and ky + KY <= kernel bound the weights and the values under the position in
-        // the padded image; `argmax_mask` only contains channels below cout.
+        // SAFETY: t + NV * LANES <= kernel_row and ky + KY <= kernel bound the weights and the values under the
+        // position in the padded image; `argmax_mask` only contains channels below cout.
         unsafe {
             let weights = self.weights.as_ptr().add(ky * s.cout * kernel_row + t);
             let mut sums = [[S::splat(0.0); NV]; KY];

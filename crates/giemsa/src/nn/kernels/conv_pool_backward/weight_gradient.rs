@@ -40,8 +40,8 @@ pub(crate) fn add_weight_gradient(
     }
 }
 
-/// Fills the lookup tables of `rows` pooled rows from `y`: `[window][kernel][kernel * cin][4]`, for each weight the four
-/// input values that it multiplies at the four positions of the window.
+/// Fills the lookup tables of `rows` pooled rows from `y`: `[window][kernel][kernel * cin][4]`, for each weight the
+/// four input values that it multiplies at the four positions of the window.
 struct FillTables<'a> {
     shape: &'a ConvShape,
     padded: &'a [f32],
@@ -79,8 +79,8 @@ impl FillTables<'_> {
     unsafe fn fill<S: Simd>(shape: &ConvShape, padded: &[f32], first: usize, to: *mut f32) {
         let (row, kernel_row, cin) = (shape.padded_row_len(), shape.kernel_row_len(), shape.cin);
         let mut t = 0;
-        // SAFETY: for each t below `kernel_row`, the last of the four values is `row + cin` after the first and inside the
-        // image; `to` has room for `kernel_row` times four values and four vectors.
+        // SAFETY: for each t below `kernel_row`, the last of the four values is `row + cin` after the first and inside
+        // the image; `to` has room for `kernel_row` times four values and four vectors.
         unsafe {
             let upper = padded.as_ptr().add(first);
             let lower = upper.add(row);
