@@ -43,8 +43,8 @@ fn writes_a_model_and_a_card_with_the_metrics_of_its_folds() {
     for expected in [
         "# Model card: quick",
         "36 images of 6 patients: 18 Parasitized, 18 Uninfected.",
-        "| figure | quick | other | difference |\n|---|---|---|---|\n| accuracy | ",
-        "3 networks made in the same way",
+        "| metric | quick | other | difference |\n|---|---|---|---|\n| accuracy | ",
+        "3 networks, each trained on all folds except one",
         "| C6 | 3 | ",
         "Dots on the edge.",
         "side_px = 20",
