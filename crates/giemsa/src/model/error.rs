@@ -147,7 +147,7 @@ pub enum ModelError {
         value: f32,
     },
     /// The file is a model, but not the checkpoint of a training run; or its progress is invalid.
-    #[error("{}: not a checkpoint of a training run: {reason}", path.display())]
+    #[error("{}: expected the checkpoint of a training run: {reason}", path.display())]
     InvalidCheckpoint {
         /// The model file.
         path: PathBuf,
