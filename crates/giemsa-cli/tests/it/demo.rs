@@ -18,7 +18,9 @@ fn draws_trains_judges_and_writes_a_page_that_needs_nothing_else() {
     assert_eq!(names_in(&out), files);
     let page = std::fs::read_to_string(out.join("index.html")).unwrap();
     crate::page::assert_self_contained(&page);
-    for expected in ["drawn by the program, not photographed", "Accuracy", "Sensitivity", "Specificity", "Example prediction"] {
+    for expected in
+        ["drawn by the program, not photographed", "Accuracy", "Sensitivity", "Specificity", "Example prediction"]
+    {
         assert!(page.contains(expected), "{expected}");
     }
 
