@@ -6,7 +6,11 @@ use giemsa::train::TrainError;
 /// Returns the remedy for an error, if an argument or command helps.
 pub fn hint(error: &anyhow::Error) -> Option<String> {
     error.chain().find_map(|cause| {
-        let data = cause.downcast_ref().or_else(|| cause.downcast_ref::<Box<DatasetError>>().map(Box::as_ref)).and_then(hint_for_data).map(ToOwned::to_owned);
+        let data = cause
+            .downcast_ref()
+            .or_else(|| cause.downcast_ref::<Box<DatasetError>>().map(Box::as_ref))
+            .and_then(hint_for_data)
+            .map(ToOwned::to_owned);
         data.or_else(|| cause.downcast_ref().and_then(hint_for_training))
     })
 }

@@ -9,7 +9,7 @@
 
 use giemsa::dataset::Cache;
 use giemsa::dataset::patients::PatientSource;
-use giemsa::dataset::scan::scan_classes;
+use giemsa::dataset::scan::{ClassFolders, scan_classes};
 use giemsa::dataset::split::{SplitBy, split};
 use giemsa::model::Recipe;
 use giemsa::train::{EpochRow, Observer, Settings, State, StepReport, train};
@@ -51,8 +51,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
 
     let temporary = tempfile::tempdir()?;
     let folder = temporary.path().join("cells");
-    giemsa::synthetic::write_folder(&folder, 600, 12, 0, &|| {})?;
-    let samples = scan_classes(&folder, &PatientSource::FileName)?;
+    giemsa::synthetic::write_folder(&folder, 600, 12, 0, &|| ControlFlow::Continue(()))?;
+    let samples = scan_classes(&folder, &ClassFolders::default(), &PatientSource::FileName)?;
     let (training, validation) = split(samples, 0.3, SplitBy::Patient, 0)?;
     let training = Cache::load(training, &recipe.input, None, &|| {})?;
     let validation = Cache::load(validation, &recipe.input, None, &|| {})?;

@@ -9,11 +9,12 @@
 
 use giemsa::dataset::Cache;
 use giemsa::dataset::patients::PatientSource;
-use giemsa::dataset::scan::scan_classes;
+use giemsa::dataset::scan::{ClassFolders, scan_classes};
 use giemsa::evaluate::bootstrap::{Interval, Settings};
 use giemsa::evaluate::metrics::Metrics;
 use giemsa::evaluate::predict_labelled;
 use giemsa::model::{Model, Tta};
+use std::ops::ControlFlow;
 use std::path::PathBuf;
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -22,13 +23,13 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         Some(folder) => PathBuf::from(folder),
         None => {
             let folder = temporary.path().join("cells");
-            giemsa::synthetic::write_folder(&folder, 200, 12, 0, &|| {})?;
+            giemsa::synthetic::write_folder(&folder, 200, 12, 0, &|| ControlFlow::Continue(()))?;
             folder
         }
     };
 
     let model = Model::embedded()?;
-    let samples = scan_classes(&folder, &PatientSource::FileName)?;
+    let samples = scan_classes(&folder, &ClassFolders::default(), &PatientSource::FileName)?;
     let images = Cache::load(samples, &model.recipe.input, None, &|| {})?;
     for error in images.unreadable() {
         eprintln!("unreadable: {error}");
@@ -37,7 +38,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     // `Tta::Dihedral8` averages over the eight symmetries of each image and takes eight times as long.
     let predictions = predict_labelled(model.predictor(Tta::None), &images)?;
     let settings = Settings { draws: 1000, seed: 0 };
-    let metrics = Metrics::of(&predictions, f64::from(model.threshold), settings)?;
+    let metrics = Metrics::compute(&predictions, f64::from(model.threshold), settings)?;
 
     println!("{} images, classified as Parasitized at p >= {:.3}", metrics.images, metrics.threshold);
     let (values, intervals) = (metrics.figures, metrics.intervals.figures);

@@ -10,7 +10,7 @@
 
 use giemsa::dataset::Cache;
 use giemsa::dataset::patients::PatientSource;
-use giemsa::dataset::scan::scan_classes;
+use giemsa::dataset::scan::{ClassFolders, scan_classes};
 use giemsa::dataset::split::{SplitBy, patient_count, split};
 use giemsa::model::Recipe;
 use giemsa::train::{EpochRow, Observer, Settings, State, StepReport, train};
@@ -42,12 +42,12 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         Some(folder) => PathBuf::from(folder),
         None => {
             let folder = temporary.path().join("cells");
-            giemsa::synthetic::write_folder(&folder, 600, 12, 0, &|| {})?;
+            giemsa::synthetic::write_folder(&folder, 600, 12, 0, &|| ControlFlow::Continue(()))?;
             folder
         }
     };
 
-    let samples = scan_classes(&folder, &PatientSource::FileName)?;
+    let samples = scan_classes(&folder, &ClassFolders::default(), &PatientSource::FileName)?;
     let (training, validation) = split(samples, 0.3, SplitBy::Patient, 0)?;
     println!("training:   {} images of {} patients", training.len(), patient_count(&training));
     println!("validation: {} images of {} patients", validation.len(), patient_count(&validation));

@@ -1,7 +1,7 @@
 //! Synthetic cells.
 
 use giemsa::classes::Class;
-use giemsa::synthetic::{DRAWN, SyntheticError, SIDE_PX, cells, draw_cell, is_infected, write_folder};
+use giemsa::synthetic::{DRAWN, SIDE_PX, SyntheticError, cells, draw_cell, is_infected, write_folder};
 use image::{Rgb, RgbImage};
 use std::collections::HashSet;
 use std::ops::ControlFlow;
