@@ -118,7 +118,7 @@ mod tests {
         let source = PatientSource::from_pattern("^slide_(\\w+?)_").unwrap();
         assert_eq!(source.patient_of(Path::new("a/slide_ab_7.png")).as_deref(), Some("ab"));
         assert_eq!(source.patient_of(Path::new("a/other.png")), None);
-        for (pattern, expected) in [("(", "unclosed group"), ("abc", "no group")] {
+        for (pattern, expected) in [("(", "open group without closing"), ("abc", "no group")] {
             let message = PatientSource::from_pattern(pattern).unwrap_err().to_string();
             assert!(message.contains(expected) && message.contains(pattern), "{message}");
         }
