@@ -40,7 +40,7 @@ fn hint_for_training(error: &TrainError) -> Option<String> {
         TrainError::SharedImages { .. } => "--allow-shared turns this error into a warning".to_owned(),
         TrainError::FolderInUse { .. } => "choose another folder with --out".to_owned(),
         TrainError::Mismatch { .. } => {
-            "to start again, choose another folder with --out, or delete this one".to_owned()
+            "to start again, choose another folder with --out, or delete the earlier run".to_owned()
         }
         TrainError::EpochsFixed { requested, .. } => {
             format!("start a new run with --epochs {requested}")

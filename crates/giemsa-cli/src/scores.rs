@@ -36,8 +36,7 @@ pub fn read(
 ) -> anyhow::Result<Cache> {
     let set = load(samples, preprocessing, context)?;
     if set.is_empty() {
-        let (path, expected) = (folder.display().to_string(), "at least one readable image".to_owned());
-        return Err(DatasetError::Content { path, expected, found: "none".to_owned() }.into());
+        return Err(DatasetError::NoReadableImages { path: folder.to_owned() }.into());
     }
     Ok(set)
 }

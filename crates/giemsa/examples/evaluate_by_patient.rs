@@ -41,7 +41,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let metrics = Metrics::compute(&predictions, f64::from(model.threshold), settings)?;
 
     println!("{} images, classified as Parasitized at p >= {:.3}", metrics.images, metrics.threshold);
-    let (values, intervals) = (metrics.figures, metrics.intervals.figures);
+    let (values, intervals) = (metrics.values, metrics.intervals.values);
     print_row("accuracy", values.accuracy, intervals.accuracy);
     print_row("sensitivity", values.sensitivity, intervals.sensitivity);
     print_row("specificity", values.specificity, intervals.specificity);

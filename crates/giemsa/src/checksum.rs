@@ -1,8 +1,5 @@
 //! SHA-256 of files.
 
-#[doc(hidden)] // Moved to `dataset`.
-pub use crate::dataset::sha256_of_samples;
-
 use sha2::{Digest, Sha256};
 use std::fs::File;
 use std::io::{self, Read, Seek};

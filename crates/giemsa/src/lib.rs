@@ -1,30 +1,49 @@
-//! Trains, judges and runs small neural networks that tell malaria-parasitized red blood cells from healthy ones.
+//! Trains, evaluates and runs small neural networks that classify red blood cells, cut from photographs of Giemsa-stained
+//! thin blood smears, as malaria-parasitized or uninfected.
 //!
-//! For research use only: nothing here is a diagnosis.
+//! For research use only, not for diagnosis.
+//!
+//! ```
+//! use giemsa::model::Model;
+//!
+//! let model = Model::embedded()?;
+//! let cell = image::RgbImage::from_pixel(80, 90, image::Rgb([225, 170, 180]));
+//! let prediction = model.predict(&cell)?;
+//! println!("{}: P(Parasitized) = {:.3}", prediction.class, prediction.probability_parasitized);
+//! # Ok::<(), giemsa::model::ModelError>(())
+//! ```
+//!
+//! - [`model`]: recipes, model files, predictions and saliency maps.
+//! - [`dataset`]: folders of labelled images, patients, splits, and the cache of decoded images.
+//! - [`train`]: the training loop, run folders, cross-validation and pretraining.
+//! - [`evaluate`]: metrics with confidence intervals by patient, calibration, comparison of models.
+//! - [`nn`]: the network engine. [`image`] and [`preprocess`]: from a file to the input of a network.
+//!
+//! # Features
+//!
+//! None is on by default.
+//!
+//! - `report`: charts, contact sheets and self-contained HTML pages.
+//! - `fetch`: download and verify the NIH cell images.
+//! - `synthetic`: draw synthetic cells, for demonstrations and tests.
 
-#[doc(hidden)] // Becomes private.
-pub mod checksum;
+mod checksum;
 pub mod classes;
 pub mod dataset;
 pub mod evaluate;
 #[cfg(feature = "fetch")]
 pub mod fetch;
-#[doc(hidden)] // Replaced by `output::write_atomically`.
-pub mod files {
-    pub use crate::output::write_atomically as write_whole;
-}
 pub mod image;
 pub mod model;
 pub mod nn;
 pub mod output;
 pub mod preprocess;
-#[doc(hidden)] // Becomes private.
-pub mod random;
+mod random;
 #[cfg(feature = "report")]
 pub mod report;
 #[cfg(feature = "synthetic")]
 pub mod synthetic;
 pub mod train;
 
-/// Said wherever a result is given.
+/// The notice that accompanies every result.
 pub const RESEARCH_ONLY: &str = "For research use only, not for diagnosis.";

@@ -10,12 +10,12 @@ use folder::DemoFolder;
 use giemsa::RESEARCH_ONLY;
 use giemsa::dataset::patients::PatientSource;
 use giemsa::dataset::scan::{ClassFolders, scan_classes};
+use giemsa::dataset::selection::shuffled;
 use giemsa::dataset::split::{SplitBy, split};
 use giemsa::dataset::{Cache, Sample};
 use giemsa::evaluate::counts::Counts;
 use giemsa::evaluate::{LabelledPrediction, count, predict_labelled};
 use giemsa::model::{Model, Recipe, Tta};
-use giemsa::random::Random;
 use giemsa::synthetic::{SyntheticError, write_folder};
 use giemsa::train::{Ending, EpochRow, RunFolder, Settings, State, train};
 use std::io::Write;
@@ -36,6 +36,8 @@ const PATIENTS: usize = 60;
 const TEST_FRACTION: f64 = 0.25;
 /// Fraction of the other images in the validation set.
 const VALIDATION_FRACTION: f64 = 0.2;
+/// Stream of the random numbers that select the example; the two classes have the streams 0 and 1.
+const EXAMPLE_STREAM: u64 = 2;
 
 /// Arguments of `giemsa demo`.
 #[derive(clap::Args)]
@@ -134,7 +136,7 @@ fn make(args: &DemoArgs, out: &Path, context: &Context) -> anyhow::Result<Demo> 
     stop_if_interrupted()?;
     let builtin = evaluate_builtin(sets.test.samples().to_vec(), context)?;
     stop_if_interrupted()?;
-    let example = Random::keyed(&[args.seed, u64::from_le_bytes(*b"naming\0\0")]).below(trained.predictions.len());
+    let example = shuffled(0..trained.predictions.len(), args.seed, EXAMPLE_STREAM)[0];
     let demo = Demo { samples, sets, history, trained, builtin, example };
     report::write_sheet(&demo.samples, args)?;
     report::write_page(args, &demo)?;

@@ -2,7 +2,7 @@
 
 use crate::{Context, Outcome, help};
 use anyhow::Context as _;
-use giemsa::files::write_whole;
+use giemsa::output::write_atomically;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
@@ -39,7 +39,7 @@ fn write_pages(program: clap::Command, folder: &Path) -> anyhow::Result<()> {
         let name = command.get_display_name().unwrap_or_else(|| command.get_name()).to_owned();
         let path = folder.join(format!("{name}.1"));
         let page = page(command)?;
-        write_whole(&path, |file| file.write_all(page.as_bytes())).with_context(|| path.display().to_string())?;
+        write_atomically(&path, |file| file.write_all(page.as_bytes())).with_context(|| path.display().to_string())?;
     }
     Ok(())
 }

@@ -6,13 +6,13 @@ use crate::data::{LabelArgs, absolute, list_images, patients, say};
 use crate::scores::{find_all, read};
 use crate::{Context, Outcome};
 use anyhow::Context as _;
-use giemsa::checksum::sha256_of_samples;
 use giemsa::classes::Class;
+use giemsa::dataset::sha256_of_samples;
 use giemsa::dataset::{Cache, Sample};
 use giemsa::evaluate::threshold::Aim;
-use giemsa::files::write_whole;
 use giemsa::model::{Model, Recipe};
 use giemsa::nn::kernels::instruction_set;
+use giemsa::output::write_atomically;
 use giemsa::report::model_card::{Card, Data, model_card};
 use giemsa::train::Settings;
 use giemsa::train::cross_validation::{CrossValidationSettings, OutOfFold};
@@ -85,7 +85,8 @@ pub fn run(args: PretrainArgs, context: &Context) -> anyhow::Result<Outcome> {
     let path = args.out.join(format!("{}.safetensors", model.recipe.name));
     model.save(&path)?;
     let card_path = args.out.join("MODEL_CARD.md");
-    write_whole(&card_path, |file| file.write_all(card.as_bytes())).with_context(|| card_path.display().to_string())?;
+    write_atomically(&card_path, |file| file.write_all(card.as_bytes()))
+        .with_context(|| card_path.display().to_string())?;
     say(&Context { quiet: false, ..*context }, &text(&assessment.metrics));
     say(context, &format!("Model: {}, model card: {}", path.display(), card_path.display()));
     assessment.weaknesses().iter().for_each(|weakness| eprintln!("warning: {weakness}"));

@@ -115,7 +115,7 @@ fn json_contains_the_provenance() {
         (found["temperature"].as_f64(), found["version"].as_str()),
         (Some(1.0), Some(env!("CARGO_PKG_VERSION")))
     );
-    let sha256 = giemsa::checksum::sha256_of_file(&root.join("model.safetensors")).unwrap();
+    let sha256 = crate::server::sha256(&fs::read(root.join("model.safetensors")).unwrap());
     assert_eq!(found["model_sha256"].as_str(), Some(sha256.as_str()));
     let file: Value = serde_json::from_slice(&fs::read(root.join("out/metrics.json")).unwrap()).unwrap();
     assert_eq!(file["provenance"], found);

@@ -238,7 +238,7 @@ fn cross_validation_rejects_too_few_patients_and_other_settings() {
     assert!(!root.join("cv").exists());
     cross(&["--folds", "3"]).assert().success();
     cross(&["--folds", "3", "--seed", "7"]).assert().code(1).stderr(
-        contains("settings.toml: begun with the seed 0, not 7").and(contains("give another --out, or delete cv")),
+        contains("settings.toml: begun with the seed 0, not 7").and(contains("choose another folder with --out")),
     );
     save_grey(&root.join("data/Uninfected/nobody.png"), 200);
     cross(&["--folds", "3"]).assert().code(3).stderr(contains("nobody.png").and(contains("--patient-pattern")));
@@ -247,7 +247,7 @@ fn cross_validation_rejects_too_few_patients_and_other_settings() {
     cross(&["--folds", "3"])
         .assert()
         .code(3)
-        .stderr(contains("begun with other images").and(contains("give another --out")));
+        .stderr(contains("begun with other images").and(contains("choose another folder with --out")));
 }
 
 #[test]

@@ -122,7 +122,7 @@ fn refuses_the_checkpoint_of_another_recipe() {
         .args(["--folds", "3", "--draws", "100", "--out", "out"])
         .assert()
         .code(1)
-        .stderr(contains("begun with the recipe `quick`, not `b`").and(contains("give another --out, or delete")));
+        .stderr(contains("begun with the recipe `quick`, not `b`").and(contains("choose another folder with --out")));
     assert!(!root.join("out/b.safetensors").exists());
 }
 

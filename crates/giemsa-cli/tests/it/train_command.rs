@@ -334,7 +334,7 @@ fn resume_explains_why_a_run_with_a_schedule_cannot_be_extended() {
     command.current_dir(folder.path()).args(["train", "--resume", "run", "--epochs", "3"]);
     command.assert().code(1).stderr(
         contains("`warmup_cosine` spans all 2 epochs")
-            .and(contains("hint: start a new run: giemsa train "))
+            .and(contains("hint: start a new run with --epochs 3"))
             .and(contains("--epochs 3")),
     );
 }

@@ -176,10 +176,6 @@ pub enum DatasetError {
         /// The folder.
         path: PathBuf,
     },
-    /// Deprecated: use a variant of its own for each cause.
-    #[doc(hidden)]
-    #[error("{path}: expected {expected}, found {found}")]
-    Content { path: String, expected: String, found: String },
 }
 
 impl DatasetError {

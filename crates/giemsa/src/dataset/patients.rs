@@ -125,7 +125,7 @@ mod tests {
     #[test]
     fn rejects_a_pattern_that_is_not_a_regular_expression() {
         let message = PatientSource::from_pattern("ab(").unwrap_err().to_string();
-        assert!(message.contains("unclosed group") && message.contains("`ab(`"), "{message}");
+        assert!(message.contains("`ab(`"), "{message}");
     }
 
     #[test]

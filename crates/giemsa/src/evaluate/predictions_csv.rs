@@ -2,7 +2,7 @@
 
 use super::LabelledPrediction;
 use crate::classes::Class;
-use crate::files::write_whole;
+use crate::output::write_atomically;
 use serde::{Deserialize, Serialize};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -24,7 +24,7 @@ struct Row {
 /// # Errors
 /// If the file cannot be written. The error message does not contain the path.
 pub fn write_predictions(path: &Path, predictions: &[LabelledPrediction], threshold: f64) -> io::Result<()> {
-    write_whole(path, |file| {
+    write_atomically(path, |file| {
         let mut csv = csv::Writer::from_writer(file);
         for image in predictions {
             let row = Row {

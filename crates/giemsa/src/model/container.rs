@@ -5,8 +5,8 @@
 
 use super::ModelError;
 use crate::checksum::hexadecimal;
-use crate::files::write_whole;
 use crate::nn::Tensor;
+use crate::output::write_atomically;
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 use serde::Serialize;
 use sha2::{Digest, Sha256};
@@ -39,7 +39,7 @@ pub fn write(path: &Path, mut metadata: Metadata, tensors: &[Tensor]) -> Result<
     metadata.insert(CHECKSUM.to_owned(), checksum(&metadata, &data));
     let io_error = |source: io::Error| ModelError::Io { path: path.to_owned(), source };
     let header = header(&metadata, tensors).map_err(|e| io_error(e.into()))?;
-    write_whole(path, |file| {
+    write_atomically(path, |file| {
         file.write_all(&(header.len() as u64).to_le_bytes())?;
         file.write_all(header.as_bytes())?;
         file.write_all(&data)

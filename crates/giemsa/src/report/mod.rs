@@ -64,7 +64,7 @@ pub fn write_png(image: &image::RgbImage, path: &std::path::Path) -> Result<(), 
 
 /// Writes a file atomically.
 fn write_file(path: &std::path::Path, bytes: &[u8]) -> Result<(), ReportError> {
-    crate::files::write_whole(path, |file| file.write_all(bytes)).map_err(write_error(path))
+    crate::output::write_atomically(path, |file| file.write_all(bytes)).map_err(write_error(path))
 }
 
 /// Adds the path to an error.

@@ -5,8 +5,8 @@ use super::error::TrainError;
 use super::history::{self, EpochRow};
 use crate::classes::Class;
 use crate::dataset::Sample;
-use crate::files::write_whole;
 use crate::model::Model;
+use crate::output::write_atomically;
 use serde::{Deserialize, Serialize};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -174,7 +174,7 @@ impl RunFolder {
     /// If the file cannot be written.
     pub fn save_split(&self, rows: &[SplitRow]) -> Result<(), TrainError> {
         with_path(&self.split(), |path| {
-            write_whole(path, |file| {
+            write_atomically(path, |file| {
                 let mut csv = csv::Writer::from_writer(file);
                 rows.iter().try_for_each(|row| csv.serialize(row)).map_err(io::Error::other)?;
                 csv.flush()
@@ -200,7 +200,7 @@ pub(super) fn with_path<T>(path: &Path, run: impl FnOnce(&Path) -> io::Result<T>
 pub(super) fn write_toml(path: &Path, content: &impl Serialize) -> Result<(), TrainError> {
     with_path(path, |path| {
         let text = toml::to_string_pretty(content).map_err(io::Error::other)?;
-        write_whole(path, |file| file.write_all(text.as_bytes()))
+        write_atomically(path, |file| file.write_all(text.as_bytes()))
     })
 }
 

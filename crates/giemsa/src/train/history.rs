@@ -1,6 +1,6 @@
 //! The history of a run: one row per epoch, as in `history.csv`.
 
-use crate::files::write_whole;
+use crate::output::write_atomically;
 use serde::{Deserialize, Serialize};
 use std::io;
 use std::path::Path;
@@ -46,7 +46,7 @@ pub fn last_epoch_s(history: &[EpochRow]) -> Option<f64> {
 /// # Errors
 /// If the file cannot be written.
 pub fn write(path: &Path, history: &[EpochRow]) -> io::Result<()> {
-    write_whole(path, |file| {
+    write_atomically(path, |file| {
         let mut csv = csv::Writer::from_writer(file);
         for row in history {
             csv.serialize(row).map_err(io::Error::other)?;

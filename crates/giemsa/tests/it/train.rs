@@ -5,13 +5,20 @@ use giemsa::dataset::LabelledImages;
 use giemsa::image::ImageError;
 use giemsa::model::{Model, Recipe};
 use giemsa::preprocess::Images;
-use giemsa::random::Random;
 use giemsa::train::{
     Difference, Ending, EpochRow, Observer, RunFolder, Settings, State, StepReport, TrainError, train,
 };
 use std::ops::ControlFlow;
 
 const SIDE_PX: usize = 8;
+
+/// Returns pseudo-random noise in 0..100 (the finalizer of SplitMix64).
+fn noise(index: usize, i: usize) -> u8 {
+    let mut z = (index as u64 + 1).wrapping_mul(0x9E37_79B9_7F4A_7C15).wrapping_add(i as u64 + 1);
+    z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+    z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+    ((z ^ (z >> 31)) % 100) as u8
+}
 
 /// Synthetic noisy images: the left half is bright if parasitized, the right half if not.
 struct Drawn(usize);
@@ -21,11 +28,10 @@ impl Images for Drawn {
         self.0
     }
     fn read(&self, index: usize, bytes: &mut [u8]) -> Result<(), ImageError> {
-        let mut noise = Random::keyed(&[index as u64]);
         for (i, byte) in bytes.iter_mut().enumerate() {
             let left = (i / 3) % SIDE_PX < SIDE_PX / 2;
             let bright = left == self.class(index).is_positive();
-            *byte = noise.below(100) as u8 + if bright { 100 } else { 0 };
+            *byte = noise(index, i) + if bright { 100 } else { 0 };
         }
         Ok(())
     }

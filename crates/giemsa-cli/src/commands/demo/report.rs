@@ -5,13 +5,13 @@ use crate::data::patients;
 use crate::number_of;
 use anyhow::Context as _;
 use giemsa::classes::Class;
+use giemsa::dataset::selection::shuffled;
 use giemsa::dataset::{Cache, Sample};
 use giemsa::evaluate::LabelledPrediction;
-use giemsa::files::write_whole;
 use giemsa::image::decode_file;
 use giemsa::model::Model;
 use giemsa::model::explain::occlusion;
-use giemsa::random::Random;
+use giemsa::output::write_atomically;
 use giemsa::report::page::{Gallery, Page, Picture, page};
 use giemsa::report::saliency::overlay_of_occlusion;
 use giemsa::report::sheet::{Group, Layout, Tile, sheet};
@@ -31,8 +31,8 @@ const NOTICE: &str = "The cells are drawn by the program, not photographed. The 
 
 /// Selects cells of one class at random.
 fn select(samples: &[Sample], class: Class, seed: u64) -> Vec<&Sample> {
-    let mut selected: Vec<&Sample> = samples.iter().filter(|sample| sample.class == class).collect();
-    Random::keyed(&[seed, u64::from_le_bytes(*b"showing\0"), class.index() as u64]).shuffle(&mut selected);
+    let of_class = samples.iter().filter(|sample| sample.class == class);
+    let mut selected = shuffled(of_class, seed, class.index() as u64);
     selected.truncate(CELLS_PER_CLASS);
     selected
 }
@@ -73,7 +73,7 @@ pub fn write_page(args: &DemoArgs, demo: &Demo) -> anyhow::Result<()> {
         commands: &commands(args, demo.example()),
     })?;
     let path = args.out.join("index.html");
-    write_whole(&path, |file| file.write_all(text.as_bytes())).with_context(|| path.display().to_string())
+    write_atomically(&path, |file| file.write_all(text.as_bytes())).with_context(|| path.display().to_string())
 }
 
 fn about(args: &DemoArgs, demo: &Demo) -> String {
