@@ -53,8 +53,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     println!("validation: {} images of {} patients", validation.len(), patient_count(&validation));
 
     let mut recipe = Recipe::load("keras-tutorial")?;
-    recipe.training.epochs = 6;
-    recipe.training.batch_size = 20;
+    recipe.training.epochs = 8;
+    recipe.training.batch_size = 16;
     let training = Cache::load(training, &recipe.input, None, &|| {})?;
     let validation = Cache::load(validation, &recipe.input, None, &|| {})?;
 
