@@ -1,4 +1,4 @@
-//! Trains a network of one's own, described by a recipe.
+//! Trains a custom network, described by a recipe.
 //!
 //! ```text
 //! cargo run --release -p giemsa --features synthetic --example custom_recipe

@@ -6,7 +6,7 @@
 //! ```
 //!
 //! The folder contains `Parasitized/` and `Uninfected/`. The patient of an image is read from its file name
-//! (`C33P1thinF_….png` is of patient C33), so that no patient is both in the training set and in the validation set.
+//! (`C33P1thinF_….png` is of patient C33), so that no patient is in both the training set and the validation set.
 
 use giemsa::dataset::Cache;
 use giemsa::dataset::patients::PatientSource;

@@ -59,7 +59,7 @@ impl Class {
         1.0 / (1.0 + logit.exp())
     }
 
-    /// Computes the logit whose probability of *Parasitized* is given; infinite for 0 and 1.
+    /// Computes the logit of a probability of *Parasitized*; infinite for 0 and 1.
     #[must_use]
     pub fn logit(probability_parasitized: f64) -> f64 {
         ((1.0 - probability_parasitized) / probability_parasitized).ln()

@@ -69,7 +69,7 @@ impl Preprocessing {
     /// Reads an image file and resizes it as [`Preprocessing::to_bytes`].
     ///
     /// # Errors
-    /// As [`decode_file`].
+    /// See [`decode_file`].
     pub fn load(&self, path: &Path) -> Result<Vec<u8>, ImageError> {
         Ok(self.to_bytes(&decode_file(path)?.pixels))
     }

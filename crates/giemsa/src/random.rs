@@ -82,7 +82,7 @@ mod tests {
     }
 
     #[test]
-    fn gives_different_streams_for_keys_that_differ_anywhere() {
+    fn returns_different_streams_for_keys_that_differ_anywhere() {
         let mut first: Vec<u64> = [[0, 0, 0], [0, 0, 1], [0, 1, 0], [1, 0, 0], [1, 1, 0]]
             .iter()
             .map(|key| Random::keyed(key).next_u64())

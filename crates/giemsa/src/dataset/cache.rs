@@ -45,7 +45,7 @@ impl Cache {
         progress: &(dyn Fn() + Sync),
     ) -> Result<Cache, DatasetError> {
         let image_len = preprocessing.side_px * preprocessing.side_px * 3;
-        let limit = memory_limit_bytes.or_else(free_memory_share).unwrap_or(u64::MAX);
+        let limit = memory_limit_bytes.or_else(default_memory_limit_bytes).unwrap_or(u64::MAX);
         let mut store = Store::for_bytes((samples.len() * image_len) as u64, limit).map_err(temporary_error)?;
         let (mut kept, mut unreadable) = (Vec::with_capacity(samples.len()), Vec::new());
         let mut rest = samples.into_iter();
@@ -83,7 +83,7 @@ impl Cache {
         &self.unreadable
     }
 
-    /// Drops the images and returns why the other ones could not be read, in their order.
+    /// Drops the images and returns the errors of the images that could not be read, in order.
     pub fn into_unreadable(self) -> Vec<ImageError> {
         self.unreadable
     }
@@ -162,7 +162,7 @@ fn read_at(file: &File, mut to: &mut [u8], mut from: u64) -> io::Result<()> {
 }
 
 /// Returns half of the available memory; `None` if the system does not report it.
-fn free_memory_share() -> Option<u64> {
+fn default_memory_limit_bytes() -> Option<u64> {
     let text = std::fs::read_to_string("/proc/meminfo").ok()?;
     let line = text.lines().find(|line| line.starts_with("MemAvailable:"))?;
     let kibibytes: f64 = line.split_whitespace().nth(1)?.parse().ok()?;

@@ -48,7 +48,7 @@ pub enum DatasetError {
         /// The names of the folders in it.
         found: Vec<String>,
     },
-    /// There are folders that are neither classes nor parts.
+    /// There are other folders than those of the classes or the parts.
     #[error("{path}: expected the folders {}, found {}", .expected.join(" and "), .found.join(", "))]
     UnexpectedFolders {
         /// The folder.

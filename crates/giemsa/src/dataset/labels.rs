@@ -42,7 +42,7 @@ impl Default for LabelSettings {
 pub struct AllImages {
     /// The images, in the order of the scan.
     pub samples: Vec<Sample>,
-    /// Whether they come from two parts, such as `Train` and `Test`.
+    /// `true` if the images come from two parts, such as `Train` and `Test`.
     pub from_parts: bool,
 }
 
@@ -56,7 +56,7 @@ impl LabelSettings {
     /// Reads the CSV file or compiles the pattern.
     ///
     /// # Errors
-    /// As [`PatientSource::from_table`] and [`PatientSource::from_pattern`].
+    /// See [`PatientSource::from_table`] and [`PatientSource::from_pattern`].
     pub fn patient_source(&self) -> Result<PatientSource, DatasetError> {
         match (&self.patients, &self.patient_pattern) {
             (Some(table), _) => PatientSource::from_table(table),
@@ -68,7 +68,7 @@ impl LabelSettings {
     /// Finds the labelled images of a folder of class folders.
     ///
     /// # Errors
-    /// As [`scan::scan_classes`] and [`LabelSettings::patient_source`].
+    /// See [`scan::scan_classes`] and [`LabelSettings::patient_source`].
     pub fn scan_classes(&self, folder: &Path) -> Result<Vec<Sample>, DatasetError> {
         scan::scan_classes(folder, &self.class_folders(), &self.patient_source()?)
     }
@@ -76,7 +76,7 @@ impl LabelSettings {
     /// Finds the labelled images of a folder of class folders, or of two parts.
     ///
     /// # Errors
-    /// As [`scan::scan_layout`] and [`LabelSettings::patient_source`].
+    /// See [`scan::scan_layout`] and [`LabelSettings::patient_source`].
     pub fn scan_layout(&self, folder: &Path) -> Result<Layout, DatasetError> {
         scan::scan_layout(folder, &self.class_folders(), &self.patient_source()?)
     }
@@ -84,7 +84,7 @@ impl LabelSettings {
     /// Finds all labelled images of a folder; if it has two parts, those of both.
     ///
     /// # Errors
-    /// As [`LabelSettings::scan_layout`].
+    /// See [`LabelSettings::scan_layout`].
     pub fn scan_all(&self, folder: &Path) -> Result<AllImages, DatasetError> {
         Ok(match self.scan_layout(folder)? {
             Layout::Classes(samples) => AllImages { samples, from_parts: false },

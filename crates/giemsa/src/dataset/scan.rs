@@ -243,7 +243,7 @@ pub fn scan_classes(
 /// Lists the labelled images of a folder in either [`Layout`].
 ///
 /// # Errors
-/// As [`scan_classes`], or if only one of the two parts exists, or other folders exist beside them.
+/// See [`scan_classes`]; also if only one of the two parts exists, or there are further folders.
 pub fn scan_layout(folder: &Path, classes: &ClassFolders, patients: &PatientSource) -> Result<Layout, DatasetError> {
     let folders = class_folders(folder, classes)?;
     let missing_part = |missing, found: &Path| {

@@ -8,7 +8,7 @@ use std::path::PathBuf;
 
 /// Returns items in random order, the same for the same seed and stream.
 ///
-/// Different streams, such as the index of a class, give independent orders.
+/// Different streams, such as the indices of classes, have independent orders.
 ///
 /// ```
 /// use giemsa::dataset::selection::shuffled;

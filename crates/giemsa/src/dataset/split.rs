@@ -137,7 +137,7 @@ fn missing_class(samples: &[Sample]) -> Option<Class> {
 /// # Panics
 /// If `k` is less than 2.
 pub fn folds(samples: &[Sample], k: usize, seed: u64) -> Result<Vec<usize>, DatasetError> {
-    assert!(k >= 2, "a cross-validation has at least 2 folds");
+    assert!(k >= 2, "expected at least 2 folds, found {k}");
     let (mut groups, ungrouped) = groups(samples, SplitBy::Patient, seed)?;
     if let Some(&first) = ungrouped.first() {
         return Err(DatasetError::UnknownPatient { path: samples[first].path.clone() });

@@ -27,7 +27,7 @@ pub struct Clusters {
 }
 
 impl Clusters {
-    /// Makes one cluster per patient, or one per image if the patient of any image is unknown.
+    /// Creates one cluster per patient, or one per image if the patient of any image is unknown.
     #[must_use]
     pub fn by_patient(predictions: &[LabelledPrediction]) -> Clusters {
         let mut numbers: HashMap<&str, u32> = HashMap::new();

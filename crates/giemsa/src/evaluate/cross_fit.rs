@@ -8,8 +8,8 @@ use super::paired::{Comparison, Side, compare};
 use super::threshold::Aim;
 use super::{EvaluateError, LabelledPrediction};
 
-/// Out-of-fold predictions, each calibrated and decided by what was [`fit`] on all folds but its own, so that metrics do
-/// not profit from the fitting.
+/// Out-of-fold predictions, each with the temperature and decision threshold that were [`fit`] on all other folds, so that
+/// the fit does not bias the metrics.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct CrossFitted {
@@ -22,7 +22,7 @@ pub struct CrossFitted {
 /// Fits a temperature and a decision threshold for each fold on the other folds, and applies them.
 ///
 /// # Errors
-/// As [`fit`], for the images outside any one fold.
+/// See [`fit`], which is called on the images outside each fold.
 ///
 /// # Panics
 /// If `fold_of` does not have one element per prediction.
@@ -53,10 +53,10 @@ impl CrossFitted {
     /// Computes all metrics: those of decisions with the threshold of each fold, those of probabilities (area under the ROC
     /// curve, average precision, Brier score, calibration error, loss) with the calibrated probabilities.
     ///
-    /// `threshold` is the one that the metrics report; nothing is decided by it.
+    /// `threshold` is only reported in the metrics; no image is classified with it.
     ///
     /// # Errors
-    /// As [`Metrics::compute`].
+    /// See [`Metrics::compute`].
     pub fn metrics(&self, threshold: f64, settings: Settings) -> Result<Metrics, EvaluateError> {
         let decided = Metrics::compute(&self.decisions(), EVEN, settings)?;
         let calibrated = Metrics::compute(&self.predictions, threshold, settings)?;
@@ -76,7 +76,7 @@ impl CrossFitted {
     /// Compares these predictions with those of another recipe for the same images.
     ///
     /// # Errors
-    /// As [`compare`].
+    /// See [`compare`].
     pub fn compare(&self, other: &CrossFitted, settings: Settings) -> Result<Comparison, EvaluateError> {
         let (ours, theirs) = (self.decisions(), other.decisions());
         let side = |predictions| Side { predictions, threshold: EVEN };
@@ -98,7 +98,7 @@ impl CrossFitted {
         decided.filter(|&(image, &threshold)| !image.is_correct(threshold)).map(|(image, _)| image.clone()).collect()
     }
 
-    /// Returns the decisions as certain predictions, with the probabilities 0 and 1.
+    /// Returns the predicted classes as predictions with the probabilities 0 and 1.
     fn decisions(&self) -> Vec<LabelledPrediction> {
         let decide = |(image, &threshold): (&LabelledPrediction, &f64)| LabelledPrediction {
             probability_parasitized: f64::from(u8::from(image.predicted_class(threshold).is_positive())),
@@ -131,7 +131,7 @@ mod tests {
     const NO_INTERVALS: Settings = Settings { draws: 0, seed: 0 };
 
     #[test]
-    fn decides_each_fold_by_the_threshold_of_the_others() {
+    fn classifies_each_fold_with_the_threshold_of_the_others() {
         // The classes are separated at 0.5 in fold 0 and at 0.8 in fold 1.
         let images = [image(Parasitized, 0.6), image(Uninfected, 0.4), image(Parasitized, 0.9), image(Uninfected, 0.7)];
         let fitted = cross_fit(&images, &[0, 0, 1, 1], Aim::Balanced).unwrap();
@@ -144,7 +144,7 @@ mod tests {
     }
 
     /// Ten images of each class, of which one has the probability of the other class: 0.9 for Parasitized, 0.1 for
-    /// Uninfected. So the temperature that fits best is 1, and calibration changes nothing.
+    /// Uninfected. The best temperature is therefore 1, and calibration changes nothing.
     fn calibrated() -> Vec<LabelledPrediction> {
         let both = |i: usize| {
             let (p, q) = if i == 0 { (0.1, 0.9) } else { (0.9, 0.1) };

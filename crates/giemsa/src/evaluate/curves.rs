@@ -173,7 +173,7 @@ mod tests {
     }
 
     #[test]
-    fn the_band_lies_between_the_curves_of_the_patients() {
+    fn the_band_is_between_the_curves_of_the_patients() {
         // C1 separates its classes, and C2 reverses them; resamples contain either or both.
         let images = predictions(&[
             ("C1", Parasitized, 0.9),

@@ -34,7 +34,7 @@ pub struct CellErrors {
 pub struct DetectionLimit {
     /// Cells counted per slide.
     pub cells: u64,
-    /// Whether the false positive rate varies between patients.
+    /// `true` if the false positive rate varies between patients.
     pub patients_differ: bool,
     /// The mean reading of a parasite-free slide: the mean false positive rate.
     pub clean_reading: f64,

@@ -1,7 +1,7 @@
 //! The metrics of a list of predictions in which every patient (or image) has a weight.
 //!
 //! The images are sorted once, and every resample of a bootstrap is one pass over them, so that thousands of resamples
-//! take about a second. A weight of 1 for each patient gives the metrics of the original sample.
+//! take about a second. With a weight of 1 for each patient, the metrics are those of the original sample.
 
 use super::LabelledPrediction;
 use super::calibration::{BINS, bin_index};
@@ -126,7 +126,7 @@ struct Image {
 /// Predictions sorted for [`Ranked::metrics`].
 #[derive(Debug)]
 pub struct Ranked {
-    /// In descending order of the probability of Parasitized.
+    /// The images in descending order of the probability of Parasitized.
     images: Vec<Image>,
     /// Sensitivity and specificity of each cluster; empty unless clusters are patients.
     rates: Vec<(Option<f64>, Option<f64>)>,

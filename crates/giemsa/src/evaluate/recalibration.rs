@@ -98,15 +98,14 @@ const NOTE_ON_METRICS: &str = "> The metrics below are those of the previous ";
 /// Inserts a note below the title of a card. A note of an earlier recalibration is replaced, but its second line, which
 /// contains the temperature and threshold of the metrics in the card, is kept.
 fn annotate(card: &str, before: &Model, after: &Model, images: &[LabelledPrediction]) -> String {
-    let of_patients =
-        Clusters::by_patient(images).patients().map(|count| format!(" of {}", number_of(count, "patient")));
+    let patients = Clusters::by_patient(images).patients().map(|count| format!(" of {}", number_of(count, "patient")));
     let note = format!(
         "{NOTE}temperature {:.4}, threshold {:.4}, chosen for {} on {}{}.",
         after.temperature,
         after.threshold,
         after.threshold_aim.as_deref().unwrap_or_default(),
         number_of(images.len(), "image"),
-        of_patients.unwrap_or_default()
+        patients.unwrap_or_default()
     );
     let on_metrics = card.lines().find(|line| line.starts_with(NOTE_ON_METRICS)).map_or_else(
         || format!("{NOTE_ON_METRICS}temperature {:.4} and threshold {:.4}.", before.temperature, before.threshold),

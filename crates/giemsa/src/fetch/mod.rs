@@ -21,7 +21,7 @@ pub const ARCHIVE_URL: &str = "https://data.lhncbc.nlm.nih.gov/public/Malaria/ce
 pub const ARCHIVE_BYTES: u64 = 353_452_851;
 /// The SHA-256 of the archive.
 pub const ARCHIVE_SHA256: &str = "0a949556b2414159b5100192609805376654c4266d8d187be9b1922fad43c668";
-/// The tables of patients beside the archive, and their SHA-256.
+/// The tables of patients in the folder of the archive, and their SHA-256.
 pub const TABLES: [(&str, &str); 2] = [
     ("patientid_cellmapping_parasitized.csv", "d0367e513397404e980baee2a641bce9ce329a22e62ea9007962dfca2f8418d3"),
     ("patientid_cellmapping_uninfected.csv", "a8577b21e7154724f4bbd18326218e2c63a99b22ab372b79a7530d36df6dab78"),
@@ -51,7 +51,7 @@ pub struct RemoteFile {
 pub struct FetchSettings {
     /// The archive of images.
     pub archive: RemoteFile,
-    /// Small files that are placed beside the images.
+    /// Small files that are placed next to the images.
     pub tables: Vec<RemoteFile>,
     /// The number of consecutive attempts without progress before the download fails.
     pub attempts: u32,
@@ -121,11 +121,11 @@ pub struct Fetched {
     pub folder: PathBuf,
     /// The number of images.
     pub images: usize,
-    /// Whether all of them had been downloaded before.
+    /// `true` if all images had been downloaded before.
     pub already_present: bool,
 }
 
-/// Downloads `out/cell_images` and the tables beside it, unless they are already there.
+/// Downloads `out/cell_images` and the tables next to it, unless they are already there.
 ///
 /// An interrupted download is resumed. No file appears under its final name before it is complete and verified.
 ///

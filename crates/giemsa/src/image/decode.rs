@@ -23,7 +23,7 @@ pub fn decode_file(path: &Path) -> Result<Decoded, ImageError> {
 /// `path` appears in error messages only. An orientation stored in the metadata (EXIF) is ignored.
 ///
 /// # Errors
-/// As [`decode_file`].
+/// See [`decode_file`].
 ///
 /// ```
 /// let error = giemsa::image::decode_bytes(b"hello", "notes.png".as_ref()).unwrap_err();
@@ -40,7 +40,7 @@ pub fn decode_bytes(bytes: &[u8], path: &Path) -> Result<Decoded, ImageError> {
 /// Reads width, height and colour mode from the header of an image file.
 ///
 /// # Errors
-/// As [`decode_file`], except that damage after the header is not detected.
+/// See [`decode_file`], except that damage after the header is not detected.
 pub fn read_size(path: &Path) -> Result<(u32, u32, ColourMode), ImageError> {
     let bytes = read_file(path)?;
     let size = match detect_format(&bytes, path)? {

@@ -2,7 +2,7 @@
 
 use image::RgbImage;
 
-/// How a file stores its colours.
+/// The colour mode of an image file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
@@ -42,7 +42,7 @@ pub struct Decoded {
     /// The pixels with 8 bits per channel. Alpha is blended onto black, 16 bits are scaled down, and grey and palette
     /// images are expanded to RGB.
     pub pixels: RgbImage,
-    /// How the file stores its colours.
+    /// The colour mode of the file.
     pub colour_mode: ColourMode,
 }
 

@@ -52,7 +52,7 @@ pub enum ImageError {
         height: u32,
     },
     /// The header announces more pixels than the file can contain.
-    #[error("{path}: the header announces {width}x{height} pixels, more than {file_bytes} bytes can hold")]
+    #[error("{path}: the header announces {width}x{height} pixels, more than {file_bytes} bytes can contain")]
     ImplausibleSize {
         /// The file.
         path: PathBuf,
@@ -85,7 +85,7 @@ impl ImageError {
         }
     }
 
-    /// Returns the message without the path, for output that has the path in a column of its own.
+    /// Returns the message without the path, for output that has the path in a separate column.
     ///
     /// ```
     /// let error = giemsa::image::decode_bytes(b"", "cell.png".as_ref()).unwrap_err();

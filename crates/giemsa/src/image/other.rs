@@ -60,7 +60,7 @@ fn bmp_bits(bytes: &[u8]) -> Option<u16> {
 
 /// Returns whether the end marker follows the last scan. The decoder would fill a truncated image with grey.
 ///
-/// Segments are skipped by their length, because a thumbnail inside one may contain an end marker of its own. After a
+/// Segments are skipped by their length, because a thumbnail inside one may contain its own end marker. After a
 /// segment comes either the next marker or the data of a scan, where 0xff is followed by 0 or by a restart marker.
 fn has_jpeg_end(bytes: &[u8]) -> bool {
     let mut at = 2;

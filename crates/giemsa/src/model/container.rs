@@ -1,6 +1,6 @@
 //! Safetensors files with a checksum: named f32 arrays and metadata, validated before anything is returned.
 //!
-//! This module writes the header itself, in sorted order, so that the same content gives the same bytes. The
+//! This module writes the header itself, in sorted order, so that the same content has the same bytes. The
 //! `safetensors` crate reads it, and checks every offset against the size of the file.
 
 use super::ModelError;

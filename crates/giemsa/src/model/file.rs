@@ -47,7 +47,7 @@ impl Model {
         Ok(tensors.iter().any(|tensor| tensor.name.starts_with(OPTIMIZER_PREFIX)))
     }
 
-    /// A model that is not calibrated.
+    /// Creates a model that is not calibrated.
     pub fn new(recipe: Recipe, network: Network) -> Model {
         Model { recipe, network, temperature: 1.0, threshold: 0.5, threshold_aim: None, card: None }
     }
@@ -64,7 +64,7 @@ impl Model {
     /// # Errors
     /// If the library was built with an invalid model file.
     pub fn embedded() -> Result<Model, ModelError> {
-        Model::from_bytes(Model::BUILTIN, Path::new("the model in the program"))
+        Model::from_bytes(Model::BUILTIN, Path::new("the built-in model"))
     }
 
     /// Reads a model file. A checkpoint of a training run is a model file, too.
@@ -85,7 +85,7 @@ impl Model {
     /// Reads a model from the bytes of a model file. `path` appears in errors only.
     ///
     /// # Errors
-    /// As [`Model::load`].
+    /// See [`Model::load`].
     pub fn from_bytes(bytes: &[u8], path: &Path) -> Result<Model, ModelError> {
         let (metadata, tensors) = container::parse(bytes, path)?;
         Model::from_parts(&metadata, tensors, path)

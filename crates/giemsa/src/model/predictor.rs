@@ -208,7 +208,7 @@ impl<'a> Predictor<'a> {
     }
 }
 
-/// A file with its preprocessed bytes, or why it cannot be used.
+/// A file with its preprocessed bytes, or the error of reading it.
 type DecodedFile = (Result<Vec<u8>, ImageError>, PathBuf);
 
 fn check_finite(logit: f32) -> Result<(), ModelError> {

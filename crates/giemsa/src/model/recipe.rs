@@ -56,7 +56,7 @@ pub struct Training {
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Schedule {
-    /// The same learning rate in every step.
+    /// Constant learning rate.
     #[default]
     Constant,
     /// Linear warm-up over the first twentieth of the steps, then cosine decay to zero.

@@ -11,7 +11,7 @@ use toml::de::{DeTable, DeValue};
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum RecipeError {
-    /// The name is not that of a built-in recipe, nor that of a recipe file.
+    /// The name is neither a built-in recipe nor the path of a recipe file.
     #[error("unknown recipe `{name}`: expected {}, or the path of a .toml file", known.join(", "))]
     Unknown {
         /// The name.

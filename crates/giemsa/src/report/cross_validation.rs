@@ -54,12 +54,12 @@ pub fn write_report(
 fn fold_rows(out_of_fold: &OutOfFold, summary: &FoldsSummary) -> Vec<FoldRow> {
     let OutOfFold { predictions, fold_of, .. } = out_of_fold;
     let row = |(fold, &values): (usize, &MetricValues<Option<f64>>)| {
-        let of_fold: Vec<LabelledPrediction> =
+        let held_out: Vec<LabelledPrediction> =
             predictions.iter().zip(fold_of).filter(|&(_, &of)| of == fold).map(|(image, _)| image.clone()).collect();
         FoldRow {
             name: (fold + 1).to_string(),
-            images: of_fold.len() as u64,
-            patients: Clusters::by_patient(&of_fold).patients(),
+            images: held_out.len() as u64,
+            patients: Clusters::by_patient(&held_out).patients(),
             values,
         }
     };

@@ -112,7 +112,7 @@ fn calibration(metrics: &Metrics) -> Chart {
 }
 
 /// Creates a histogram of the probabilities of both classes. Its scale is a square root, so that bars with few images are
-/// visible beside those with many.
+/// visible next to those with many.
 fn probabilities(predictions: &[LabelledPrediction], metrics: &Metrics) -> Chart {
     const BARS: usize = 40;
     let mut counts = [[0u32; BARS]; 2];

@@ -1,7 +1,7 @@
 //! Charts, contact sheets, model cards and HTML pages.
 //!
 //! A [`chart::Chart`] describes a chart, and [`plot`] renders charts as PNG or SVG. [`sheet`] draws a contact sheet of
-//! images. [`page`] and [`evaluation`] write self-contained HTML pages, which share the style sheet `style.css`.
+//! images. [`page`] and [`evaluation`] write self-contained HTML pages with a common style sheet, `style.css`.
 
 pub mod axis;
 pub mod chart;

@@ -129,14 +129,14 @@ fn picture(picture: &Picture) -> Result<PictureData<'_>, ReportError> {
 
 /// Draws loss and accuracy, with the last values in the alternative texts.
 fn curve_svgs(history: &[EpochRow]) -> Result<Vec<String>, ReportError> {
-    let of_last = |value: &dyn Fn(&EpochRow) -> (f64, f64)| {
+    let last_values = |value: &dyn Fn(&EpochRow) -> (f64, f64)| {
         let last = history
             .last()
             .map(value)
             .map(|(training, validation)| format!("; in the last epoch {training:.3} and {validation:.3}"));
         last.unwrap_or_default()
     };
-    let ends = [of_last(&|row| (row.loss, row.val_loss)), of_last(&|row| (row.acc, row.val_acc))];
+    let ends = [last_values(&|row| (row.loss, row.val_loss)), last_values(&|row| (row.acc, row.val_acc))];
     let svg = |(chart, end): (&super::chart::Chart, String)| {
         let epochs = history.len();
         to_inline_svg(chart, &format!("{} of training and validation over {epochs} epochs{end}.", chart.title))

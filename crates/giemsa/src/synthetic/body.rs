@@ -69,7 +69,7 @@ pub fn draw(patient: &Patient, outline: &Outline, mask: &[bool], random: &mut Ra
 /// Adds camera noise inside the mask.
 pub fn add_grain(canvas: &mut Canvas, mask: &[bool], grain: f32, random: &mut Random) {
     for (pixel, _) in canvas.pixels.iter_mut().zip(mask).filter(|&(_, &kept)| kept) {
-        // A sum of uniform numbers is close enough to normal here, and one draw gives enough of them.
+        // A sum of uniform numbers is close enough to normal here, and one draw has enough bits for all of them.
         let bits = random.next_u64();
         let part = |shift: u32| ((bits >> shift) & 0xFFF) as f32 / 4096.0;
         let common = part(0) + part(12) - 1.0;

@@ -65,7 +65,7 @@ impl Blob {
         (self.edge(u / distance, v / distance) - distance) * self.radii.0.min(self.radii.1)
     }
 
-    /// Returns the distance of the edge in the direction of a unit vector, whose complex powers give the waves.
+    /// Returns the distance of the edge in the direction of a unit vector, whose complex powers are the waves.
     fn edge(&self, cos: f32, sin: f32) -> f32 {
         let (mut edge, mut power) = (1.0, (cos, sin));
         for &(real, imaginary) in &self.waves {

@@ -125,7 +125,7 @@ pub fn write_folder(
     Ok(cells.iter().map(|cell| dir.join(cell.path())).collect())
 }
 
-/// Gives a temporary folder, which is private, the permissions of any new folder.
+/// Sets the permissions of a temporary folder, which is private, to those of any new folder.
 #[cfg(unix)]
 fn set_default_permissions(folder: &Path) -> io::Result<()> {
     use std::os::unix::fs::PermissionsExt;

@@ -133,12 +133,12 @@ impl State {
     /// Reads a checkpoint if the file exists; otherwise returns the state before the first step.
     ///
     /// # Errors
-    /// As [`State::load`] and [`State::new`].
+    /// See [`State::load`] and [`State::new`].
     pub fn load_or_new(path: &Path, settings: &Settings) -> Result<State, TrainError> {
         if path.exists() { State::load(path) } else { State::new(settings) }
     }
 
-    /// Writes the checkpoint. The file appears whole or not at all.
+    /// Writes the checkpoint. The file appears complete or not at all.
     ///
     /// # Errors
     /// If the file cannot be written, or a weight is not finite.
@@ -169,7 +169,7 @@ impl State {
     /// # Errors
     /// [`TrainError::Mismatch`] if the state was trained with other settings or images.
     pub(super) fn continue_with(&mut self, settings: &Settings, images: ImageDigests) -> Result<(), TrainError> {
-        let of_images = |began: &ImageDigests| {
+        let image_difference = |began: &ImageDigests| {
             if began.training != images.training {
                 Some(Difference::TrainingImages)
             } else {
@@ -177,7 +177,7 @@ impl State {
             }
         };
         let difference = Difference::of_settings(&self.settings, settings);
-        if let Some(difference) = difference.or_else(|| self.images.as_ref().and_then(of_images)) {
+        if let Some(difference) = difference.or_else(|| self.images.as_ref().and_then(image_difference)) {
             return Err(TrainError::Mismatch { path: self.path.clone(), difference });
         }
         self.settings = settings.clone();
@@ -188,7 +188,7 @@ impl State {
     /// Returns the network that is validated and kept: with the averaged weights, if there are any.
     ///
     /// # Errors
-    /// Never, as the averaged weights are copies of those of the network.
+    /// None in practice: the averaged weights have the shapes of those of the network.
     pub fn averaged_network(&self) -> Result<Network, ArchitectureError> {
         let mut network = self.network.clone();
         if let Some(average) = &self.average {

@@ -99,9 +99,9 @@ pub struct FoldReport {
     pub held_out: usize,
 }
 
-/// An observer that is also told which fold is trained.
+/// An observer that is also notified of each fold.
 pub trait FoldObserver: Observer {
-    /// Is called before a fold is trained or resumed, not for a fold that was finished earlier.
+    /// Called before a fold is trained or resumed, not for a fold that was finished earlier.
     fn fold(&mut self, report: &FoldReport);
 }
 

@@ -94,15 +94,15 @@ pub enum TrainError {
         schedule: Schedule,
         /// Epochs of the run.
         epochs: u64,
-        /// Epochs asked for.
+        /// Requested epochs.
         requested: u64,
     },
-    /// Fewer epochs are asked for than the run has begun.
+    /// The run has already begun more epochs than requested.
     #[error("the run is in epoch {begun} already, so it cannot end after epoch {requested}")]
     EpochsPassed {
         /// Epochs begun.
         begun: u64,
-        /// Epochs asked for.
+        /// Requested epochs.
         requested: u64,
     },
     /// The patient of an image is not known, so the images cannot be split by patient.
@@ -313,20 +313,20 @@ impl fmt::Display for Difference {
                 write!(f, "{} has another class, patient or set now", now.display())
             }
             Difference::ImageList { began: Some(began), now: Some(now) } => {
-                write!(f, "begun with other images: {} was where {} is now", began.display(), now.display())
+                write!(f, "begun with other images: expected {}, found {}", began.display(), now.display())
             }
             Difference::ImageList { began: Some(began), now: None } => {
-                write!(f, "begun with more images, such as {}", began.display())
+                write!(f, "begun with more images; {} is missing", began.display())
             }
             Difference::ImageList { now: Some(now), .. } => {
-                write!(f, "begun with fewer images, without {}", now.display())
+                write!(f, "begun with fewer images; {} was added", now.display())
             }
             Difference::ImageList { .. } => f.write_str("begun with other images"),
         }
     }
 }
 
-/// Returns the name of a schedule, as recipes have it.
+/// Returns the name of a schedule in recipes.
 fn schedule_name(schedule: Schedule) -> &'static str {
     match schedule {
         Schedule::Constant => "constant",

@@ -64,7 +64,7 @@ impl SplitRow {
 }
 
 impl RunFolder {
-    /// Creates a new folder for a run, and its parents if need be.
+    /// Creates a new folder for a run, and its parents if necessary.
     ///
     /// # Errors
     /// If the folder contains files or cannot be created.
@@ -88,7 +88,7 @@ impl RunFolder {
         }
     }
 
-    /// Returns the folder of a run that was begun. Does not check that it exists.
+    /// Returns the folder of an existing run, without checking that it exists.
     #[must_use]
     pub fn existing(path: &Path) -> RunFolder {
         RunFolder { path: path.to_owned() }
@@ -196,7 +196,7 @@ pub(super) fn with_path<T>(path: &Path, run: impl FnOnce(&Path) -> io::Result<T>
     run(path).map_err(|source| TrainError::Io { path: path.to_owned(), source })
 }
 
-/// Writes a TOML file that appears whole or not at all.
+/// Writes a TOML file that appears complete or not at all.
 pub(super) fn write_toml(path: &Path, content: &impl Serialize) -> Result<(), TrainError> {
     with_path(path, |path| {
         let text = toml::to_string_pretty(content).map_err(io::Error::other)?;

@@ -55,9 +55,9 @@ pub struct StepReport {
 
 /// Receives the progress of a run, and may stop it: after `Break` the loop saves the state and returns.
 pub trait Observer {
-    /// Is called after each step.
+    /// Called after each step.
     fn step(&mut self, report: &StepReport) -> ControlFlow<()>;
-    /// Is called after each epoch, once its files are written.
+    /// Called after each epoch, once its files are written.
     fn epoch(&mut self, history: &[EpochRow]) -> ControlFlow<()>;
     /// Returns the seconds since the observer was created, for the history. The library does not read the clock.
     fn elapsed_s(&self) -> f64 {
@@ -187,9 +187,9 @@ fn finish_epoch(
 ) -> Result<(), TrainError> {
     let report = report(state, plan);
     let model = Model::new(settings.recipe.clone(), state.averaged_network()?);
-    let judged = loss_and_accuracy(&predict_logits(&model.network, validation, Tta::None)?, validation);
-    if !judged.loss.is_finite() {
-        return Err(TrainError::NotFinite { epoch: report.epoch, place: Place::Validation, loss: judged.loss });
+    let validated = loss_and_accuracy(&predict_logits(&model.network, validation, Tta::None)?, validation);
+    if !validated.loss.is_finite() {
+        return Err(TrainError::NotFinite { epoch: report.epoch, place: Place::Validation, loss: validated.loss });
     }
     let progress = &mut state.progress;
     progress.elapsed_s = elapsed_before_s + observer.elapsed_s();
@@ -198,13 +198,13 @@ fn finish_epoch(
         epoch: report.epoch,
         loss: report.loss,
         acc: report.accuracy,
-        val_loss: judged.loss,
-        val_acc: judged.accuracy,
+        val_loss: validated.loss,
+        val_acc: validated.accuracy,
         learning_rate: plan.learning_rate(progress.steps_done - 1),
         elapsed_s: progress.elapsed_s,
     });
     (progress.loss_sum, progress.correct, progress.images) = (0.0, 0, 0);
-    if judged.loss < best_before {
+    if validated.loss < best_before {
         state.best = Some(model);
     }
     Ok(())

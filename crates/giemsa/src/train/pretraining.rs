@@ -19,8 +19,8 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::path::Path;
 
-/// One in so many training images is used for the report after each epoch.
-const WATCHED_ONE_IN: usize = 20;
+/// Interval of the training images that are evaluated after each epoch: every twentieth.
+const VALIDATION_INTERVAL: usize = 20;
 
 /// Trains on all images. Returns `None` if the observer stopped it; another call continues from the checkpoint.
 ///
@@ -28,7 +28,7 @@ const WATCHED_ONE_IN: usize = 20;
 /// is that of the last epoch, and is not calibrated: see [`Assessment::calibrate`].
 ///
 /// # Errors
-/// [`TrainError::Mismatch`] if the checkpoint was trained with other settings or images, or as [`train`](super::train()).
+/// [`TrainError::Mismatch`] if the checkpoint was trained with other settings or images; see also [`train`](super::train()).
 pub fn train_on_all(
     settings: &Settings,
     images: &Cache,
@@ -37,8 +37,8 @@ pub fn train_on_all(
 ) -> Result<Option<Model>, TrainError> {
     let mut state = State::load_or_new(checkpoint, settings)?;
     let all = Subset::new(images, (0..images.len()).collect());
-    let watched = Subset::new(images, (0..images.len()).step_by(WATCHED_ONE_IN).collect());
-    let ending = train(&mut state, settings, &all, &watched, None, observer)?;
+    let sample = Subset::new(images, (0..images.len()).step_by(VALIDATION_INTERVAL).collect());
+    let ending = train(&mut state, settings, &all, &sample, None, observer)?;
     state.save(checkpoint)?;
     if ending == Ending::Interrupted {
         return Ok(None);
@@ -54,7 +54,7 @@ pub struct Assessment {
     pub point: OperatingPoint,
     /// Aim of the decision threshold.
     pub aim: Aim,
-    /// Out-of-fold predictions; each fold is calibrated and decided as fitted on the other folds.
+    /// Out-of-fold predictions; the temperature and threshold of each fold are fitted on the other folds.
     pub predictions: CrossFitted,
     /// Metrics of these predictions.
     pub metrics: Metrics,

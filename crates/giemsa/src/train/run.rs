@@ -57,7 +57,7 @@ pub struct RunSettings {
     pub seed: u64,
     /// See [`Settings::steps_per_epoch`].
     pub steps_per_epoch: Option<u64>,
-    /// Which images are in which set.
+    /// Division of the images into a training set and a validation set.
     pub images: SetSettings,
     /// The recipe.
     pub recipe: Recipe,
@@ -86,7 +86,7 @@ impl RunSettings {
     /// Finds the images and divides them into a training set and a validation set.
     ///
     /// # Errors
-    /// As [`divide`].
+    /// See [`divide`].
     pub fn divide(&self) -> Result<Parts, TrainError> {
         divide(&self.data, &self.images, self.seed)
     }
@@ -117,7 +117,7 @@ impl Run {
     /// Trains to the last epoch, or until the observer stops the run.
     ///
     /// # Errors
-    /// As [`train`](super::train()).
+    /// See [`train`](super::train()).
     pub fn train(&mut self, observer: &mut dyn Observer) -> Result<Ending, TrainError> {
         let (settings, Sets { training, validation, .. }) = (self.settings.training(), &self.sets);
         train(&mut self.state, &settings, training, validation, Some(&self.folder), observer)

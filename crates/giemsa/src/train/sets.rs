@@ -14,7 +14,7 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-/// Settings that decide which images are in which set.
+/// Settings of the division into a training set and a validation set.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct SetSettings {
@@ -25,13 +25,13 @@ pub struct SetSettings {
     pub validation_split: f64,
     /// Unit of the split: whole patients, or single images.
     pub split_by: SplitBy,
-    /// Where classes and patients come from.
+    /// Source of the class and the patient of each image.
     #[serde(flatten)]
     pub labels: LabelSettings,
     /// Highest accepted percentage of unreadable images in each folder.
     #[serde(rename = "max_unreadable")]
     pub max_unreadable_percent: f64,
-    /// Whether images that are in both sets are a warning even if the sets were given, not split.
+    /// If `true`, images in both sets are always a warning; if `false`, they are an error in sets that were given, not split.
     pub allow_shared: bool,
 }
 
@@ -85,7 +85,7 @@ pub enum Warning {
     SharedPatients {
         /// Number of these patients.
         patients: usize,
-        /// Whether the images were split without regard to patients.
+        /// `true` if the images were split without regard to patients.
         split_by_image: bool,
     },
     /// Images are in both sets.
@@ -102,8 +102,8 @@ impl fmt::Display for Warning {
                 let cause = if *split_by_image { "split by image: " } else { "" };
                 write!(
                     f,
-                    "{cause}{patients} patients have images in both sets, so the validation metrics do not hold for new \
-                     patients"
+                    "{cause}{patients} patients have images in both sets, so the validation metrics overestimate the \
+                     performance on new patients"
                 )
             }
             Warning::SharedImages { pairs } => write!(f, "{} validation images are also training images", pairs.len()),
@@ -142,7 +142,7 @@ pub fn divide(data: &Path, settings: &SetSettings, seed: u64) -> Result<Parts, T
     Ok(parts(training, validation, unreadable, None))
 }
 
-/// Separates files whose patient is unknown because they are not images at all, such as a text file among the images.
+/// Separates files whose patient is unknown because they are not images, such as a text file among the images.
 fn set_aside_unreadable_without_patient(samples: Vec<Sample>) -> Result<(Vec<Sample>, Vec<ImageError>), TrainError> {
     let (with_patient, without): (Vec<_>, Vec<_>) = samples.into_iter().partition(|sample| sample.patient.is_some());
     let mut unreadable = Vec::new();
@@ -156,7 +156,7 @@ fn set_aside_unreadable_without_patient(samples: Vec<Sample>) -> Result<(Vec<Sam
 }
 
 impl Parts {
-    /// Returns how many patients have images in both sets.
+    /// Returns the number of patients with images in both sets.
     #[must_use]
     pub fn shared_patients(&self) -> usize {
         let of = |samples: &'_ [Sample]| -> BTreeSet<String> {
@@ -204,7 +204,7 @@ impl Sets {
             .collect()
     }
 
-    /// Returns why images were left out, one error per unreadable image.
+    /// Returns one error per unreadable image, which is not in the sets.
     pub fn unreadable(&self) -> impl Iterator<Item = &ImageError> {
         self.set_aside.iter().chain(self.training.unreadable()).chain(self.validation.unreadable())
     }

@@ -238,7 +238,7 @@ fn json_keys_are_documented() {
         [&json, &json["intervals"], &json["by_patient"], bins, patient, &json["detection_limits"][0], &provenance];
     for value in parts {
         for key in keys(value) {
-            assert!(page.contains(&format!("`{key}`")), "docs/evaluation.md does not explain `{key}`");
+            assert!(page.contains(&format!("`{key}`")), "docs/evaluation.md does not document `{key}`");
         }
     }
     assert_eq!(json["research_only"], json!(giemsa::RESEARCH_ONLY));

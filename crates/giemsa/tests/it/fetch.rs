@@ -283,7 +283,7 @@ fn rejects_a_second_download_into_the_same_folder() {
 }
 
 #[test]
-fn verifies_the_tables_beside_the_images() {
+fn verifies_the_tables_of_patients() {
     let (body, out) = (archive(), tempfile::tempdir().unwrap());
     let server = Server::start({
         let body = body.clone();
@@ -309,7 +309,7 @@ fn verifies_the_tables_beside_the_images() {
 }
 
 #[test]
-fn expects_the_tables_beside_the_archive() {
+fn expects_the_tables_in_the_folder_of_the_archive() {
     let settings = FetchSettings::official("https://mirror.example.org/m/cell_images.zip");
     let urls: Vec<&str> = settings.tables.iter().map(|table| table.url.as_str()).collect();
     assert_eq!(

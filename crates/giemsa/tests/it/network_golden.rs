@@ -1,4 +1,5 @@
-//! The engine beside Keras: `tests/reference/network_golden.py` made the numbers, in double precision.
+//! The network engine compared with Keras; `tests/reference/network_golden.py` computes the expected values in double
+//! precision.
 
 use giemsa::model::Recipe;
 use giemsa::nn::{Activation, LayerSpec, Network, Shape, StepSettings, Tensor};
@@ -8,7 +9,7 @@ use serde::Deserialize;
 struct Golden {
     name: String,
     input: [usize; 3],
-    /// Name, class, output, trainable and other parameters of each layer.
+    /// Name, class, output shape, and numbers of trainable and non-trainable parameters of each layer.
     summary: Vec<(String, String, Vec<usize>, usize, usize)>,
     weights: Vec<Rule>,
     logits: Vec<f32>,
@@ -18,7 +19,7 @@ struct Golden {
     runs: Vec<Run>,
 }
 
-/// A weight is uniform within `width` of `centre`.
+/// The distribution of a weight array: uniform within `width` of `centre`.
 #[derive(Deserialize)]
 struct Rule {
     name: String,
@@ -33,7 +34,7 @@ struct Training {
     logits: Vec<f32>,
 }
 
-/// Every `stride`-th value of an array, and two figures of them all.
+/// Every `stride`-th value of an array, and the sum and norm of all values.
 #[derive(Deserialize)]
 struct Sampled {
     name: String,
@@ -53,7 +54,7 @@ struct Run {
 
 const PLAIN: StepSettings =
     StepSettings { learning_rate: 0.001, weight_decay: 0.0, label_smoothing: 0.0, seed: 0, epoch: 0 };
-/// Streams of `uniform`; below are those of the weights, in their order.
+/// The stream of `uniform` for the images; streams from 0 are those of the weights, in order.
 const IMAGES: u32 = 1000;
 
 fn goldens() -> Vec<Golden> {
@@ -63,7 +64,7 @@ fn goldens() -> Vec<Golden> {
     goldens
 }
 
-/// As `uniform` in the script: the number `index` of a stream, in 0..1 and of 24 bits.
+/// Returns the number `index` of a stream, in 0..1 with 24 bits, like `uniform` in the script.
 fn uniform(stream: u32, index: usize) -> f32 {
     let mut x = (index as u32).wrapping_add(stream.wrapping_mul(0x9E37_79B9));
     x = (x ^ x >> 16).wrapping_mul(0x85EB_CA6B);
@@ -72,14 +73,15 @@ fn uniform(stream: u32, index: usize) -> f32 {
     (x >> 8) as f32 / (1 << 24) as f32
 }
 
-/// As `images` in the script: noise, twice as bright in class 1; the class is the lowest bit of the image's number.
+/// Returns noise images and their classes, like `images` in the script. Images with odd indices are of class 1 and twice as
+/// bright.
 fn images(input: Shape, n: usize) -> (Vec<f32>, Vec<f32>) {
     let size = input.len();
     let pixel = |i: usize| uniform(IMAGES, i) * (0.5 + 0.5 * (i / size % 2) as f32);
     ((0..n * size).map(pixel).collect(), (0..n).map(|i| (i % 2) as f32).collect())
 }
 
-/// The layers that the script has under the same name.
+/// Returns the layers of a network of the script.
 fn layers(name: &str) -> Vec<LayerSpec> {
     let conv = |filters| LayerSpec::Conv2d { filters, kernel: 3, batch_norm: true, activation: Activation::Relu };
     match name {
@@ -117,7 +119,7 @@ impl Rule {
 }
 
 impl Sampled {
-    /// Every value within `tolerance` of the array's largest; the norm, and the sum as a share of it, as well.
+    /// Checks every value relative to the largest value of the array, and the sum and the norm relative to the norm.
     fn assert_near(&self, found: &[Tensor], tolerance: f64) {
         let tensor = found.iter().find(|tensor| tensor.name == self.name).unwrap();
         let sampled: Vec<f32> = tensor.values.iter().copied().step_by(self.stride).collect();
@@ -141,7 +143,7 @@ fn assert_near(what: &str, found: &[f32], expected: &[f32], tolerance: f64) {
 }
 
 #[test]
-fn the_summary_is_that_of_keras() {
+fn the_summary_matches_keras() {
     for golden in goldens() {
         let rows = golden.network().summary().into_iter();
         let rows: Vec<_> = rows.map(|row| (row.name, row.kind, row.output, row.trainable, row.non_trainable)).collect();
@@ -152,7 +154,7 @@ fn the_summary_is_that_of_keras() {
 }
 
 #[test]
-fn predicted_logits_are_those_of_keras() {
+fn predicted_logits_match_keras() {
     for golden in goldens() {
         let network = golden.network();
         let (inputs, _) = images(network.input(), golden.logits.len());
@@ -161,7 +163,7 @@ fn predicted_logits_are_those_of_keras() {
 }
 
 #[test]
-fn loss_and_gradients_are_those_of_keras() {
+fn loss_and_gradients_match_keras() {
     for golden in goldens() {
         let network = golden.network();
         let (inputs, targets) = images(network.input(), golden.training.logits.len());
@@ -175,7 +177,7 @@ fn loss_and_gradients_are_those_of_keras() {
 }
 
 #[test]
-fn moving_statistics_after_a_step_are_those_of_keras() {
+fn moving_statistics_after_a_step_match_keras() {
     let golden = goldens().remove(1);
     let mut network = golden.network();
     let (inputs, targets) = images(network.input(), golden.training.logits.len());
@@ -186,7 +188,7 @@ fn moving_statistics_after_a_step_are_those_of_keras() {
 }
 
 #[test]
-fn losses_of_a_run_of_adam_are_those_of_keras() {
+fn losses_of_training_with_adam_match_keras() {
     const BATCH: usize = 10;
     for golden in goldens() {
         for run in &golden.runs {

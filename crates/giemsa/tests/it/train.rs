@@ -1,4 +1,4 @@
-//! Training: the weights depend on neither threads nor interruptions, and errors keep the files of a run.
+//! Training: the weights do not depend on threads or interruptions, and errors keep the files of a run.
 
 use giemsa::classes::Class;
 use giemsa::dataset::LabelledImages;

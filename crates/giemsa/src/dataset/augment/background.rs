@@ -80,7 +80,7 @@ impl Background {
         self.covered[i]
     }
 
-    /// Adds the pixels beside the background, where resizing has mixed it with the cell.
+    /// Adds the pixels next to the background, where resizing has mixed it with the cell.
     pub fn grow(&mut self) {
         let before = self.covered.clone();
         let near = |i: usize| before[i] || neighbours(i, self.side).any(|i| before[i]);
@@ -127,7 +127,7 @@ fn neighbours(i: usize, side: usize) -> impl Iterator<Item = usize> {
 /// neighbouring cells of a similar colour.
 pub(super) fn fill(canvas: &mut Canvas, background: &Background, cell: [f32; 3], random: &mut Random) {
     let lightest = random.range(0.78, 0.97);
-    // Less green gives pink, less blue gives buff, and less of both the grey of an old stain.
+    // Less green makes pink, less blue makes buff, and less of both makes the grey of an old stain.
     let tone = [lightest, lightest - random.range(0.0, 0.1), lightest - random.range(0.0, 0.12)];
     let lift = (luminance(cell) + 0.03 - luminance(tone)).max(0.0);
     let slope = [0; 2].map(|_| random.range(-0.08, 0.08) / canvas.side() as f32);
@@ -230,7 +230,7 @@ mod tests {
             assert!(!outside.covers(25 * 50 + 25));
             assert!([0, 49, 49 * 50, 2499].iter().all(|&corner| outside.covers(corner)));
             let fraction = outside.covered.iter().filter(|&&covered| covered).count() as f32 / 2500.0;
-            // An ellipse with half axes of 0.4 to 0.52 sides covers 0.50 to 0.85 of the square; a part may lie outside.
+            // An ellipse with half axes of 0.4 to 0.52 sides covers 0.50 to 0.85 of the square; a part may be outside.
             assert!((0.15..0.52).contains(&fraction), "{fraction}");
         }
     }

@@ -67,7 +67,7 @@ impl Geometry {
 pub struct Affine {
     /// The coefficients of the output row and column, and the offset, for the input row.
     pub row: [f64; 3],
-    /// The same for the input column.
+    /// The coefficients of the output row and column, and the offset, for the input column.
     pub column: [f64; 3],
 }
 

@@ -23,7 +23,7 @@ use colour::ColourMatrix;
 /// Varies an image within the settings.
 ///
 /// The result depends only on the arguments; `key` selects the random numbers, such as `[seed, epoch, image]`. With all
-/// settings off it equals [`to_input`]. The background, that is exactly black pixels connected to the border, stays black
+/// settings off it equals [`to_input`]. The background (exactly black pixels connected to the border) stays black
 /// under changes of colour and blur.
 ///
 /// # Shapes
