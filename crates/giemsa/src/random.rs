@@ -57,6 +57,7 @@ impl Random {
     }
 
     /// Draws a normal number with mean 0 and standard deviation 1 (Box and Muller, 1958).
+    #[cfg(any(test, feature = "synthetic"))]
     pub fn normal(&mut self) -> f32 {
         let radius = (-2.0 * (1.0 - self.uniform()).ln()).sqrt();
         radius * (std::f32::consts::TAU * self.uniform()).cos()
