@@ -11,7 +11,7 @@ mod hints;
 mod interrupt;
 mod model;
 mod paths;
-mod scores;
+mod predictions;
 mod terminal;
 
 pub use interrupt::interrupted;

@@ -2,7 +2,7 @@
 
 use crate::data::{LabelArgs, say};
 use crate::model::{file_of, load};
-use crate::scores::judge;
+use crate::predictions::predict_folder;
 use crate::{Context, Outcome};
 use anyhow::bail;
 use giemsa::RESEARCH_ONLY;
@@ -61,16 +61,16 @@ pub fn run(args: CalibrateArgs, context: &Context) -> anyhow::Result<Outcome> {
         bail!("{} is a training checkpoint and would lose the state of its optimizer; use --out FILE", out.display());
     }
     let model = load(file)?;
-    let judged = judge(&model, Tta::None, &args.data, &args.patients, context)?;
-    check(&judged.scored)?;
+    let predicted = predict_folder(&model, Tta::None, &args.data, &args.patients, context)?;
+    check(&predicted.predictions)?;
     if let Some(path) = file {
-        warn_about_leaks(&judged.scored, path);
+        warn_about_leaks(&predicted.predictions, path);
     }
-    let recalibrated = recalibrate(&model, &judged.scored, &judged.logits, args.aim)?;
+    let recalibrated = recalibrate(&model, &predicted.predictions, &predicted.logits, args.aim)?;
     recalibrated.model.save(out)?;
     print(&recalibrated, args.aim, context);
     say(context, &format!("Model: {}. {RESEARCH_ONLY}", out.display()));
-    Ok(if judged.unreadable == 0 { Outcome::Done } else { Outcome::SomeSkipped })
+    Ok(if predicted.unreadable == 0 { Outcome::Done } else { Outcome::SomeSkipped })
 }
 
 fn print(recalibrated: &Recalibrated, aim: Aim, context: &Context) {

@@ -3,7 +3,7 @@
 use super::evaluate::IntervalArgs;
 use crate::data::LabelArgs;
 use crate::model::load;
-use crate::scores::judge;
+use crate::predictions::predict_folder;
 use crate::{Context, Outcome};
 use giemsa::RESEARCH_ONLY;
 use giemsa::classes::Class;
@@ -71,10 +71,10 @@ pub fn run(args: CompareArgs, context: &Context) -> anyhow::Result<Outcome> {
     let models = [load(Some(&args.a))?, load(Some(&args.b))?];
     let quiet = Context { quiet: context.quiet || args.json, ..*context };
     let silent = Context { quiet: true, ..*context };
-    let a = judge(&models[0], Tta::None, &args.data, &args.patients, &quiet)?;
-    let b = judge(&models[1], Tta::None, &args.data, &args.patients, &silent)?;
+    let a = predict_folder(&models[0], Tta::None, &args.data, &args.patients, &quiet)?;
+    let b = predict_folder(&models[1], Tta::None, &args.data, &args.patients, &silent)?;
     let side = |predictions, model: &Model| Side { predictions, threshold: f64::from(model.threshold) };
-    let (side_a, side_b) = (side(&a.scored[..], &models[0]), side(&b.scored[..], &models[1]));
+    let (side_a, side_b) = (side(&a.predictions[..], &models[0]), side(&b.predictions[..], &models[1]));
     let comparison = compare(side_a, side_b, args.intervals.settings())?;
     let differing = differing(side_a, side_b);
     let mut out = std::io::stdout().lock();

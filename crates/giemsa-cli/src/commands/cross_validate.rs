@@ -2,7 +2,7 @@
 
 use super::evaluate::{IntervalArgs, text};
 use crate::data::{LabelArgs, absolute, list_images, patients, say};
-use crate::scores::{find_all, read};
+use crate::predictions::{find_all, read};
 use crate::{Context, Outcome, number_of};
 use giemsa::dataset::Cache;
 use giemsa::evaluate::bootstrap;

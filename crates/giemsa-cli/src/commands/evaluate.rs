@@ -2,7 +2,7 @@
 
 use crate::data::{LabelArgs, say};
 use crate::model::{ModelArgs, file_of};
-use crate::scores::judge;
+use crate::predictions::predict_folder;
 use crate::{Context, Outcome};
 use anyhow::Context as _;
 use giemsa::RESEARCH_ONLY;
@@ -76,20 +76,20 @@ struct Printed<'a> {
 pub fn run(args: EvaluateArgs, context: &Context) -> anyhow::Result<Outcome> {
     let model = args.model.load()?;
     let quiet = Context { quiet: context.quiet || args.json, ..*context };
-    let judged = judge(&model, args.model.tta(), &args.data, &args.patients, &quiet)?;
-    let metrics = Metrics::compute(&judged.scored, model.threshold.into(), args.intervals.settings())?;
+    let predicted = predict_folder(&model, args.model.tta(), &args.data, &args.patients, &quiet)?;
+    let metrics = Metrics::compute(&predicted.predictions, model.threshold.into(), args.intervals.settings())?;
     let file = file_of(args.model.model.as_deref());
     let provenance = Provenance::of_model(&model, file, &args.data).with_context(|| args.model.name())?;
     if let Some(out) = &args.report {
         let about = [
             format!("Model: {} (recipe {}), temperature {}", args.model.name(), model.recipe.name, model.temperature),
-            format!("Images: {} ({} unreadable)", args.data.display(), judged.unreadable),
+            format!("Images: {} ({} unreadable)", args.data.display(), predicted.unreadable),
         ];
         let evaluation = Evaluation {
             title: &format!("Evaluation of {}", model.recipe.name),
             about: &about,
             metrics: &metrics,
-            scored: &judged.scored,
+            predictions: &predicted.predictions,
             folds: &[],
             provenance: Some(&provenance),
         };
@@ -97,7 +97,7 @@ pub fn run(args: EvaluateArgs, context: &Context) -> anyhow::Result<Outcome> {
     }
     let mut out = std::io::stdout().lock();
     if args.json {
-        let printed = Printed { metrics: &metrics, unreadable: judged.unreadable, provenance: &provenance };
+        let printed = Printed { metrics: &metrics, unreadable: predicted.unreadable, provenance: &provenance };
         writeln!(out, "{}", serde_json::to_string_pretty(&printed)?)?;
     } else {
         write!(out, "{}", text(&metrics))?;
@@ -106,7 +106,7 @@ pub fn run(args: EvaluateArgs, context: &Context) -> anyhow::Result<Outcome> {
     if let Some(folder) = &args.report {
         say(&quiet, &format!("Report: {}", folder.join("index.html").display()));
     }
-    Ok(if judged.unreadable == 0 { Outcome::Done } else { Outcome::SomeSkipped })
+    Ok(if predicted.unreadable == 0 { Outcome::Done } else { Outcome::SomeSkipped })
 }
 
 /// Formats the metrics as text.

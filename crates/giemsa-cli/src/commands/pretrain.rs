@@ -3,7 +3,7 @@
 use super::cross_validate::{Lines, report, run_folds};
 use super::evaluate::{IntervalArgs, text};
 use crate::data::{LabelArgs, absolute, list_images, patients, say};
-use crate::scores::{find_all, read};
+use crate::predictions::{find_all, read};
 use crate::{Context, Outcome};
 use anyhow::Context as _;
 use giemsa::classes::Class;

@@ -7,12 +7,12 @@ mod cells;
 mod cli;
 mod demo;
 mod evaluate;
+mod evaluation;
 mod examples;
 mod explain;
 mod fetch_command;
 #[path = "../../../giemsa/tests/it/folder.rs"]
 mod folder;
-mod judging;
 #[path = "../../../giemsa/tests/it/page.rs"]
 mod page;
 mod predict;

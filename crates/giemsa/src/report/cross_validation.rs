@@ -43,7 +43,7 @@ pub fn write_report(
         title: &title,
         about: &about,
         metrics,
-        scored: &out_of_fold.predictions,
+        predictions: &out_of_fold.predictions,
         folds: &fold_rows(out_of_fold, summary),
         provenance: Some(&provenance),
     };

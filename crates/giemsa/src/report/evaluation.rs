@@ -29,7 +29,7 @@ pub struct Evaluation<'a> {
     /// The metrics.
     pub metrics: &'a Metrics,
     /// The predictions that the metrics are computed from.
-    pub scored: &'a [LabelledPrediction],
+    pub predictions: &'a [LabelledPrediction],
     /// The folds of a cross-validation; empty for a plain evaluation.
     pub folds: &'a [FoldRow],
     /// The program, model and data, which are written to `metrics.json`.
@@ -74,13 +74,13 @@ pub fn write_report(out: &Path, evaluation: &Evaluation<'_>) -> Result<(), Repor
     let plots = out.join("plots");
     std::fs::create_dir_all(&plots).map_err(write_error(&plots))?;
     let path = out.join("predictions.csv");
-    write_predictions(&path, evaluation.scored, evaluation.metrics.threshold).map_err(write_error(&path))?;
+    write_predictions(&path, evaluation.predictions, evaluation.metrics.threshold).map_err(write_error(&path))?;
     let path = out.join("metrics.json");
     let file = MetricsFile { metrics: evaluation.metrics, provenance: evaluation.provenance };
     let mut json = serde_json::to_vec_pretty(&file).map_err(|error| write_error(&path)(error.into()))?;
     json.push(b'\n');
     write_file(&path, &json)?;
-    let charts = charts(evaluation.scored, evaluation.metrics);
+    let charts = charts(evaluation.predictions, evaluation.metrics);
     for NamedChart { name, chart, .. } in &charts {
         let chart = std::slice::from_ref(chart);
         write_file(&plots.join(format!("{name}.svg")), to_svg(chart)?.as_bytes())?;
@@ -94,11 +94,11 @@ pub fn write_report(out: &Path, evaluation: &Evaluation<'_>) -> Result<(), Repor
 /// # Errors
 /// If a chart cannot be drawn.
 pub fn page(evaluation: &Evaluation<'_>) -> Result<String, ReportError> {
-    page_with(evaluation, &charts(evaluation.scored, evaluation.metrics))
+    page_with(evaluation, &charts(evaluation.predictions, evaluation.metrics))
 }
 
 fn page_with(evaluation: &Evaluation<'_>, charts: &[NamedChart]) -> Result<String, ReportError> {
-    let Evaluation { title, about, metrics, scored, folds, .. } = *evaluation;
+    let Evaluation { title, about, metrics, predictions, folds, .. } = *evaluation;
     let drawn = |named: &NamedChart| -> Result<DrawnChart, ReportError> {
         Ok(DrawnChart { svg: to_inline_svg(&named.chart, named.caption)?, caption: named.caption })
     };
@@ -110,8 +110,8 @@ fn page_with(evaluation: &Evaluation<'_>, charts: &[NamedChart]) -> Result<Strin
         rows: metric_rows(&metrics.values, &metrics.intervals.values),
         folds,
         charts: charts.iter().map(drawn).collect::<Result<_, _>>()?,
-        misses: error_cells(scored, metrics.threshold, Class::Parasitized),
-        alarms: error_cells(scored, metrics.threshold, Class::Uninfected),
+        misses: error_cells(predictions, metrics.threshold, Class::Parasitized),
+        alarms: error_cells(predictions, metrics.threshold, Class::Uninfected),
     };
     render("evaluation.html", include_str!("evaluation.html"), &data)
 }

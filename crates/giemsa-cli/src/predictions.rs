@@ -42,9 +42,9 @@ pub fn read(
 }
 
 /// The predictions of a model for the images of a folder.
-pub struct Judged {
+pub struct FolderPredictions {
     /// One prediction per readable image.
-    pub scored: Vec<LabelledPrediction>,
+    pub predictions: Vec<LabelledPrediction>,
     /// Logits of the network, before calibration.
     pub logits: Vec<f32>,
     /// Number of unreadable images; they have been listed.
@@ -52,11 +52,17 @@ pub struct Judged {
 }
 
 /// Finds and decodes the images of a folder, and predicts their classes.
-pub fn judge(model: &Model, tta: Tta, folder: &Path, labels: &LabelArgs, context: &Context) -> anyhow::Result<Judged> {
+pub fn predict_folder(
+    model: &Model,
+    tta: Tta,
+    folder: &Path,
+    labels: &LabelArgs,
+    context: &Context,
+) -> anyhow::Result<FolderPredictions> {
     let samples = find(folder, labels)?;
     say_found(&samples, context);
     let set = read(samples, folder, &model.recipe.input, context)?;
     let logits = model.predictor(tta).logits(&set)?;
-    let scored = labelled_predictions(set.samples(), &logits, model.temperature);
-    Ok(Judged { scored, logits, unreadable: set.unreadable().len() })
+    let predictions = labelled_predictions(set.samples(), &logits, model.temperature);
+    Ok(FolderPredictions { predictions, logits, unreadable: set.unreadable().len() })
 }
