@@ -45,7 +45,7 @@ pub struct Data {
     pub parasitized: usize,
     /// Number of Uninfected images.
     pub uninfected: usize,
-    /// SHA-256 of the data set, in hexadecimal digits; see [`crate::checksum::sha256_of_samples`].
+    /// SHA-256 of the data set, in hexadecimal digits; see [`crate::dataset::sha256_of_samples`].
     pub sha256: String,
 }
 
