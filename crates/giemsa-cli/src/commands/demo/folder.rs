@@ -1,6 +1,8 @@
 //! The output folder of the demo: replaced only if an earlier demo made it, and removed if the demo does not finish.
 
 use anyhow::{Context as _, bail};
+use giemsa::classes::Class;
+use giemsa::synthetic::DRAWN;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -89,6 +91,23 @@ fn is_output(name: &str) -> bool {
 fn is_output_of_demo(folder: &Path, names: &[String]) -> bool {
     names.iter().all(|name| is_output(name))
         && fs::read(folder.join(MARKER)).is_ok_and(|text| text == MARKER_TEXT.as_bytes())
+        && has_only_cells(&folder.join("cells"))
+}
+
+/// Returns whether the folder of the cells, if it exists, contains only class folders with drawn cells.
+fn has_only_cells(cells: &Path) -> bool {
+    let names = |folder: &Path| names_in(folder).map(Option::unwrap_or_default);
+    let is_cell = |name: &String| name.contains("_synthetic_cell_") && name.ends_with(".png");
+    let notice = format!("{DRAWN}\n");
+    names(cells).is_ok_and(|entries| {
+        entries.iter().all(|class| {
+            if class == MARKER {
+                return fs::read(cells.join(class)).is_ok_and(|text| text == notice.as_bytes());
+            }
+            Class::ALL.iter().any(|known| known.name() == class)
+                && names(&cells.join(class)).is_ok_and(|files| files.iter().all(is_cell))
+        })
+    })
 }
 
 /// Removes the outputs of a demo; the marker last, so that the next run can complete what fails in between.
@@ -112,8 +131,9 @@ mod tests {
     fn finished(path: &Path) {
         DemoFolder::create(path).unwrap();
         fs::create_dir_all(path.join("cells/Parasitized")).unwrap();
-        fs::write(path.join("cells/Parasitized/C1.png"), "x").unwrap();
+        fs::write(path.join("cells/Parasitized/C1P1thinF_synthetic_cell_1.png"), "x").unwrap();
         fs::write(path.join("index.html"), "old").unwrap();
+        fs::write(path.join("cells/README.txt"), format!("{DRAWN}\n")).unwrap();
     }
 
     #[test]
@@ -124,6 +144,19 @@ mod tests {
         fs::create_dir(out.join(".giemsa-x7Jq")).unwrap();
         let folder = DemoFolder::create(&out).unwrap();
         assert_eq!(names_in(folder.path()).unwrap().unwrap(), [MARKER]);
+    }
+
+    #[test]
+    fn refuses_a_folder_with_other_files_among_the_cells() {
+        for mine in ["cells/mine.csv", "cells/Parasitized/notes.txt", "cells/mine/a.png"] {
+            let place = tempfile::tempdir().unwrap();
+            let out = place.path().join("out");
+            finished(&out);
+            fs::create_dir_all(out.join(mine).parent().unwrap()).unwrap();
+            fs::write(out.join(mine), "x").unwrap();
+            assert!(DemoFolder::create(&out).is_err(), "{mine}");
+            assert!(out.join(mine).exists() && out.join("index.html").exists(), "{mine}");
+        }
     }
 
     #[test]
@@ -140,7 +173,7 @@ mod tests {
         fs::remove_file(out.join("mine.csv")).unwrap();
         fs::remove_file(out.join(MARKER)).unwrap();
         assert!(DemoFolder::create(&out).is_err());
-        assert!(out.join("cells/Parasitized/C1.png").exists());
+        assert!(out.join("cells/Parasitized/C1P1thinF_synthetic_cell_1.png").exists());
     }
 
     #[test]
