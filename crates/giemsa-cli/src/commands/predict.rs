@@ -9,7 +9,7 @@ use giemsa::RESEARCH_ONLY;
 use giemsa::classes::Class;
 use giemsa::image::ImageError;
 use giemsa::model::Prediction;
-use std::borrow::Cow;
+use giemsa::output::path_bytes;
 use std::io::{self, BufWriter, Write};
 use std::ops::ControlFlow;
 use std::path::Path;
@@ -140,18 +140,6 @@ fn reason(path: &Path, error: &ImageError) -> String {
     message.strip_prefix(&format!("{}: ", path.display())).map(str::to_owned).unwrap_or(message)
 }
 
-/// Returns the bytes of a path: unchanged on Unix, as UTF-8 elsewhere.
-#[cfg(unix)]
-fn bytes_of(path: &Path) -> Cow<'_, [u8]> {
-    use std::os::unix::ffi::OsStrExt;
-    path.as_os_str().as_bytes().into()
-}
-
-#[cfg(not(unix))]
-fn bytes_of(path: &Path) -> Cow<'_, [u8]> {
-    path.to_string_lossy().into_owned().into_bytes().into()
-}
-
 fn write_text(out: &mut impl Write, path: &Path, result: Result<&Prediction, String>) -> io::Result<()> {
     match &result {
         Ok(prediction) => {
@@ -159,7 +147,7 @@ fn write_text(out: &mut impl Write, path: &Path, result: Result<&Prediction, Str
         }
         Err(_) => write!(out, "{:<11}  {:22}  ", "unreadable", "")?,
     }
-    out.write_all(&bytes_of(path))?;
+    out.write_all(&path_bytes(path))?;
     if let Err(reason) = result {
         write!(out, ": {reason}")?;
     }
@@ -169,7 +157,7 @@ fn write_text(out: &mut impl Write, path: &Path, result: Result<&Prediction, Str
 fn write_csv(out: &mut impl Write, path: &Path, result: Result<&Prediction, String>) -> io::Result<()> {
     // One writer per row: a CSV writer over `out` would flush every row to the file.
     let mut row = csv::Writer::from_writer(Vec::new());
-    row.write_field(bytes_of(path))?;
+    row.write_field(path_bytes(path))?;
     match result {
         Ok(prediction) => {
             let [parasitized, uninfected] = probabilities(prediction).map(|p| p.to_string());
