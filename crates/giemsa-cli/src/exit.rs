@@ -124,9 +124,10 @@ fn is_broken_pipe(error: &anyhow::Error) -> bool {
 mod tests {
     use super::*;
     use anyhow::Context as _;
+    use giemsa::input::InputError;
 
     fn broken_model() -> ModelError {
-        ModelError::Io { path: "m.safetensors".into(), source: io::Error::other("disk on fire") }
+        InputError::Io { path: "m.safetensors".into(), source: io::Error::other("disk on fire") }.into()
     }
 
     #[test]

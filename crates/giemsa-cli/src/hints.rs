@@ -25,7 +25,6 @@ fn hint_for_data(error: &DatasetError) -> Option<&'static str> {
         DatasetError::TooFewPatients { .. } | DatasetError::ClassMissingFromPart { .. } => {
             Some("`train` and `split` can ignore patients with --split-by image, which overestimates the accuracy")
         }
-        DatasetError::TooManyUnreadable { .. } => Some("--max-unreadable PERCENT accepts more unreadable images"),
         _ => None,
     }
 }

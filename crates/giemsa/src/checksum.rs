@@ -1,5 +1,6 @@
 //! SHA-256 of files.
 
+use crate::input::{self, InputError};
 use sha2::{Digest, Sha256};
 use std::fs::File;
 use std::io::{self, Read, Seek};
@@ -9,9 +10,10 @@ use std::path::Path;
 ///
 /// # Errors
 /// If the file cannot be read.
-pub fn sha256_of_file(path: &Path) -> io::Result<String> {
+pub fn sha256_of_file(path: &Path) -> Result<String, InputError> {
     let mut sha256 = Sha256::new();
-    hash_rest(&mut File::open(path)?, &mut sha256)?;
+    let (mut file, _) = input::open(path)?;
+    hash_rest(&mut file, &mut sha256).map_err(|source| InputError::Io { path: path.to_owned(), source })?;
     Ok(hexadecimal(&sha256.finalize()))
 }
 

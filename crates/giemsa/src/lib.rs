@@ -34,6 +34,7 @@ pub mod evaluate;
 #[cfg(feature = "fetch")]
 pub mod fetch;
 pub mod image;
+pub mod input;
 pub mod model;
 pub mod nn;
 pub mod output;

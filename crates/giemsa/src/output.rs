@@ -1,5 +1,6 @@
 //! Output files: atomic writes, and paths that are not UTF-8.
 
+use crate::input::{self, InputError};
 use serde::de::DeserializeOwned;
 use std::borrow::Cow;
 use std::fs::File;
@@ -111,10 +112,16 @@ pub(crate) mod csv_path {
 }
 
 /// Reads the rows of a CSV file, which may contain bytes that are not UTF-8.
-pub(crate) fn read_csv<T: DeserializeOwned>(path: &Path) -> csv::Result<Vec<T>> {
-    let mut reader = csv::Reader::from_path(path)?;
-    let header = reader.byte_headers()?.clone();
-    reader.byte_records().map(|record| record?.deserialize(Some(&header))).collect()
+///
+/// # Errors
+/// If the file cannot be read, or a column is missing or has a value of another type.
+pub(crate) fn read_csv<T: DeserializeOwned>(path: &Path) -> Result<Vec<T>, InputError> {
+    let rows = |file: File| -> csv::Result<Vec<T>> {
+        let mut reader = csv::Reader::from_reader(file);
+        let header = reader.byte_headers()?.clone();
+        reader.byte_records().map(|record| record?.deserialize(Some(&header))).collect()
+    };
+    rows(input::open(path)?.0).map_err(|error| InputError::Io { path: path.to_owned(), source: error.into() })
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 use super::{DatasetError, LabelledImages, Sample};
 use crate::classes::Class;
 use crate::image::ImageError;
+use crate::input::InputError;
 use crate::preprocess::{Images, Preprocessing};
 use rayon::prelude::*;
 use std::fs::File;
@@ -142,7 +143,7 @@ impl Store {
 /// Adds the folder to an error of the temporary file, which has no name.
 fn temporary_error(source: io::Error) -> ImageError {
     let path = std::env::temp_dir();
-    ImageError::Read { path, source }
+    InputError::Io { path, source }.into()
 }
 
 #[cfg(unix)]

@@ -18,7 +18,7 @@ pub fn sha256_of_samples(samples: &[Sample]) -> Result<String, DatasetError> {
     let line = |sample: &Sample| {
         let mut name = format!("{}/", sample.class).into_bytes();
         name.extend_from_slice(&path_bytes(Path::new(sample.path.file_name().unwrap_or_default())));
-        let sha256 = sha256_of_file(&sample.path).map_err(|source| DatasetError::io(&sample.path, source))?;
+        let sha256 = sha256_of_file(&sample.path)?;
         Ok((name, sha256))
     };
     let mut lines: Vec<(Vec<u8>, String)> = samples.par_iter().map(line).collect::<Result<_, DatasetError>>()?;

@@ -2,6 +2,7 @@
 
 use crate::classes::Class;
 use crate::image::ImageError;
+use crate::input::InputError;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -12,10 +13,21 @@ pub enum DatasetError {
     /// An image cannot be read.
     #[error(transparent)]
     Image(#[from] ImageError),
-    /// A folder or file cannot be read or written.
+    /// A file cannot be read.
+    #[error(transparent)]
+    Input(#[from] InputError),
+    /// The output cannot be written.
+    #[error("{path}: {source}")]
+    Write {
+        /// The folder or file.
+        path: PathBuf,
+        /// The error of the file system.
+        source: io::Error,
+    },
+    /// A folder cannot be read.
     #[error("{path}: {source}")]
     Io {
-        /// The folder or file.
+        /// The folder.
         path: PathBuf,
         /// The error of the file system.
         source: io::Error,
@@ -77,18 +89,6 @@ pub enum DatasetError {
     NoReadableImages {
         /// The folder.
         path: PathBuf,
-    },
-    /// More images than allowed cannot be read.
-    #[error("{path}: {unreadable} of {total} images cannot be read, more than {max_percent} %")]
-    TooManyUnreadable {
-        /// The folder.
-        path: PathBuf,
-        /// The number of images that cannot be read.
-        unreadable: usize,
-        /// The number of images.
-        total: usize,
-        /// The largest allowed fraction, in per cent.
-        max_percent: f64,
     },
     /// There is a training folder without a test folder, or the reverse.
     #[error("{path}: no folder {missing} beside {found}")]

@@ -4,9 +4,13 @@
 //! patients. In the NIH data set, file names begin with the patient: `C33P1thinF_IMG_…_cell_179.png` belongs to C33.
 
 use super::DatasetError;
+use crate::input;
 use regex_lite::Regex;
 use std::collections::HashMap;
 use std::path::Path;
+
+/// The largest table of patients that is read, in bytes: about a million images.
+const MAX_TABLE_BYTES: u64 = 256 << 20;
 
 /// The source of the patient of each image.
 #[derive(Clone, Debug)]
@@ -29,10 +33,13 @@ impl PatientSource {
     /// If the table cannot be read, a row does not have two fields, or a file name has two patients.
     pub fn from_table(path: &Path) -> Result<PatientSource, DatasetError> {
         let invalid = |line, found| DatasetError::InvalidPatientRow { path: path.to_owned(), line, found };
-        let file = std::fs::File::open(path).map_err(|source| DatasetError::io(path, source))?;
+        let table_bytes = input::read(path, MAX_TABLE_BYTES)?;
         let mut table = HashMap::new();
-        let mut reader =
-            csv::ReaderBuilder::new().has_headers(false).flexible(true).trim(csv::Trim::All).from_reader(file);
+        let mut reader = csv::ReaderBuilder::new()
+            .has_headers(false)
+            .flexible(true)
+            .trim(csv::Trim::All)
+            .from_reader(&table_bytes[..]);
         for (i, record) in reader.records().enumerate() {
             let record = record.map_err(|error| invalid(i as u64 + 1, error.to_string()))?;
             let line = record.position().map_or(i as u64 + 1, csv::Position::line);

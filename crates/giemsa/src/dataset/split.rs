@@ -56,7 +56,7 @@ fn groups(samples: &[Sample], by: SplitBy, seed: u64) -> Result<(Vec<Group>, Vec
 
 /// Returns whether the content of a file is not an image. A file that cannot be opened may be one.
 fn is_not_an_image(sample: &Sample) -> bool {
-    !matches!(read_size(&sample.path), Ok(_) | Err(ImageError::Read { .. }))
+    !matches!(read_size(&sample.path), Ok(_) | Err(ImageError::Input(_)))
 }
 
 /// Splits samples into a larger part and a smaller one with about `fraction` of the images of each class.

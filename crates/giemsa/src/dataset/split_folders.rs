@@ -2,7 +2,9 @@
 
 use super::scan::ClassFolders;
 use super::{DatasetError, Sample};
+use crate::input;
 use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 
 /// Creates `out/{part}/{class}/…` with the images of each part. The folder appears complete or not at all.
@@ -32,7 +34,7 @@ pub fn write_split_folders(
 ) -> Result<(), DatasetError> {
     let error = |path: &Path| {
         let path = path.to_owned();
-        move |source| DatasetError::Io { path, source }
+        move |source| DatasetError::Write { path, source }
     };
     if !is_missing_or_empty(out) {
         return Err(DatasetError::OutputNotEmpty { path: out.to_owned() });
@@ -43,7 +45,7 @@ pub fn write_split_folders(
     // Temporary folders are private. The folder inside has the permissions of any new folder.
     let complete = temporary.path().join("complete");
     for (name, samples) in parts {
-        place(samples, &complete.join(name), classes)?;
+        place(samples, &complete.join(name), classes, out)?;
     }
     if out.exists() {
         fs::remove_dir(out).map_err(error(out))?;
@@ -58,17 +60,19 @@ fn is_missing_or_empty(folder: &Path) -> bool {
     }
 }
 
-/// Links or copies images into the class folders of a part.
-fn place(samples: &[Sample], part: &Path, classes: &ClassFolders) -> Result<(), DatasetError> {
+/// Links or copies images into the class folders of a part. Errors contain `out`, the final name of the folder.
+fn place(samples: &[Sample], part: &Path, classes: &ClassFolders, out: &Path) -> Result<(), DatasetError> {
     for sample in samples {
-        let error = |source| DatasetError::io(&sample.path, source);
+        let write_error = |source| DatasetError::Write { path: out.to_owned(), source };
         let folder = part.join(classes.name_of(sample.class));
-        fs::create_dir_all(&folder).map_err(error)?;
+        fs::create_dir_all(&folder).map_err(write_error)?;
         let to = free_name(&folder, &sample.path);
         // A hard link to a relative symbolic link would not resolve in its new folder.
-        let from = sample.path.canonicalize().map_err(error)?;
+        let from = sample.path.canonicalize().map_err(|source| DatasetError::io(&sample.path, source))?;
         if fs::hard_link(&from, &to).is_err() {
-            fs::copy(&from, &to).map_err(error)?;
+            let (mut source, _) = input::open(&from)?;
+            let mut copy = fs::File::create_new(&to).map_err(write_error)?;
+            io::copy(&mut source, &mut copy).map_err(write_error)?;
         }
     }
     Ok(())

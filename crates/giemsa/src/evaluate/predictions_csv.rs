@@ -2,6 +2,7 @@
 
 use super::LabelledPrediction;
 use crate::classes::Class;
+use crate::input::InputError;
 use crate::output::write_atomically;
 use serde::{Deserialize, Serialize};
 use std::io;
@@ -43,9 +44,9 @@ pub fn write_predictions(path: &Path, predictions: &[LabelledPrediction], thresh
 /// Reads a file written by [`write_predictions`]. The column `predicted` is ignored.
 ///
 /// # Errors
-/// If the file cannot be read, or a column is missing. The error message does not contain the path.
-pub fn read_predictions(path: &Path) -> io::Result<Vec<LabelledPrediction>> {
-    let rows: Vec<Row> = crate::output::read_csv(path).map_err(io::Error::other)?;
+/// If the file cannot be read, or a column is missing.
+pub fn read_predictions(path: &Path) -> Result<Vec<LabelledPrediction>, InputError> {
+    let rows: Vec<Row> = crate::output::read_csv(path)?;
     let prediction = |row: Row| LabelledPrediction {
         path: row.path,
         class: row.label,

@@ -1,10 +1,10 @@
 //! The origin of metrics: program, model and data.
 
 use crate::checksum::{hexadecimal, sha256_of_file};
+use crate::input::InputError;
 use crate::model::Model;
 use serde::Serialize;
 use sha2::{Digest, Sha256};
-use std::io;
 use std::path::Path;
 
 /// The program, model and data that metrics were computed with.
@@ -32,7 +32,7 @@ impl Provenance {
     ///
     /// # Errors
     /// If the file cannot be read.
-    pub fn of_model(model: &Model, path: Option<&Path>, data: &Path) -> io::Result<Provenance> {
+    pub fn of_model(model: &Model, path: Option<&Path>, data: &Path) -> Result<Provenance, InputError> {
         let sha256 = match path {
             Some(path) => sha256_of_file(path)?,
             None => hexadecimal(&Sha256::digest(Model::BUILTIN)),

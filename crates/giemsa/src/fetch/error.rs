@@ -1,5 +1,6 @@
 //! Errors of downloading and unpacking.
 
+use crate::input::InputError;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -7,6 +8,9 @@ use std::path::{Path, PathBuf};
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum FetchError {
+    /// A file that is already there cannot be read.
+    #[error(transparent)]
+    Input(#[from] InputError),
     /// The server cannot be reached, or the connection fails repeatedly.
     #[error("{url}: {reason} ({attempts} attempts)")]
     Network {

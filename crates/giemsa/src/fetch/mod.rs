@@ -162,7 +162,7 @@ fn fetch_table(
     let name = table.url.rsplit('/').next().unwrap_or(&table.url);
     let path = out.join(name);
     if path.exists() {
-        let found = sha256_of_file(&path).map_err(FetchError::io(&path))?;
+        let found = sha256_of_file(&path)?;
         let matches = found.eq_ignore_ascii_case(&table.sha256);
         return if matches { Ok(()) } else { Err(FetchError::Occupied { path }) };
     }

@@ -4,9 +4,8 @@ use super::decoded::{ColourMode, Decoded};
 use super::error::ImageError;
 use super::limits::MAX_FILE_BYTES;
 use super::{other, png};
+use crate::input;
 use image::ImageFormat;
-use std::fs::File;
-use std::io::Read;
 use std::path::Path;
 
 /// Reads and decodes an image file.
@@ -15,7 +14,7 @@ use std::path::Path;
 /// If the file cannot be read, is not in a supported format, is damaged or truncated, or exceeds
 /// [`MAX_SIDE_PX`](super::MAX_SIDE_PX) or [`MAX_FILE_BYTES`].
 pub fn decode_file(path: &Path) -> Result<Decoded, ImageError> {
-    decode_bytes(&read_file(path)?, path)
+    decode_bytes(&input::read(path, MAX_FILE_BYTES)?, path)
 }
 
 /// Decodes an image in memory.
@@ -42,25 +41,12 @@ pub fn decode_bytes(bytes: &[u8], path: &Path) -> Result<Decoded, ImageError> {
 /// # Errors
 /// See [`decode_file`], except that damage after the header is not detected.
 pub fn read_size(path: &Path) -> Result<(u32, u32, ColourMode), ImageError> {
-    let bytes = read_file(path)?;
+    let bytes = input::read(path, MAX_FILE_BYTES)?;
     let size = match detect_format(&bytes, path)? {
         ImageFormat::Png => png::size(&bytes),
         format => other::size(&bytes, format),
     };
     size.map_err(|fault| fault.at(path))
-}
-
-/// Reads a file, in one call if its length is known.
-fn read_file(path: &Path) -> Result<Vec<u8>, ImageError> {
-    let read_error = |source| ImageError::Read { path: path.to_owned(), source };
-    let file = File::open(path).map_err(read_error)?;
-    let length = file.metadata().map_err(read_error)?.len();
-    let mut bytes = Vec::with_capacity(length.min(MAX_FILE_BYTES) as usize + 1);
-    file.take(MAX_FILE_BYTES + 1).read_to_end(&mut bytes).map_err(read_error)?;
-    if bytes.len() as u64 > MAX_FILE_BYTES {
-        return Err(ImageError::FileTooLarge { path: path.to_owned() });
-    }
-    Ok(bytes)
 }
 
 /// Detects the format from the first bytes.

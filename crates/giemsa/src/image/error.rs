@@ -1,22 +1,17 @@
 //! Errors of reading an image.
 
-use super::limits::{MAX_FILE_BYTES, MAX_SIDE_PX};
+use super::limits::MAX_SIDE_PX;
+use crate::input::InputError;
 use image::ImageFormat;
-use std::io;
 use std::path::{Path, PathBuf};
 
 /// An image that cannot be read.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ImageError {
-    /// The file cannot be opened or read.
-    #[error("{path}: {source}")]
-    Read {
-        /// The file.
-        path: PathBuf,
-        /// The error of the file system.
-        source: io::Error,
-    },
+    /// The file cannot be opened or read, or is not a file.
+    #[error(transparent)]
+    Input(#[from] InputError),
     /// The file contains no bytes.
     #[error("{path}: the file is empty")]
     Empty {
@@ -63,25 +58,18 @@ pub enum ImageError {
         /// Size of the file.
         file_bytes: usize,
     },
-    /// The file is larger than [`MAX_FILE_BYTES`].
-    #[error("{path}: the file is larger than {MAX_FILE_BYTES} bytes")]
-    FileTooLarge {
-        /// The file.
-        path: PathBuf,
-    },
 }
 
 impl ImageError {
     /// Returns the file.
     pub fn path(&self) -> &Path {
         match self {
-            ImageError::Read { path, .. }
-            | ImageError::Empty { path }
+            ImageError::Input(error) => error.path(),
+            ImageError::Empty { path }
             | ImageError::UnknownFormat { path, .. }
             | ImageError::Corrupt { path, .. }
             | ImageError::UnsupportedSize { path, .. }
-            | ImageError::ImplausibleSize { path, .. }
-            | ImageError::FileTooLarge { path } => path,
+            | ImageError::ImplausibleSize { path, .. } => path,
         }
     }
 

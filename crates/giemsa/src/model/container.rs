@@ -5,13 +5,14 @@
 
 use super::ModelError;
 use crate::checksum::hexadecimal;
+use crate::input;
 use crate::nn::Tensor;
 use crate::output::write_atomically;
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
-use std::io::{self, Read};
+use std::io;
 use std::path::Path;
 
 /// The metadata of a file: texts by key.
@@ -37,7 +38,7 @@ struct TensorEntry<'a> {
 pub fn write(path: &Path, mut metadata: Metadata, tensors: &[Tensor]) -> Result<(), ModelError> {
     let data = bytes_of(tensors);
     metadata.insert(CHECKSUM.to_owned(), checksum(&metadata, &data));
-    let io_error = |source: io::Error| ModelError::Io { path: path.to_owned(), source };
+    let io_error = |source: io::Error| ModelError::Write { path: path.to_owned(), source };
     let header = header(&metadata, tensors).map_err(|e| io_error(e.into()))?;
     write_atomically(path, |file| {
         file.write_all(&(header.len() as u64).to_le_bytes())?;
@@ -95,18 +96,7 @@ fn checksum(metadata: &Metadata, data: &[u8]) -> String {
 /// # Errors
 /// If the file cannot be read, or is larger than any model.
 pub fn read_bytes(path: &Path) -> Result<Vec<u8>, ModelError> {
-    let io_error = |source| ModelError::Io { path: path.to_owned(), source };
-    let file = std::fs::File::open(path).map_err(io_error)?;
-    let metadata = file.metadata().map_err(io_error)?;
-    if metadata.is_dir() {
-        return Err(ModelError::IsAFolder { path: path.to_owned() });
-    }
-    let mut bytes = Vec::with_capacity(metadata.len().min(MAX_FILE_BYTES) as usize);
-    file.take(MAX_FILE_BYTES + 1).read_to_end(&mut bytes).map_err(io_error)?;
-    if bytes.len() as u64 > MAX_FILE_BYTES {
-        return Err(ModelError::TooLarge { path: path.to_owned(), limit_bytes: MAX_FILE_BYTES });
-    }
-    Ok(bytes)
+    Ok(input::read(path, MAX_FILE_BYTES)?)
 }
 
 /// Reads the metadata and arrays from the bytes of a file. `path` appears in errors only.

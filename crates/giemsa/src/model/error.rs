@@ -2,6 +2,7 @@
 
 use super::RecipeError;
 use crate::image::ImageError;
+use crate::input::InputError;
 use crate::nn::ArchitectureError;
 use std::path::PathBuf;
 
@@ -9,27 +10,16 @@ use std::path::PathBuf;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ModelError {
-    /// The file cannot be read or written.
+    /// The file cannot be read.
+    #[error(transparent)]
+    Input(#[from] InputError),
+    /// The file cannot be written.
     #[error("{}: {source}", path.display())]
-    Io {
+    Write {
         /// The model file.
         path: PathBuf,
         /// The error of the operating system.
         source: std::io::Error,
-    },
-    /// The path is a folder.
-    #[error("{}: expected a model file, found a folder", path.display())]
-    IsAFolder {
-        /// The folder.
-        path: PathBuf,
-    },
-    /// The file is larger than any model file.
-    #[error("{}: expected a model file of at most {limit_bytes} bytes, found a larger file", path.display())]
-    TooLarge {
-        /// The model file.
-        path: PathBuf,
-        /// The largest size that is read.
-        limit_bytes: u64,
     },
     /// The content is not in the safetensors format, or is truncated.
     #[error("{}: not a safetensors file ({reason})", path.display())]
@@ -145,14 +135,6 @@ pub enum ModelError {
         tensor: String,
         /// The first value that is not finite.
         value: f32,
-    },
-    /// The file is a model, but not the checkpoint of a training run; or its progress is invalid.
-    #[error("{}: expected the checkpoint of a training run: {reason}", path.display())]
-    InvalidCheckpoint {
-        /// The model file.
-        path: PathBuf,
-        /// The missing or invalid part.
-        reason: String,
     },
     /// The output of the network is NaN or infinite: its weights are too large, or it received such an input.
     #[error("the output of the model is not finite ({logit}): its weights are unusable")]

@@ -73,7 +73,7 @@ impl Model {
     /// use giemsa::model::{Model, ModelError};
     /// use std::path::Path;
     /// let error = Model::load(Path::new("missing.safetensors")).unwrap_err();
-    /// assert!(matches!(error, ModelError::Io { path, .. } if path == Path::new("missing.safetensors")));
+    /// assert!(matches!(error, ModelError::Input(error) if error.path() == Path::new("missing.safetensors")));
     /// ```
     ///
     /// # Errors

@@ -230,7 +230,7 @@ pub fn predict_logits(network: &Network, images: &dyn Images, tta: Tta) -> Resul
             |bytes, (i, input)| {
                 images.read(first + i, bytes)?;
                 to_input(bytes, input);
-                Ok(())
+                Ok::<(), ImageError>(())
             },
         )?;
         logits.extend(tta.logits(network, &inputs));

@@ -2,9 +2,9 @@
 
 use super::ranges;
 use super::recipe::Recipe;
+use crate::input::{self, InputError};
 use crate::nn::{ArchitectureError, architecture};
-use std::io::{self, Read};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use toml::de::{DeTable, DeValue};
 
 /// A recipe that cannot be read or used.
@@ -20,21 +20,8 @@ pub enum RecipeError {
         known: Vec<&'static str>,
     },
     /// The file cannot be read.
-    #[error("{}: {source}", path.display())]
-    Io {
-        /// The recipe file.
-        path: PathBuf,
-        /// The error of the operating system.
-        source: io::Error,
-    },
-    /// The file is larger than any recipe.
-    #[error("{}: expected a recipe of at most {limit_bytes} bytes, found a larger file", path.display())]
-    TooLarge {
-        /// The recipe file.
-        path: PathBuf,
-        /// The largest size that is read.
-        limit_bytes: u64,
-    },
+    #[error(transparent)]
+    Input(#[from] InputError),
     /// The text is not TOML, or not a recipe: a key is missing, unknown, or has a value of another type.
     #[error("{origin}{place}: {message}")]
     Syntax {
@@ -147,7 +134,7 @@ impl Recipe {
             let known = Recipe::built_in_names().collect();
             return Err(RecipeError::Unknown { name: name_or_path.to_owned(), known });
         }
-        Recipe::parse(&read_text(Path::new(name_or_path))?, name_or_path)
+        Recipe::parse(&input::read_text(Path::new(name_or_path), MAX_FILE_BYTES)?, name_or_path)
     }
 
     /// Parses a recipe. `origin`, such as the path of the file, appears in errors only.
@@ -207,17 +194,6 @@ impl Recipe {
     pub fn to_toml(&self) -> Result<String, toml::ser::Error> {
         toml::to_string_pretty(self)
     }
-}
-
-/// Reads a recipe file of limited size.
-fn read_text(path: &Path) -> Result<String, RecipeError> {
-    let mut text = String::new();
-    let read = std::fs::File::open(path).and_then(|file| file.take(MAX_FILE_BYTES + 1).read_to_string(&mut text));
-    let bytes = read.map_err(|source| RecipeError::Io { path: path.to_owned(), source })? as u64;
-    if bytes > MAX_FILE_BYTES {
-        return Err(RecipeError::TooLarge { path: path.to_owned(), limit_bytes: MAX_FILE_BYTES });
-    }
-    Ok(text)
 }
 
 #[cfg(test)]
@@ -290,10 +266,10 @@ mod tests {
     }
 
     #[test]
-    fn a_missing_recipe_file_is_an_io_error() {
+    fn the_error_of_a_missing_recipe_file_contains_its_path() {
         let error = Recipe::load("/no/such/recipe.toml").unwrap_err();
         assert!(error.to_string().starts_with("/no/such/recipe.toml: "), "{error}");
-        assert!(matches!(error, RecipeError::Io { path, .. } if path == Path::new("/no/such/recipe.toml")));
+        assert!(matches!(error, RecipeError::Input(error) if error.path() == Path::new("/no/such/recipe.toml")));
     }
 
     #[test]

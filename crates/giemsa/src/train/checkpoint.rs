@@ -241,7 +241,7 @@ fn checkpoint_tensors(tensors: &[Tensor]) -> (Vec<Tensor>, Vec<Tensor>) {
 /// Converts the error of a model file that cannot be written: the disk is at fault, not the model.
 pub(super) fn write_error(error: ModelError) -> TrainError {
     match error {
-        ModelError::Io { path, source } => TrainError::Io { path, source },
+        ModelError::Write { path, source } => TrainError::Io { path, source },
         other => other.into(),
     }
 }

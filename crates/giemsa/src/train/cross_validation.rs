@@ -195,7 +195,7 @@ impl<'a> FoldRun<'a> {
         if !path.exists() {
             return Ok(None);
         }
-        let found = with_path(&path, read_predictions)?;
+        let found = read_predictions(&path)?;
         let held_out = self.held_out();
         let same = |(sample, image): (&Sample, &LabelledPrediction)| {
             (&sample.path, sample.class, &sample.patient) == (&image.path, image.class, &image.patient)

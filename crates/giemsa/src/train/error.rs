@@ -5,6 +5,7 @@ use super::folder::Part;
 use crate::dataset::DatasetError;
 use crate::evaluate::EvaluateError;
 use crate::image::ImageError;
+use crate::input::InputError;
 use crate::model::recipe::Schedule;
 use crate::model::{ModelError, Recipe, RecipeError};
 use crate::nn::ArchitectureError;
@@ -142,6 +143,9 @@ pub enum TrainError {
     /// An image cannot be read.
     #[error(transparent)]
     Image(#[from] ImageError),
+    /// A file of the run cannot be read.
+    #[error(transparent)]
+    Input(#[from] InputError),
     /// A data folder cannot be used.
     #[error(transparent)]
     Dataset(#[from] DatasetError),

@@ -5,6 +5,7 @@ use super::error::TrainError;
 use super::history::{self, EpochRow};
 use crate::classes::Class;
 use crate::dataset::Sample;
+use crate::input;
 use crate::model::Model;
 use crate::output::write_atomically;
 use serde::{Deserialize, Serialize};
@@ -187,7 +188,7 @@ impl RunFolder {
     /// # Errors
     /// If the file cannot be read, or a column is missing.
     pub fn read_split(&self) -> Result<Vec<SplitRow>, TrainError> {
-        with_path(&self.split(), |path| crate::output::read_csv(path).map_err(io::Error::other))
+        Ok(crate::output::read_csv(&self.split())?)
     }
 }
 
@@ -204,9 +205,12 @@ pub(super) fn write_toml(path: &Path, content: &impl Serialize) -> Result<(), Tr
     })
 }
 
+/// The largest `settings.toml` that is read, in bytes.
+const MAX_SETTINGS_BYTES: u64 = 4 << 20;
+
 /// Reads a TOML file.
 pub(super) fn read_toml<T: for<'a> Deserialize<'a>>(path: &Path) -> Result<T, TrainError> {
-    let text = with_path(path, |path| std::fs::read_to_string(path))?;
+    let text = input::read_text(path, MAX_SETTINGS_BYTES)?;
     toml::from_str(&text)
         .map_err(|e| TrainError::InvalidSettings { path: path.to_owned(), message: e.message().to_owned() })
 }

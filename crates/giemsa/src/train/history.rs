@@ -1,5 +1,6 @@
 //! The history of a run: one row per epoch, as in `history.csv`.
 
+use crate::input::InputError;
 use crate::output::write_atomically;
 use serde::{Deserialize, Serialize};
 use std::io;
@@ -59,10 +60,8 @@ pub fn write(path: &Path, history: &[EpochRow]) -> io::Result<()> {
 ///
 /// # Errors
 /// If the file cannot be read, or a column is missing.
-pub fn read(path: &Path) -> io::Result<Vec<EpochRow>> {
-    csv::Reader::from_path(path)
-        .and_then(|mut csv| csv.deserialize().collect::<csv::Result<Vec<EpochRow>>>())
-        .map_err(io::Error::other)
+pub fn read(path: &Path) -> Result<Vec<EpochRow>, InputError> {
+    crate::output::read_csv(path)
 }
 
 #[cfg(test)]

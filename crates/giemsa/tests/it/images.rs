@@ -1,6 +1,7 @@
 //! Decoding image files of every layout, intact and damaged, and resizing, against `tests/reference/image_golden.py`.
 
 use giemsa::image::{Decoded, ImageError, decode_bytes, decode_file, read_size};
+use giemsa::input::InputError;
 use giemsa::preprocess::{Preprocessing, Resize};
 use image::RgbImage;
 use serde::Deserialize;
@@ -105,7 +106,7 @@ fn rejects_a_truncated_file_unless_no_pixel_is_missing() {
         let whole = decode(&bytes).unwrap();
         for length in 0..bytes.len() {
             match decode(&bytes[..length]) {
-                Err(error @ ImageError::Read { .. }) => panic!("{name}, {length} bytes: {error}"),
+                Err(error @ ImageError::Input(_)) => panic!("{name}, {length} bytes: {error}"),
                 Err(error) => assert!(error.path() == "cell.txt" && !error.reason().is_empty(), "{name}: {error}"),
                 Ok(part) => {
                     assert!(!name.starts_with("png") && !name.starts_with("jpeg"), "{name}, {length} bytes: no error");
@@ -201,8 +202,8 @@ fn detects_the_format_from_the_content_and_reports_missing_files() {
     }
     let missing = folder.path().join("missing.png");
     let error = decode_file(&missing).unwrap_err();
-    assert!(matches!(&error, ImageError::Read { path, .. } if path.ends_with("missing.png")), "{error}");
-    assert!(matches!(decode_file(folder.path()), Err(ImageError::Read { .. })));
+    assert!(matches!(&error, ImageError::Input(error) if error.path().ends_with("missing.png")), "{error}");
+    assert!(matches!(decode_file(folder.path()), Err(ImageError::Input(InputError::NotAFile { .. }))));
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! Model files: round trips, and rejection of damaged or foreign files.
 
+use giemsa::input::InputError;
 use giemsa::model::{Model, ModelError, Recipe};
 use giemsa::nn::Network;
 use std::path::{Path, PathBuf};
@@ -162,7 +163,7 @@ fn rejects_files_that_are_not_models() {
     std::fs::write(&picture, b"\x89PNG\r\n\x1a\n and so on").unwrap();
     for (path, expected) in [
         (picture.as_path(), "not a safetensors file"),
-        (place.path(), "expected a model file, found a folder"),
+        (place.path(), "expected a file, found a folder"),
         (Path::new("/no/such/model"), "/no/such/model: "),
     ] {
         let error = Model::load(path).unwrap_err().to_string();
@@ -186,6 +187,6 @@ fn errors_can_be_matched() {
     assert!(matches!(error_of(&wide), ModelError::WeightCount { expected: 49, found: 28, .. }));
     assert!(matches!(
         Model::load(Path::new("/no/such/model")),
-        Err(ModelError::Io { source, .. }) if source.kind() == std::io::ErrorKind::NotFound
+        Err(ModelError::Input(InputError::Io { source, .. })) if source.kind() == std::io::ErrorKind::NotFound
     ));
 }
