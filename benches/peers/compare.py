@@ -73,7 +73,7 @@ def engine(values, fractions, python, peers):
                 for network, work, found in measurements_of(report):
                     row = engine_row(network, work, found["batch"])
                     values[row, OURS].append(found["ms"])
-                    fractions[row].append(found["share_of_limit"])
+                    fractions[row].append(found["fraction_of_limit"])
                 peak = f"{report['peak_gflops']:.0f} GFLOP/s"
                 fractions["machine"] = [f"{report['instruction_set']}, {report['threads']} threads, peak {peak}"]
 

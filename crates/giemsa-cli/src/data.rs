@@ -96,9 +96,9 @@ pub fn load(samples: Vec<Sample>, preprocessing: &Preprocessing, context: &Conte
 }
 
 /// Prints the number of images and classes, as Keras does.
-pub fn say_found(samples: &[Sample], context: &Context) {
+pub fn print_found(samples: &[Sample], context: &Context) {
     let classes: BTreeSet<Class> = samples.iter().map(|sample| sample.class).collect();
-    say(context, &format!("Found {} images belonging to {} classes.", samples.len(), classes.len()));
+    print_line(context, &format!("Found {} images belonging to {} classes.", samples.len(), classes.len()));
 }
 
 /// Returns the patients of a set.
@@ -107,7 +107,7 @@ pub fn patients(samples: &[Sample]) -> BTreeSet<&str> {
 }
 
 /// Prints a line on standard output unless `--quiet` is given; a closed pipe does not stop the work.
-pub fn say(context: &Context, line: &str) {
+pub fn print_line(context: &Context, line: &str) {
     if !context.quiet {
         let _ = writeln!(std::io::stdout(), "{line}");
     }

@@ -31,7 +31,7 @@ Examples:
   giemsa train data/cell_images --out run
   giemsa predict --model run/model.safetensors cell.png
 
-Exit codes: 0 success, 1 failure, 2 usage error, 3 unusable data, 4 unusable model file,
+Exit codes: 0 success, 1 failure, 2 usage error, 3 unusable data, 4 unusable model file, \
 5 success but some inputs were skipped (they are listed), 130 interrupted.";
 
 /// Train, evaluate and run small neural networks that classify red blood cell images as malaria-parasitized or

@@ -9,7 +9,7 @@ pub const BUILTIN: &str = "builtin";
 /// The model and its test-time augmentation.
 #[derive(clap::Args)]
 pub struct ModelArgs {
-    /// A model file, or `builtin` for the built-in model. [default: builtin]
+    /// Model file, or `builtin` for the built-in model [default: builtin]
     #[arg(long, value_name = "MODEL")]
     pub model: Option<PathBuf>,
     /// Test-time augmentation: average over the eight rotations and reflections of each image, at eight times the cost.

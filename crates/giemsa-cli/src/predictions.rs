@@ -1,7 +1,7 @@
 //! Predictions of a model for the labelled images of a folder.
 
 use crate::Context;
-use crate::data::{LabelArgs, load, say, say_found};
+use crate::data::{LabelArgs, load, print_found, print_line};
 use giemsa::dataset::scan::Layout;
 use giemsa::dataset::{Cache, DatasetError, Sample};
 use giemsa::evaluate::{LabelledPrediction, labelled_predictions};
@@ -20,9 +20,9 @@ pub fn find(folder: &Path, labels: &LabelArgs) -> anyhow::Result<Vec<Sample>> {
 /// Finds all labelled images of a folder; if it has the parts Train and Test, those of both.
 pub fn find_all(folder: &Path, labels: &LabelArgs, context: &Context) -> anyhow::Result<Vec<Sample>> {
     let found = labels.settings().scan_all(folder)?;
-    say_found(&found.samples, context);
+    print_found(&found.samples, context);
     if found.from_parts {
-        say(context, "The folder has a training part and a test part: the folds contain the images of both.");
+        print_line(context, "The folder has a training part and a test part: the folds contain the images of both.");
     }
     Ok(found.samples)
 }
@@ -60,7 +60,7 @@ pub fn predict_folder(
     context: &Context,
 ) -> anyhow::Result<FolderPredictions> {
     let samples = find(folder, labels)?;
-    say_found(&samples, context);
+    print_found(&samples, context);
     let set = read(samples, folder, &model.recipe.input, context)?;
     let logits = model.predictor(tta).logits(&set)?;
     let predictions = labelled_predictions(set.samples(), &logits, model.temperature);

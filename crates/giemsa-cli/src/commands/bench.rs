@@ -27,7 +27,7 @@ Networks: keras-tutorial and compact, the recipe of the built-in model.";
 #[derive(clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub struct BenchArgs {
-    /// Print one JSON object.
+    /// Print JSON.
     #[arg(long)]
     json: bool,
     /// Measure instead how time and memory grow with images, batch size, image side and threads: a table, and a plot in
@@ -63,7 +63,7 @@ struct Measurement {
     ms: f64,
     images_per_s: f64,
     /// Time of the dense arithmetic at the peak, divided by the measured time. Skipping zeros can raise it above 1.
-    share_of_limit: f64,
+    fraction_of_limit: f64,
 }
 
 /// Batch sizes of the inference measurements.
@@ -111,7 +111,7 @@ fn measure_network(recipe: &str, train_batch: usize, peak_gflops: f64) -> anyhow
     let per_image = operations(network.input(), network.layers())?;
     let measurement = |batch: usize, ms: f64, operations: u64| {
         let limit_ms = (operations * batch as u64) as f64 / peak_gflops / 1e6;
-        Measurement { batch, ms, images_per_s: batch as f64 / ms * 1e3, share_of_limit: limit_ms / ms }
+        Measurement { batch, ms, images_per_s: batch as f64 / ms * 1e3, fraction_of_limit: limit_ms / ms }
     };
     let step = step_ms(&mut network.clone(), train_batch, 2.5);
     Ok(NetworkReport {
@@ -192,7 +192,7 @@ fn write_report(out: &mut dyn Write, report: &Report) -> io::Result<()> {
         let steps = std::iter::once(("training step", &network.train_step));
         for (work, row) in steps.chain(network.inference.iter().map(|row| ("inference", row))) {
             let work = format!("{name}: {work}, batch {}", row.batch);
-            let percent = 100.0 * row.share_of_limit;
+            let percent = 100.0 * row.fraction_of_limit;
             writeln!(out, "{work:<40} {:>10.3} {:>12.0} {percent:>7.0}%", row.ms, row.images_per_s)?;
         }
     }
@@ -207,7 +207,7 @@ mod tests {
     use super::*;
 
     fn report() -> Report {
-        let row = |batch| Measurement { batch, ms: 8.0, images_per_s: batch as f64 / 8e-3, share_of_limit: 0.5 };
+        let row = |batch| Measurement { batch, ms: 8.0, images_per_s: batch as f64 / 8e-3, fraction_of_limit: 0.5 };
         let network = |batch| NetworkReport { train_step: row(batch), inference: vec![row(1), row(512)] };
         Report {
             instruction_set: InstructionSet::Plain,

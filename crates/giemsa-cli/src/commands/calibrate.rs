@@ -1,6 +1,6 @@
 //! `giemsa calibrate`: calibrates the probabilities of a model, and chooses its decision threshold.
 
-use crate::data::{LabelArgs, say};
+use crate::data::{LabelArgs, print_line};
 use crate::model::{file_of, load};
 use crate::predictions::predict_folder;
 use crate::{Context, Outcome};
@@ -27,10 +27,10 @@ Use images of patients that the model was not trained on, and evaluate it on ima
 #[command(after_help = EXAMPLES)]
 #[command(group(clap::ArgGroup::new("output").required(true).args(["out", "in_place"])))]
 pub struct CalibrateArgs {
-    /// Model file. [default: the built-in model]
+    /// Model file, or `builtin` for the built-in model [default: builtin]
     #[arg(long, value_name = "FILE")]
     model: Option<PathBuf>,
-    /// Folder with one folder per class; of a folder with Train and Test, Test is used.
+    /// Folder of class folders; of Train and Test, Test is used
     #[arg(value_name = "DIR")]
     data: PathBuf,
     /// Aim of the threshold: balanced, sensitivity>=X or specificity>=X.
@@ -69,7 +69,7 @@ pub fn run(args: CalibrateArgs, context: &Context) -> anyhow::Result<Outcome> {
     let recalibrated = recalibrate(&model, &predicted.predictions, &predicted.logits, args.aim)?;
     recalibrated.model.save(out)?;
     print(&recalibrated, args.aim, context);
-    say(context, &format!("Model: {}. {RESEARCH_ONLY}", out.display()));
+    print_line(context, &format!("Model: {}. {RESEARCH_ONLY}", out.display()));
     Ok(if predicted.unreadable == 0 { Outcome::Done } else { Outcome::SomeSkipped })
 }
 
@@ -81,7 +81,7 @@ fn print(recalibrated: &Recalibrated, aim: Aim, context: &Context) {
         let line = format!(
             "{when:<6}  temperature {temperature:.4}  loss {log_loss:.4}  expected calibration error {error:.2} %"
         );
-        say(context, &line);
+        print_line(context, &line);
     }
     if after.expected_calibration_error >= before.expected_calibration_error {
         eprintln!("warning: the expected calibration error did not decrease");
@@ -92,7 +92,7 @@ fn print(recalibrated: &Recalibrated, aim: Aim, context: &Context) {
     let line = format!(
         "Threshold {threshold:.4} for {aim}: sensitivity {sensitivity}, specificity {specificity} on these images."
     );
-    say(context, &line);
+    print_line(context, &line);
 }
 
 /// Warns if the run folder of the model lists some of these patients as training patients.

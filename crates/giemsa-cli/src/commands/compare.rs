@@ -33,7 +33,7 @@ pub struct CompareArgs {
     /// Second model file, or `builtin`.
     #[arg(value_name = "B")]
     b: PathBuf,
-    /// Folder with one folder per class; of a folder with Train and Test, Test is used.
+    /// Folder of class folders; of Train and Test, Test is used
     #[arg(value_name = "DIR")]
     data: PathBuf,
     /// Print JSON.

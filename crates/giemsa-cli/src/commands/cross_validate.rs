@@ -1,7 +1,7 @@
 //! `giemsa cross-validate`: evaluates a recipe on every image, each by a network that has not seen its patient.
 
 use super::evaluate::{IntervalArgs, text};
-use crate::data::{LabelArgs, absolute, list_images, patients, say};
+use crate::data::{LabelArgs, absolute, list_images, patients, print_line};
 use crate::predictions::{find_all, read};
 use crate::{Context, Outcome, number_of};
 use giemsa::dataset::Cache;
@@ -21,7 +21,7 @@ Examples:
   giemsa cross-validate data/cell_images
   giemsa cross-validate data/cell_images --folds 10 --recipe my.toml --out runs/mine
 
-After an interruption, the same command continues where it stopped. Nothing is chosen on the held-out fold: its network
+After an interruption, the same command continues where it stopped. Nothing is chosen on the held-out fold: its network \
 is that of the last epoch.";
 
 /// Arguments of `giemsa cross-validate`.
@@ -34,7 +34,7 @@ pub struct CrossValidateArgs {
     /// Number of folds into which the patients are divided
     #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u16).range(2..))]
     folds: u16,
-    /// Built-in recipe, or a .toml file
+    /// Built-in recipe, or the path of a .toml file
     #[arg(long, value_name = "NAME", default_value = "compact")]
     recipe: String,
     /// Number of epochs [default: as in the recipe]
@@ -78,7 +78,7 @@ pub fn run_folds(
 ) -> anyhow::Result<Option<OutOfFold>> {
     let count = patients(set.samples()).len();
     let mut lines = Lines { context, evaluated_on: "held out", fold: None };
-    say(context, &format!("{} in {} folds.", number_of(count, "patient"), settings.folds));
+    print_line(context, &format!("{} in {} folds.", number_of(count, "patient"), settings.folds));
     let result = cross_validate(settings, set, out, &mut lines);
     let out_of_fold = result.inspect_err(list_images)?;
     if let (None, Some(fold)) = (&out_of_fold, lines.fold) {
@@ -99,9 +99,9 @@ pub fn report(
     let summary = FoldsSummary::of(out_of_fold)?;
     write_report(out, settings, out_of_fold, &metrics, &summary)?;
     let result = Context { quiet: false, ..*context };
-    say(&result, &format!("\n{}\nMean and standard deviation over {} folds:", text(&metrics), settings.folds));
-    spread_lines(&summary.spread).iter().for_each(|line| say(&result, line));
-    say(context, &format!("Report: {}", out.join("index.html").display()));
+    print_line(&result, &format!("\n{}\nMean and standard deviation over {} folds:", text(&metrics), settings.folds));
+    spread_lines(&summary.spread).iter().for_each(|line| print_line(&result, line));
+    print_line(context, &format!("Report: {}", out.join("index.html").display()));
     Ok(())
 }
 
@@ -123,7 +123,10 @@ impl Observer for Lines<'_> {
         if let Some(row) = history.last() {
             let EpochRow { epoch, loss, val_loss, val_acc, .. } = row;
             let on = self.evaluated_on;
-            say(self.context, &format!("  epoch {epoch}  loss {loss:.4}  {on}: loss {val_loss:.4}, acc {val_acc:.4}"));
+            print_line(
+                self.context,
+                &format!("  epoch {epoch}  loss {loss:.4}  {on}: loss {val_loss:.4}, acc {val_acc:.4}"),
+            );
         }
         ControlFlow::Continue(())
     }
@@ -133,6 +136,6 @@ impl FoldObserver for Lines<'_> {
     fn fold(&mut self, report: &FoldReport) {
         self.fold = Some(report.fold);
         let FoldReport { fold, training, held_out, .. } = report;
-        say(self.context, &format!("Fold {fold}: {training} training images, {held_out} held out."));
+        print_line(self.context, &format!("Fold {fold}: {training} training images, {held_out} held out."));
     }
 }

@@ -4,7 +4,7 @@ mod folder;
 mod report;
 
 use super::train::progress::Progress;
-use crate::data::{bar, load, patients, say};
+use crate::data::{bar, load, patients, print_line};
 use crate::{Context, Outcome, interrupted, number_of};
 use folder::DemoFolder;
 use giemsa::RESEARCH_ONLY;
@@ -43,7 +43,7 @@ const EXAMPLE_STREAM: u64 = 2;
 #[derive(clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub struct DemoArgs {
-    /// The output folder: new, empty, or made by an earlier demo.
+    /// Output folder: new, empty, or made by an earlier demo
     #[arg(default_value = "giemsa-demo")]
     out: PathBuf,
     /// Number of cells to draw.
@@ -150,7 +150,7 @@ fn stop_if_interrupted() -> Result<(), Interrupted> {
 
 /// Draws the cells into `OUT/cells`.
 fn draw(args: &DemoArgs, context: &Context) -> anyhow::Result<Vec<Sample>> {
-    say(context, &format!("Drawing {} synthetic cells of {PATIENTS} patients.", args.images));
+    print_line(context, &format!("Drawing {} synthetic cells of {PATIENTS} patients.", args.images));
     let cells = args.out.join("cells");
     let bar = bar(context, args.images as usize, "Drawing cells");
     let drawn = write_folder(&cells, args.images as usize, PATIENTS, args.seed, &|| {
@@ -175,7 +175,7 @@ fn split_and_load(samples: Vec<Sample>, seed: u64, recipe: &Recipe, context: &Co
     let (rest, test) = split(samples, TEST_FRACTION, SplitBy::Patient, seed)?;
     let (training, validation) = split(rest, VALIDATION_FRACTION, SplitBy::Patient, seed)?;
     for (name, samples) in [("Training", &training), ("Validation", &validation), ("Test", &test)] {
-        say(context, &format!("{name}: {}.", cells_and_patients(samples)));
+        print_line(context, &format!("{name}: {}.", cells_and_patients(samples)));
     }
     let load = |samples| -> anyhow::Result<Cache> {
         let set = load(samples, &recipe.input, context)?;

@@ -1,6 +1,6 @@
 //! `giemsa evaluate`: evaluates a model on labelled images.
 
-use crate::data::{LabelArgs, say};
+use crate::data::{LabelArgs, print_line};
 use crate::model::{ModelArgs, file_of};
 use crate::predictions::predict_folder;
 use crate::{Context, Outcome};
@@ -30,7 +30,7 @@ The positive class is Parasitized.";
 pub struct EvaluateArgs {
     #[command(flatten)]
     model: ModelArgs,
-    /// Folder with one folder per class; of a folder with Train and Test, Test is used.
+    /// Folder of class folders; of Train and Test, Test is used
     #[arg(value_name = "DIR")]
     data: PathBuf,
     /// Write index.html, metrics.json, predictions.csv and plots (SVG and PNG) to this folder.
@@ -104,7 +104,7 @@ pub fn run(args: EvaluateArgs, context: &Context) -> anyhow::Result<Outcome> {
     }
     drop(out);
     if let Some(folder) = &args.report {
-        say(&quiet, &format!("Report: {}", folder.join("index.html").display()));
+        print_line(&quiet, &format!("Report: {}", folder.join("index.html").display()));
     }
     Ok(if predicted.unreadable == 0 { Outcome::Done } else { Outcome::SomeSkipped })
 }

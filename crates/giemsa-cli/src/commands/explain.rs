@@ -1,6 +1,6 @@
 //! `giemsa explain`: one picture per image, which shows where the model finds evidence.
 
-use crate::data::say;
+use crate::data::print_line;
 use crate::model::{load, name};
 use crate::paths::PathArgs;
 use crate::{Context, Outcome};
@@ -21,7 +21,7 @@ Examples:
   giemsa explain cell.png --out evidence
   giemsa explain --model runs/compact-1/model.safetensors 'slide/*.png' --out evidence
 
-Each picture shows the image and its occlusion map: by how much the evidence for Parasitized falls when a place is
+Each picture shows the image and its occlusion map: by how much the evidence for Parasitized falls when a place is \
 covered with the mean colour of the cell. Orange is evidence for Parasitized, blue against it.";
 
 /// Arguments of `giemsa explain`.
@@ -30,7 +30,7 @@ covered with the mean colour of the cell. Orange is evidence for Parasitized, bl
 pub struct ExplainArgs {
     #[command(flatten)]
     images: PathArgs,
-    /// A model file, or `builtin` for the built-in model. [default: builtin]
+    /// Model file, or `builtin` for the built-in model [default: builtin]
     #[arg(long, value_name = "MODEL")]
     model: Option<PathBuf>,
     /// Folder for the pictures, created if needed. Existing pictures of the same name are replaced.
@@ -59,7 +59,7 @@ pub fn run(args: ExplainArgs, context: &Context) -> anyhow::Result<Outcome> {
                 let prediction = explain(&model, &path, &decoded.pixels, &to).with_context(|| {
                     format!("cannot explain {} with {}", path.display(), name(args.model.as_deref()))
                 })?;
-                say(context, &line(&prediction, &path, &to));
+                print_line(context, &line(&prediction, &path, &to));
             }
             Err(error) => {
                 unreadable += 1;
@@ -68,7 +68,7 @@ pub fn run(args: ExplainArgs, context: &Context) -> anyhow::Result<Outcome> {
         }
     }
     let outcome = args.images.outcome(readable, unreadable)?;
-    say(context, RESEARCH_ONLY);
+    print_line(context, RESEARCH_ONLY);
     Ok(outcome)
 }
 

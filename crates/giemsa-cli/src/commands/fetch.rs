@@ -13,7 +13,7 @@ Examples:
   giemsa fetch ~/malaria
   giemsa fetch --url https://mirror.example.org/Malaria/cell_images.zip
 
-The data set has 27,558 images of the U.S. National Library of Medicine (Rajaraman et al. 2018,
+The data set has 27,558 images of the U.S. National Library of Medicine (Rajaraman et al. 2018, \
 PeerJ 6:e4568): a download of 353 MB, and about the same again unpacked.
 Running the command again resumes an interrupted download.";
 

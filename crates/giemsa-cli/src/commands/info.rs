@@ -14,7 +14,7 @@ Examples:
 #[derive(clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub struct InfoArgs {
-    /// A model file, or `builtin` for the built-in model. [default: builtin]
+    /// Model file, or `builtin` for the built-in model [default: builtin]
     #[arg(long, value_name = "MODEL")]
     model: Option<std::path::PathBuf>,
 }

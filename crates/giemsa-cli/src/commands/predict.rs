@@ -24,7 +24,7 @@ CSV columns: path, predicted, probability_parasitized, probability_uninfected, e
 JSON keys: path, predicted, probability (an object by class name); or path, error.
 Text and CSV contain paths unchanged. JSON replaces bytes that are not UTF-8.
 
-An unreadable image has a row with the error, and the exit code is 5, or 3 if all images
+An unreadable image has a row with the error, and the exit code is 5, or 3 if all images \
 are unreadable.";
 
 /// Arguments of `giemsa predict`.

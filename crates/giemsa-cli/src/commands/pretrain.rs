@@ -2,7 +2,7 @@
 
 use super::cross_validate::{Lines, report, run_folds};
 use super::evaluate::{IntervalArgs, text};
-use crate::data::{LabelArgs, absolute, list_images, patients, say};
+use crate::data::{LabelArgs, absolute, list_images, patients, print_line};
 use crate::predictions::{find_all, read};
 use crate::{Context, Outcome};
 use anyhow::Context as _;
@@ -24,8 +24,8 @@ Examples:
   giemsa pretrain data/cell_images --out runs/pretrained
   giemsa pretrain mine --recipe my.toml --aim balanced
 
-Cross-validates the recipe and the baseline, trains on the images of all patients, fits temperature and decision
-threshold on the out-of-fold predictions, and writes RECIPE.safetensors and MODEL_CARD.md. After an interruption, the
+Cross-validates the recipe and the baseline, trains on the images of all patients, fits temperature and decision \
+threshold on the out-of-fold predictions, and writes RECIPE.safetensors and MODEL_CARD.md. After an interruption, the \
 same command continues where it stopped.";
 
 /// Arguments of `giemsa pretrain`.
@@ -35,7 +35,7 @@ pub struct PretrainArgs {
     /// Folder of class folders; of Train and Test, the images of both are used
     #[arg(value_name = "DIR")]
     data: PathBuf,
-    /// Built-in recipe, or a .toml file
+    /// Built-in recipe, or the path of a .toml file
     #[arg(long, value_name = "NAME", default_value = "compact")]
     recipe: String,
     /// Recipe to compare with on the same folds
@@ -87,8 +87,8 @@ pub fn run(args: PretrainArgs, context: &Context) -> anyhow::Result<Outcome> {
     let card_path = args.out.join("MODEL_CARD.md");
     write_atomically(&card_path, |file| file.write_all(card.as_bytes()))
         .with_context(|| card_path.display().to_string())?;
-    say(&Context { quiet: false, ..*context }, &text(&assessment.metrics));
-    say(context, &format!("Model: {}, model card: {}", path.display(), card_path.display()));
+    print_line(&Context { quiet: false, ..*context }, &text(&assessment.metrics));
+    print_line(context, &format!("Model: {}, model card: {}", path.display(), card_path.display()));
     assessment.weaknesses().iter().for_each(|weakness| eprintln!("warning: {weakness}"));
     Ok(if set.unreadable().is_empty() { Outcome::Done } else { Outcome::SomeSkipped })
 }
@@ -100,7 +100,7 @@ fn evaluate(
     samples: Vec<Sample>,
     context: &Context,
 ) -> anyhow::Result<Option<(Cache, OutOfFold)>> {
-    say(context, &format!("Cross-validating the recipe {}.", recipe.name));
+    print_line(context, &format!("Cross-validating the recipe {}.", recipe.name));
     let out = args.out.join(&recipe.name);
     let mut settings = CrossValidationSettings::new(&absolute(&args.data), recipe.clone());
     (settings.folds, settings.seed) = (args.folds.into(), args.seed);
@@ -117,7 +117,7 @@ fn train_with_progress(
     set: &Cache,
     context: &Context,
 ) -> anyhow::Result<Option<Model>> {
-    say(context, &format!("Training {} on all {} images.", recipe.name, set.samples().len()));
+    print_line(context, &format!("Training {} on all {} images.", recipe.name, set.samples().len()));
     let (settings, checkpoint) = (Settings::new(recipe, args.seed), args.out.join("last.safetensors"));
     let mut lines = Lines { context, evaluated_on: "seen", fold: None };
     let model = train_on_all(&settings, set, &checkpoint, &mut lines).inspect_err(list_images)?;

@@ -1,6 +1,6 @@
 //! `giemsa show`: draws random images of each class as a contact sheet.
 
-use crate::data::say;
+use crate::data::print_line;
 use crate::terminal::print_image;
 use crate::{Context, Outcome};
 use anyhow::bail;
@@ -63,7 +63,7 @@ pub fn run(args: ShowArgs, context: &Context) -> anyhow::Result<Outcome> {
     let picture = sheet(&groups, Layout::default())?;
     write_png(&picture, &args.out)?;
     preview(&picture, context);
-    say(context, &format!("Wrote {} ({} x {} pixels).", args.out.display(), picture.width(), picture.height()));
+    print_line(context, &format!("Wrote {} ({} x {} pixels).", args.out.display(), picture.width(), picture.height()));
     Ok(if unreadable.is_empty() { Outcome::Done } else { Outcome::SomeSkipped })
 }
 

@@ -21,7 +21,7 @@ A folder with Train and Test folders has one row per part and class.";
 pub struct StatsArgs {
     /// Folder of class folders of any names
     dir: PathBuf,
-    /// Print one JSON object
+    /// Print JSON
     #[arg(long)]
     json: bool,
 }

@@ -17,10 +17,10 @@ Examples:
 #[derive(clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub struct SummaryArgs {
-    /// A built-in recipe, or the path of a .toml file.
+    /// Built-in recipe, or the path of a .toml file.
     #[arg(long, value_name = "RECIPE", default_value = "compact", conflicts_with = "model")]
     recipe: String,
-    /// A model file, or `builtin` for the built-in model.
+    /// Model file, or `builtin` for the built-in model.
     #[arg(long, value_name = "MODEL")]
     model: Option<PathBuf>,
     /// Print JSON.

@@ -2,7 +2,7 @@
 
 pub mod progress;
 
-use crate::data::{By, LabelArgs, absolute, bar, fraction, list_images, list_pairs, patients, say, say_found};
+use crate::data::{By, LabelArgs, absolute, bar, fraction, list_images, list_pairs, patients, print_found, print_line};
 use crate::{Context, Outcome};
 use anyhow::bail;
 use giemsa::RESEARCH_ONLY;
@@ -20,7 +20,7 @@ Examples:
   giemsa train mine --positive infected --negative healthy
   giemsa train --resume runs/compact-1     # after Ctrl-C
 
-The run folder contains model.safetensors (the best model by validation loss), last.safetensors (the checkpoint for
+The run folder contains model.safetensors (the best model by validation loss), last.safetensors (the checkpoint for \
 --resume), history.csv, curves.png, settings.toml and split.csv.";
 
 /// Arguments of `giemsa train`.
@@ -71,7 +71,7 @@ pub struct DataArgs {
 /// The recipe and changes to it.
 #[derive(clap::Args)]
 pub struct RecipeArgs {
-    /// Built-in recipe, or a .toml file
+    /// Built-in recipe, or the path of a .toml file
     #[arg(long, value_name = "NAME", default_value = "compact")]
     recipe: String,
     /// Images per step [default: as in the recipe]
@@ -125,7 +125,7 @@ fn resume(path: &Path, epochs: Option<u64>, context: &Context) -> anyhow::Result
     }
     let sets = load_sets(stopped.settings(), context).inspect_err(list_images)?;
     let run = stopped.resume(sets)?;
-    say(context, &format!("Resuming after step {}.", run.state().progress.steps_done));
+    print_line(context, &format!("Resuming after step {}.", run.state().progress.steps_done));
     train(run, context)
 }
 
@@ -144,10 +144,10 @@ fn set_settings(args: &DataArgs, labels: &LabelArgs) -> SetSettings {
 fn load_sets(settings: &RunSettings, context: &Context) -> Result<Sets, TrainError> {
     let parts = settings.divide()?;
     for (samples, part) in [(&parts.training, "Training"), (&parts.validation, "Validation")] {
-        say_found(samples, context);
+        print_found(samples, context);
         let count = patients(samples).len();
         if count > 0 {
-            say(context, &format!("{part}: {} images of {count} patients.", samples.len()));
+            print_line(context, &format!("{part}: {} images of {count} patients.", samples.len()));
         }
     }
     let bar = bar(context, parts.training.len() + parts.validation.len(), "Reading images");
@@ -194,8 +194,11 @@ fn say_result(state: &State, folder: &RunFolder) {
     let context = Context { quiet: false, colour: false };
     let (epoch, loss, accuracy) = (best.epoch, best.val_loss, best.val_acc);
     let model = folder.model();
-    say(&context, &format!("Best: epoch {epoch}, val_loss {loss:.4}, val_acc {accuracy:.4}: {}", model.display()));
-    say(&context, RESEARCH_ONLY);
+    print_line(
+        &context,
+        &format!("Best: epoch {epoch}, val_loss {loss:.4}, val_acc {accuracy:.4}: {}", model.display()),
+    );
+    print_line(&context, RESEARCH_ONLY);
 }
 
 /// Loads the recipe and applies the changes.

@@ -2,7 +2,7 @@
 
 use super::{infer_ms, step_ms};
 use crate::Context;
-use crate::data::{bar, load, say};
+use crate::data::{bar, load, print_line};
 use anyhow::Context as _;
 use giemsa::dataset::patients::PatientSource;
 use giemsa::dataset::scan::{ClassFolders, scan_classes};
@@ -57,11 +57,14 @@ pub fn run(plot: &Path, context: &Context) -> anyhow::Result<()> {
     }
     sides(all, &mut rows)?;
     let context = Context { quiet: false, ..*context };
-    say(&context, "| work | size | threads | ms | ms per image | peak memory, MB |\n|---|---|---|---|---|---|");
+    print_line(&context, "| work | size | threads | ms | ms per image | peak memory, MB |\n|---|---|---|---|---|---|");
     for row in &rows {
         let Measurement { work, size, threads, ms, .. } = row;
         let memory = row.peak_memory_mb.map(|mb| format!("{mb:.0}")).unwrap_or_default();
-        say(&context, &format!("| {work} | {size} | {threads} | {ms:.2} | {:.4} | {memory} |", row.ms_per_image()));
+        print_line(
+            &context,
+            &format!("| {work} | {size} | {threads} | {ms:.2} | {:.4} | {memory} |", row.ms_per_image()),
+        );
     }
     write_png(&to_image(&charts(&rows), 2)?, plot)?;
     Ok(())

@@ -1,6 +1,6 @@
 //! The progress of a run: a progress bar on a terminal, and one line per epoch.
 
-use crate::data::say;
+use crate::data::print_line;
 use crate::{Context, interrupted};
 use giemsa::train::history::last_epoch_s;
 use giemsa::train::{EpochRow, Observer, RunFolder, StepReport};
@@ -57,7 +57,7 @@ impl Observer for Progress<'_> {
     fn epoch(&mut self, history: &[EpochRow]) -> ControlFlow<()> {
         self.epoch_began = None;
         if let (Some(row), Some(duration_s)) = (history.last(), last_epoch_s(history)) {
-            self.bar.suspend(|| say(self.context, &epoch_line(row, duration_s, self.epochs)));
+            self.bar.suspend(|| print_line(self.context, &epoch_line(row, duration_s, self.epochs)));
         }
         self.draw_curves(history);
         if self.failure.is_some() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
