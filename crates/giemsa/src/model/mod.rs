@@ -15,6 +15,7 @@ pub(crate) mod container;
 mod error;
 pub mod explain;
 pub mod file;
+mod names;
 pub mod predictor;
 mod ranges;
 pub mod recipe;

@@ -1,8 +1,10 @@
-//! The ranges of the numbers in a recipe. The engine checks those of the layers.
+//! The ranges of the texts and numbers in a recipe. The engine checks those of the layers.
 
+use super::names;
 use super::recipe::Recipe;
+use crate::nn::architecture::{MAX_LAYERS, MAX_SIDE_PX};
 
-/// A number that is out of its range.
+/// A value that is out of its range.
 pub(super) struct OutOfRange {
     /// Key in the recipe, such as `training.epochs`.
     pub key: String,
@@ -11,20 +13,29 @@ pub(super) struct OutOfRange {
     pub found: String,
 }
 
-/// The largest side of the input, in pixels. A batch of images must fit in memory.
-const MAX_SIDE_PX: u64 = 1024;
-/// The largest number of layers.
-const MAX_LAYERS: u64 = 1000;
+/// The longest description, in bytes: a model file, which contains it, must remain readable.
+const MAX_DESCRIPTION_BYTES: usize = 4096;
+/// The largest number of values in the outputs of all layers for a batch: 16 GiB, and as much for their gradients.
+const MAX_BATCH_VALUES: u64 = 1 << 32;
 
-/// Returns the first number that is out of its range, or `None` if all are valid.
+/// Returns the first value that is out of its range, or `None` if all are valid.
 pub(super) fn first_out_of_range(recipe: &Recipe) -> Option<OutOfRange> {
     let mut checks = vec![
-        whole("input.side_px", recipe.input.side_px as u64, 1, MAX_SIDE_PX),
-        whole("layers", recipe.layers.len() as u64, 1, MAX_LAYERS),
+        name(&recipe.name),
+        description(&recipe.description),
+        whole("input.side_px", recipe.input.side_px as u64, 1, MAX_SIDE_PX as u64),
+        whole("layers", recipe.layers.len() as u64, 1, MAX_LAYERS as u64),
     ];
     checks.extend(training_checks(recipe));
     checks.extend(augmentation_checks(recipe));
     checks.into_iter().flatten().next()
+}
+
+/// Returns whether a batch needs too much memory, for layers with this number of values in their outputs for one image.
+pub(super) fn batch_out_of_range(recipe: &Recipe, output_values: u64) -> Option<OutOfRange> {
+    let most = MAX_BATCH_VALUES / output_values.max(1);
+    let batch = whole("training.batch_size", recipe.training.batch_size as u64, 1, most)?;
+    Some(OutOfRange { expected: format!("{} for these layers", batch.expected), ..batch })
 }
 
 fn training_checks(recipe: &Recipe) -> [Option<OutOfRange>; 6] {
@@ -57,6 +68,22 @@ fn augmentation_checks(recipe: &Recipe) -> [Option<OutOfRange>; 12] {
         // A fraction of 1 is valid here: every image.
         if a.mask == 1.0 { None } else { real(&key("mask"), a.mask, 0.0..1.0) },
     ]
+}
+
+/// Checks that the name of a recipe is a plain file name: files and folders are named after it.
+fn name(name: &str) -> Option<OutOfRange> {
+    let shown: String = name.chars().take(names::MAX_BYTES).collect();
+    let out_of_range =
+        || OutOfRange { key: "name".to_owned(), expected: names::EXPECTED.to_owned(), found: format!("{shown:?}") };
+    (!names::is_plain(name)).then(out_of_range)
+}
+
+fn description(description: &str) -> Option<OutOfRange> {
+    (description.len() > MAX_DESCRIPTION_BYTES).then(|| OutOfRange {
+        key: "description".to_owned(),
+        expected: format!("at most {MAX_DESCRIPTION_BYTES} bytes"),
+        found: description.len().to_string(),
+    })
 }
 
 fn whole(key: &str, found: u64, least: u64, most: u64) -> Option<OutOfRange> {

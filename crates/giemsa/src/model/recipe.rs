@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Recipe {
-    /// Short name, such as `compact`.
+    /// Short name, such as `compact`. Files and folders are named after it, so it is a plain file name.
     pub name: String,
     /// One sentence about the network.
     #[serde(default)]

@@ -1,6 +1,6 @@
 //! Recipes as TOML: the built-in recipes, recipe files, and their errors.
 
-use super::ranges;
+use super::ranges::{self, OutOfRange};
 use super::recipe::Recipe;
 use crate::input::{self, InputError};
 use crate::nn::{ArchitectureError, architecture};
@@ -32,19 +32,27 @@ pub enum RecipeError {
         /// The error of the TOML parser.
         message: String,
     },
-    /// A number is out of its range.
+    /// A number or a text is out of its range.
     #[error("{origin}{place}: expected `{key}` to be {expected}, found {found}")]
     OutOfRange {
         /// The file or built-in recipe.
         origin: String,
         /// The place in the text.
         place: Place,
-        /// The key of the number, such as `training.epochs`.
+        /// The key of the value, such as `training.epochs`.
         key: String,
         /// The range, in words.
         expected: String,
-        /// The number.
+        /// The value.
         found: String,
+    },
+    /// The text is longer than any recipe.
+    #[error("{origin}: expected a recipe of at most {MAX_TEXT_BYTES} bytes, found {found_bytes}")]
+    TooLong {
+        /// The file or built-in recipe.
+        origin: String,
+        /// The size of the text.
+        found_bytes: usize,
     },
     /// The layers do not fit each other or the input.
     #[error("{origin}{place}: {source}")]
@@ -108,8 +116,9 @@ const BUILT_IN: [(&str, &str); 2] = [
 /// Former names of built-in recipes.
 const ALIASES: [(&str, &str); 1] = [("seed", "keras-tutorial")];
 
-/// The largest recipe file that is read, in bytes.
-const MAX_FILE_BYTES: u64 = 1 << 20;
+/// The longest recipe that is read, in bytes: more than twice as long as one with the largest number of layers. The TOML
+/// parser needs up to a few hundred times as much memory.
+const MAX_TEXT_BYTES: usize = 1 << 18;
 
 impl Recipe {
     /// Returns a built-in recipe by name, or reads the recipe in a `.toml` file.
@@ -134,7 +143,7 @@ impl Recipe {
             let known = Recipe::built_in_names().collect();
             return Err(RecipeError::Unknown { name: name_or_path.to_owned(), known });
         }
-        Recipe::parse(&input::read_text(Path::new(name_or_path), MAX_FILE_BYTES)?, name_or_path)
+        Recipe::parse(&input::read_text(Path::new(name_or_path), MAX_TEXT_BYTES as u64)?, name_or_path)
     }
 
     /// Parses a recipe. `origin`, such as the path of the file, appears in errors only.
@@ -150,8 +159,11 @@ impl Recipe {
     /// ```
     ///
     /// # Errors
-    /// If the text is not a recipe, a number is out of its range, or the layers do not fit.
+    /// If the text is not a recipe, a value is out of its range, or the layers do not fit.
     pub fn parse(text: &str, origin: &str) -> Result<Recipe, RecipeError> {
+        if text.len() > MAX_TEXT_BYTES {
+            return Err(RecipeError::TooLong { origin: origin.to_owned(), found_bytes: text.len() });
+        }
         let recipe: Recipe = toml::from_str(text).map_err(|e: toml::de::Error| RecipeError::Syntax {
             origin: origin.to_owned(),
             place: e.span().map_or(Place(None), |span| Place::at(text, span.start)),
@@ -161,17 +173,20 @@ impl Recipe {
         Ok(recipe)
     }
 
-    /// Checks the ranges of all numbers, and that the layers fit. Errors contain the place of the offending value in
-    /// `text`, if it is the text of the recipe.
+    /// Checks the ranges of all values, and that the layers fit each other and the limits of networks. Errors contain the
+    /// place of the offending value in `text`, if it is the text of the recipe.
     ///
     /// # Errors
-    /// If a number is out of its range, or the layers do not fit.
+    /// If a value is out of its range, or the layers do not fit.
     pub fn check(&self, text: &str, origin: &str) -> Result<(), RecipeError> {
-        if let Some(ranges::OutOfRange { key, expected, found }) = ranges::first_out_of_range(self) {
-            let place = Place::of_key(text, &key.split('.').collect::<Vec<_>>());
-            return Err(RecipeError::OutOfRange { origin: origin.to_owned(), place, key, expected, found });
-        }
-        architecture::shapes(self.input_shape(), &self.layers).map(|_| ()).map_err(|source| {
+        let check = |out_of_range: Option<OutOfRange>| {
+            out_of_range.map_or(Ok(()), |OutOfRange { key, expected, found }| {
+                let place = Place::of_key(text, &key.split('.').collect::<Vec<_>>());
+                Err(RecipeError::OutOfRange { origin: origin.to_owned(), place, key, expected, found })
+            })
+        };
+        check(ranges::first_out_of_range(self))?;
+        let needs = architecture::needs(self.input_shape(), &self.layers).map_err(|source| {
             let place = match &source {
                 ArchitectureError::Layer { index, .. } => {
                     Place::of_key(text, &["layers", &index.saturating_sub(1).to_string()])
@@ -179,7 +194,8 @@ impl Recipe {
                 _ => Place(None),
             };
             RecipeError::Layers { origin: origin.to_owned(), place, source: source.into() }
-        })
+        })?;
+        check(ranges::batch_out_of_range(self, needs.output_values))
     }
 
     /// Returns the names of the built-in recipes.

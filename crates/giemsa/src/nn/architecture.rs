@@ -1,8 +1,12 @@
 //! Architectures as data: the layers that a recipe lists, and their shapes, parameter counts and operations.
 
 mod error;
+mod limits;
 
 pub use error::{ArchitectureError, LayerError};
+pub use limits::Resource;
+use limits::{MAX_KERNEL_PX, MAX_WIDTH};
+pub(crate) use limits::{MAX_LAYERS, MAX_SIDE_PX, MAX_WEIGHTS, Needs};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
@@ -144,38 +148,94 @@ impl LayerSpec {
             LayerSpec::Dense { units, .. } => Err(LayerError::Units { found: units }),
         }
     }
+
+    /// Returns the dimensions of the kernel, zeros if the layer has none.
+    fn kernel_matrix(&self, input: Shape) -> KernelMatrix {
+        match *self {
+            LayerSpec::Conv2d { filters, kernel, .. } => {
+                KernelMatrix { rows: kernel * kernel * input.channels, columns: filters }
+            }
+            LayerSpec::Dense { units, .. } => KernelMatrix { rows: input.channels, columns: units },
+            _ => KernelMatrix { rows: 0, columns: 0 },
+        }
+    }
+
+    /// Returns whether batch normalisation follows.
+    fn has_batch_norm(&self) -> bool {
+        matches!(self, LayerSpec::Conv2d { batch_norm: true, .. })
+    }
+
+    /// Returns the number of parameters that training updates by gradient: the kernel, and a bias or gamma and beta.
+    fn trainable(&self, input: Shape) -> usize {
+        let KernelMatrix { rows, columns } = self.kernel_matrix(input);
+        (rows + if self.has_batch_norm() { 2 } else { 1 }) * columns
+    }
+
+    /// Returns the number of other parameters: the moving mean and the moving variance of batch normalisation.
+    fn non_trainable(&self) -> usize {
+        match *self {
+            LayerSpec::Conv2d { filters, batch_norm: true, .. } => 2 * filters,
+            _ => 0,
+        }
+    }
 }
 
-/// Maximum number of filters or units of a layer.
-const MAX_WIDTH: usize = 16_384;
-/// Maximum side of a kernel, in pixels.
-const MAX_KERNEL_PX: usize = 15;
-/// Maximum side of an input, in pixels.
-const MAX_SIDE_PX: usize = 1_024;
+/// The dimensions of a kernel as a matrix.
+#[derive(Clone, Copy)]
+struct KernelMatrix {
+    /// Inputs of one output value.
+    rows: usize,
+    /// Filters or units.
+    columns: usize,
+}
 
 /// Computes the output shape of each layer.
 ///
 /// # Errors
 /// If the input is empty or too large, a setting is out of range, a layer cannot process the output of the previous
-/// one, or the last layer is not a dense layer of one unit with the activation `sigmoid`.
+/// one, the network needs more of a [`Resource`] than its limit, or the last layer is not a dense layer of one unit with
+/// the activation `sigmoid`.
 pub fn shapes(input: Shape, layers: &[LayerSpec]) -> Result<Vec<Shape>, ArchitectureError> {
-    if input.is_empty() || input.height > MAX_SIDE_PX || input.width > MAX_SIDE_PX {
-        return Err(ArchitectureError::Input { found: input });
+    shapes_and_needs(input, layers).map(|(shapes, _)| shapes)
+}
+
+/// Computes what a network needs.
+///
+/// # Errors
+/// As [`shapes`].
+pub(crate) fn needs(input: Shape, layers: &[LayerSpec]) -> Result<Needs, ArchitectureError> {
+    shapes_and_needs(input, layers).map(|(_, needs)| needs)
+}
+
+fn shapes_and_needs(input: Shape, layers: &[LayerSpec]) -> Result<(Vec<Shape>, Needs), ArchitectureError> {
+    check_input(input)?;
+    if !(1..=MAX_LAYERS).contains(&layers.len()) {
+        return Err(ArchitectureError::LayerCount { found: layers.len() });
     }
-    if layers.is_empty() {
-        return Err(ArchitectureError::NoLayers);
-    }
-    let mut shapes = Vec::with_capacity(layers.len());
-    let mut shape = input;
+    let (mut shapes, mut needs) = (Vec::with_capacity(layers.len()), Needs::default());
+    let mut before = input;
     for (i, layer) in layers.iter().enumerate() {
         let is_last = i + 1 == layers.len();
-        shape = layer
-            .output_shape(shape)
-            .and_then(|output| check_position(layer, is_last).map(|()| output))
-            .map_err(|reason| ArchitectureError::Layer { index: i + 1, kind: layer.kind().1, reason })?;
-        shapes.push(shape);
+        let output = layer.output_shape(before).and_then(|output| {
+            check_position(layer, is_last)?;
+            needs.add(layer, before, output)?;
+            Ok(output)
+        });
+        before = output.map_err(|reason| ArchitectureError::Layer { index: i + 1, kind: layer.kind().1, reason })?;
+        shapes.push(before);
     }
-    Ok(shapes)
+    Ok((shapes, needs))
+}
+
+fn check_input(input: Shape) -> Result<(), ArchitectureError> {
+    let side = 1..=MAX_SIDE_PX;
+    let fits = side.contains(&input.height) && side.contains(&input.width);
+    let most_channels = Resource::OutputValues.limit() / (input.height.saturating_mul(input.width).max(1) as u64);
+    if fits && (1..=most_channels).contains(&(input.channels as u64)) {
+        Ok(())
+    } else {
+        Err(ArchitectureError::Input { found: input })
+    }
 }
 
 /// Checks that a layer is a dense layer of one unit with the activation `sigmoid` if and only if it is the last.
@@ -220,17 +280,10 @@ pub fn summary(input: Shape, layers: &[LayerSpec]) -> Result<Vec<LayerSummary>, 
             _ if shape.height * shape.width == 1 => vec![shape.channels],
             _ => vec![shape.height, shape.width, shape.channels],
         };
-        let (trainable, has_batch_norm) = match *layer {
-            LayerSpec::Conv2d { filters, kernel, batch_norm, .. } => {
-                (kernel * kernel * before.channels * filters + if batch_norm { 0 } else { filters }, batch_norm)
-            }
-            LayerSpec::Dense { units, .. } => ((before.channels + 1) * units, false),
-            _ => (0, false),
-        };
-        push_row(&mut rows, kind, stem, output.clone(), (trainable, 0));
-        if has_batch_norm {
-            // Gamma and beta; moving mean and moving variance.
-            let parameters = (2 * shape.channels, 2 * shape.channels);
+        let gamma_and_beta = if layer.has_batch_norm() { 2 * shape.channels } else { 0 };
+        push_row(&mut rows, kind, stem, output.clone(), (layer.trainable(before) - gamma_and_beta, 0));
+        if layer.has_batch_norm() {
+            let parameters = (gamma_and_beta, layer.non_trainable());
             push_row(&mut rows, "BatchNormalization", "batch_normalization", output, parameters);
         }
         before = shape;
@@ -256,11 +309,8 @@ pub struct Operations {
 pub fn operations(input: Shape, layers: &[LayerSpec]) -> Result<Operations, ArchitectureError> {
     let (mut operations, mut before) = (Operations { forward: 0, step: 0 }, input);
     for (layer, shape) in layers.iter().zip(shapes(input, layers)?) {
-        let forward = match *layer {
-            LayerSpec::Conv2d { kernel, .. } => 2 * kernel * kernel * before.channels * shape.len(),
-            LayerSpec::Dense { .. } => 2 * before.len() * shape.len(),
-            _ => 0,
-        } as u64;
+        let KernelMatrix { rows, columns } = layer.kernel_matrix(before);
+        let forward = (2 * rows * columns * shape.height * shape.width) as u64;
         let passes = if operations.forward == 0 { 2 } else { 3 };
         operations.forward += forward;
         operations.step += passes * forward;
@@ -295,7 +345,7 @@ mod tests {
         let last = dense(1, Activation::Sigmoid);
         let pool = LayerSpec::MaxPooling2d {};
         let cases = [
-            (vec![], "at least one layer"),
+            (vec![], "expected 1 to 1000 layers, found 0"),
             (vec![last.clone()], "layer 1 (dense): expected a flat input"),
             (vec![LayerSpec::Flatten {}, last.clone(), last.clone()], "layer 2 (dense): expected `sigmoid` only"),
             (

@@ -13,5 +13,5 @@ pub mod network;
 mod parameter;
 mod pooling;
 
-pub use architecture::{Activation, ArchitectureError, LayerError, LayerSpec, LayerSummary, Shape};
+pub use architecture::{Activation, ArchitectureError, LayerError, LayerSpec, LayerSummary, Resource, Shape};
 pub use network::{Network, StepResult, StepSettings, Tensor};

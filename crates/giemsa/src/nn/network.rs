@@ -5,11 +5,12 @@ mod state;
 mod tests;
 
 use super::aligned_vec::AlignedVec;
-use super::architecture::{self, Activation, ArchitectureError, LayerSpec, LayerSummary, Shape};
+use super::architecture::{self, Activation, ArchitectureError, LayerSpec, LayerSummary, Needs, Shape};
 use super::conv::{Conv, PostOps};
 use super::dense::Dense;
 use super::dropout::Dropout;
 use super::kernels::adam::AdamStep;
+use super::kernels::{finite, instruction_set};
 use super::layer::{Batch, Layer};
 use super::loss;
 use super::parameter::Update;
@@ -101,7 +102,7 @@ impl Network {
     /// Creates a network with Glorot-uniform kernels from `seed` and zero biases.
     ///
     /// # Errors
-    /// If [`architecture::shapes`] rejects the layers.
+    /// If [`architecture::shapes`] rejects the layers, or there is not enough memory for them.
     pub fn new(input: Shape, specs: &[LayerSpec], seed: u64) -> Result<Network, ArchitectureError> {
         Network::build(input, specs, Some(seed))
     }
@@ -109,7 +110,8 @@ impl Network {
     /// Creates a network with the given weights, in any order.
     ///
     /// # Errors
-    /// If [`architecture::shapes`] rejects the layers, or [`Network::set_weights`] the weights.
+    /// If [`architecture::shapes`] rejects the layers, [`Network::set_weights`] the weights, or there is not enough
+    /// memory.
     pub fn with_weights(input: Shape, specs: &[LayerSpec], weights: &[Tensor]) -> Result<Network, ArchitectureError> {
         let mut network = Network::build(input, specs, None)?;
         network.set_weights(weights)?;
@@ -119,6 +121,7 @@ impl Network {
     /// Creates a network with initial weights from a seed, or with zeros.
     fn build(input: Shape, specs: &[LayerSpec], seed: Option<u64>) -> Result<Network, ArchitectureError> {
         let shapes = architecture::shapes(input, specs)?;
+        check_memory(&architecture::needs(input, specs)?)?;
         let summary = architecture::summary(input, specs)?;
         let mut layers: Vec<Box<dyn Layer>> = Vec::new();
         let mut i = 0;
@@ -153,7 +156,8 @@ impl Network {
     }
 
     /// Computes the logit of each sample, in inference mode: without dropout, with the moving averages of batch
-    /// normalisation. The logit of a sample does not depend on the other samples.
+    /// normalisation. The logit of a sample does not depend on the other samples. It is NaN if it, or an output of a
+    /// layer before it, is not finite.
     ///
     /// # Shapes
     /// - `inputs`: `[samples][height][width][channels]` (NHWC), values in 0..=1
@@ -312,11 +316,34 @@ pub(super) fn infer_layers(
     let (mut from, mut to) = (from, to);
     for layer in others {
         to.resize_for_overwrite(samples * layer.output_shape().len());
-        infer(&**layer, input, to);
+        infer_or_nan(&**layer, input, to, infer);
         std::mem::swap(&mut from, &mut to);
         input = from;
     }
-    infer(&**last, input, output);
+    infer_or_nan(&**last, input, output, infer);
+}
+
+/// Computes the output of a layer in inference mode, and replaces all values of a sample by NaN if one of them is not
+/// finite. Unlike an infinity, which ReLU can turn into zero, these reach the logit.
+fn infer_or_nan(layer: &(dyn Layer + 'static), input: &[f32], output: &mut [f32], infer: Infer) {
+    infer(layer, input, output);
+    for sample in output.chunks_exact_mut(layer.output_shape().len()) {
+        if !finite::all_finite(instruction_set(), sample) {
+            sample.fill(f32::NAN);
+        }
+    }
+}
+
+/// Checks that there is memory for the weights, twice because convolutions pack a copy, and for the outputs of one image.
+/// Without this check, the first allocation that fails ends the process.
+fn check_memory(needs: &Needs) -> Result<(), ArchitectureError> {
+    let values = 2 * (needs.weights + needs.padding_zeros) + needs.output_values;
+    let mut all: Vec<f32> = Vec::new();
+    let reserved = usize::try_from(values).is_ok_and(|values| all.try_reserve_exact(values).is_ok());
+    // The compiler may not remove an allocation that is used.
+    std::hint::black_box(&mut all);
+    let bytes = values * size_of::<f32>() as u64;
+    if reserved { Ok(()) } else { Err(ArchitectureError::OutOfMemory { bytes }) }
 }
 
 /// Creates the layer of a specification; `None` for `Flatten`, which only changes the shape. A convolution includes the

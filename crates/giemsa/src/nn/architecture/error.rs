@@ -1,20 +1,32 @@
 //! Errors of architectures and weights that do not fit them.
 
-use super::{MAX_KERNEL_PX, MAX_SIDE_PX, MAX_WIDTH, Shape};
+use super::{MAX_KERNEL_PX, MAX_LAYERS, MAX_SIDE_PX, MAX_WIDTH, Resource, Shape};
 
 /// The reason why layers, their input or weights do not fit together.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ArchitectureError {
-    /// The input has no values or too many pixels.
-    #[error("expected an input of 1 to {MAX_SIDE_PX} pixels per side, found {found}")]
+    /// The input has no values, too many pixels or too many channels.
+    #[error(
+        "expected an input of 1 to {MAX_SIDE_PX} pixels per side and at most {} values, found {found}",
+        Resource::OutputValues.limit()
+    )]
     Input {
         /// The shape of the input.
         found: Shape,
     },
-    /// The list of layers is empty.
-    #[error("expected at least one layer, found none")]
-    NoLayers,
+    /// The list of layers is empty or too long.
+    #[error("expected 1 to {MAX_LAYERS} layers, found {found}")]
+    LayerCount {
+        /// The number of layers.
+        found: usize,
+    },
+    /// There is not enough memory for the weights, or for the outputs of the layers for one image.
+    #[error("not enough memory for the network, which needs {bytes} bytes")]
+    OutOfMemory {
+        /// The size of the weights and the outputs.
+        bytes: u64,
+    },
     /// A layer is invalid at its position.
     #[error("layer {index} ({kind}): {reason}")]
     Layer {
@@ -24,6 +36,12 @@ pub enum ArchitectureError {
         kind: &'static str,
         /// The reason.
         reason: LayerError,
+    },
+    /// The step count of an optimizer is not a whole number.
+    #[error("`adam.step`: expected two whole numbers of 24 bits, found {found:?}")]
+    StepCount {
+        /// The low and the high bits of the count.
+        found: [f32; 2],
     },
     /// A weight of the architecture is missing.
     #[error("weight `{name}`: expected shape {shape:?}, found none")]
@@ -83,6 +101,14 @@ pub enum LayerError {
     Rate {
         /// The rate.
         found: f32,
+    },
+    /// The layers up to this one need more of something than its limit, [`Resource::limit`].
+    #[error("expected at most {} {resource}, found {found} up to this layer", resource.limit())]
+    TooLarge {
+        /// What exceeds its limit.
+        resource: Resource,
+        /// How much of it the layers need.
+        found: u64,
     },
     /// The input of a pooling layer is smaller than its window.
     #[error("expected an input of at least 2x2 pixels, found {found}")]

@@ -24,6 +24,7 @@ pub(crate) mod conv_backward;
 pub(crate) mod conv_pool;
 pub(crate) mod conv_pool_backward;
 pub(crate) mod dense;
+pub(crate) mod finite;
 #[cfg(target_arch = "aarch64")]
 mod neon;
 mod peak;

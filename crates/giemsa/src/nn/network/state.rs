@@ -70,9 +70,13 @@ impl Network {
     /// Replaces the state of Adam by one from [`Network::optimizer_state`].
     ///
     /// # Errors
-    /// If an array is missing or has another shape. The state does not change in this case.
+    /// If an array is missing or has another shape, or the step count is not a whole number. The state does not change in
+    /// this case.
     pub fn set_optimizer_state(&mut self, tensors: &[Tensor]) -> Result<(), ArchitectureError> {
         let halves = &find(tensors, "adam.step", &[2])?.values;
+        if !halves.iter().all(|half| (0.0..16_777_216.0).contains(half) && half.fract() == 0.0) {
+            return Err(ArchitectureError::StepCount { found: [halves[0], halves[1]] });
+        }
         let step = halves[0] as u64 | (halves[1] as u64) << 24;
         let trainable = self.named_parameters().filter(|(_, parameter)| parameter.is_trainable);
         let moments = trainable.map(|(name, parameter)| {
