@@ -2,6 +2,7 @@
 //!
 //! `docs/compact.md` compares occlusion with maps computed from gradients.
 
+use super::predictor::batch_len;
 use super::{Model, ModelError};
 use crate::classes::Class;
 use crate::nn::Network;
@@ -56,28 +57,29 @@ pub fn occlusion(model: &Model, image: &RgbImage) -> Result<SaliencyMap, ModelEr
 
 /// Computes by how much the logit drops when squares around each place are covered, averaged over the sizes of squares.
 fn logit_drop(network: &Network, input: &[f32]) -> SaliencyMap {
-    let uncovered = network.predict(input)[0];
+    let (uncovered, colour) = (network.predict(input)[0], mean_colour(input));
+    let (sizes, batch) = (SQUARE_FRACTIONS.len() as f32, batch_len(network));
     let mut values = vec![0.0; OCCLUSION_GRID * OCCLUSION_GRID];
     for fraction in SQUARE_FRACTIONS {
-        let logits = network.predict(&covered(input, network.input().width, fraction));
-        let sizes = SQUARE_FRACTIONS.len() as f32;
-        values.iter_mut().zip(logits).for_each(|(drop, logit)| *drop += (uncovered - logit) / sizes);
+        for (block, drops) in values.chunks_mut(batch).enumerate() {
+            let mut images = input.repeat(drops.len());
+            for (i, image) in images.chunks_exact_mut(input.len()).enumerate() {
+                cover(image, network.input().width, block * batch + i, fraction, colour);
+            }
+            let logits = network.predict(&images);
+            drops.iter_mut().zip(logits).for_each(|(drop, logit)| *drop += (uncovered - logit) / sizes);
+        }
     }
     SaliencyMap { height: OCCLUSION_GRID, width: OCCLUSION_GRID, values }
 }
 
-/// Returns one copy of the image per place, row by row, with a square around the place covered.
-fn covered(input: &[f32], width: usize, fraction: f32) -> Vec<f32> {
-    let colour = mean_colour(input);
-    let mut images = input.repeat(OCCLUSION_GRID * OCCLUSION_GRID);
-    for (place, image) in images.chunks_exact_mut(input.len()).enumerate() {
-        let rows = covered_range(place / OCCLUSION_GRID, input.len() / (3 * width), fraction);
-        let columns = covered_range(place % OCCLUSION_GRID, width, fraction);
-        for pixel in rows.flat_map(|y| columns.clone().map(move |x| y * width + x)) {
-            image[3 * pixel..][..3].copy_from_slice(&colour);
-        }
+/// Covers a square around a place of the grid, with a side of this fraction of the image.
+fn cover(image: &mut [f32], width: usize, place: usize, fraction: f32, colour: [f32; 3]) {
+    let rows = covered_range(place / OCCLUSION_GRID, image.len() / (3 * width), fraction);
+    let columns = covered_range(place % OCCLUSION_GRID, width, fraction);
+    for pixel in rows.flat_map(|y| columns.clone().map(move |x| y * width + x)) {
+        image[3 * pixel..][..3].copy_from_slice(&colour);
     }
-    images
 }
 
 /// Returns the pixels covered around the centre of place `index` of the grid, along an axis of `length` pixels.

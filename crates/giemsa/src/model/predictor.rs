@@ -37,8 +37,10 @@ pub struct Predictor<'a> {
     tta: Tta,
 }
 
-/// Images per forward pass; the results do not depend on it.
+/// The most images per forward pass; the results do not depend on it.
 const BATCH: usize = 100;
+/// The most input values per forward pass: 100 images of 118x118 pixels, in 16 MiB.
+const BATCH_VALUES: usize = 1 << 22;
 /// Images decoded at once, while the network processes the previous block.
 const BLOCK: usize = 400;
 
@@ -183,9 +185,7 @@ impl<'a> Predictor<'a> {
     /// # Errors
     /// If an image cannot be read back, or an output of the network is not finite.
     pub fn logits(&self, images: &dyn Images) -> Result<Vec<f32>, PredictError> {
-        let logits = predict_logits(&self.model.network, images, self.tta)?;
-        logits.iter().try_for_each(|&logit| check_finite(logit))?;
-        Ok(logits)
+        predict_logits(&self.model.network, images, self.tta)
     }
 
     fn predict_decoded(&self, files: &[DecodedFile]) -> Result<Vec<Prediction>, ModelError> {
@@ -197,7 +197,7 @@ impl<'a> Predictor<'a> {
         let network = &self.model.network;
         let values = network.input().len();
         let mut predictions = Vec::with_capacity(images.len());
-        for batch in images.chunks(BATCH) {
+        for batch in images.chunks(batch_len(network)) {
             let mut inputs = vec![0.0; batch.len() * values];
             inputs.par_chunks_exact_mut(values).zip(batch).for_each(|(input, bytes)| to_input(bytes, input));
             for logit in self.tta.logits(network, &inputs) {
@@ -211,19 +211,24 @@ impl<'a> Predictor<'a> {
 /// A file with its preprocessed bytes, or the error of reading it.
 type DecodedFile = (Result<Vec<u8>, ImageError>, PathBuf);
 
+/// Returns the number of images per forward pass.
+pub(super) fn batch_len(network: &Network) -> usize {
+    (BATCH_VALUES / network.input().len()).clamp(1, BATCH)
+}
+
 fn check_finite(logit: f32) -> Result<(), ModelError> {
     if logit.is_finite() { Ok(()) } else { Err(ModelError::NonFiniteOutput { logit }) }
 }
 
-/// Computes the logit of every image, in their order, without checking that it is finite.
+/// Computes the logit of every image, in their order.
 ///
 /// # Errors
-/// If an image cannot be read back.
-pub fn predict_logits(network: &Network, images: &dyn Images, tta: Tta) -> Result<Vec<f32>, ImageError> {
-    let values = network.input().len();
+/// If an image cannot be read back, or an output of the network is not finite.
+pub fn predict_logits(network: &Network, images: &dyn Images, tta: Tta) -> Result<Vec<f32>, PredictError> {
+    let (values, batch) = (network.input().len(), batch_len(network));
     let mut logits = Vec::with_capacity(images.len());
-    for first in (0..images.len()).step_by(BATCH) {
-        let count = BATCH.min(images.len() - first);
+    for first in (0..images.len()).step_by(batch) {
+        let count = batch.min(images.len() - first);
         let mut inputs = vec![0.0; count * values];
         inputs.par_chunks_exact_mut(values).enumerate().try_for_each_init(
             || vec![0; values],
@@ -233,13 +238,17 @@ pub fn predict_logits(network: &Network, images: &dyn Images, tta: Tta) -> Resul
                 Ok::<(), ImageError>(())
             },
         )?;
-        logits.extend(tta.logits(network, &inputs));
+        for logit in tta.logits(network, &inputs) {
+            check_finite(logit)?;
+            logits.push(logit);
+        }
     }
     Ok(logits)
 }
 
 impl Tta {
-    /// Computes the logits of the samples in `inputs`, averaged over the views.
+    /// Computes the logits of the samples in `inputs`, averaged over the views. They may not be finite, see
+    /// [`Network::predict`].
     ///
     /// # Shapes
     /// `inputs`: `[n, side, side, channels]`, in 0..=1; returns n logits.

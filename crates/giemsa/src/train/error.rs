@@ -7,7 +7,7 @@ use crate::evaluate::EvaluateError;
 use crate::image::ImageError;
 use crate::input::InputError;
 use crate::model::recipe::Schedule;
-use crate::model::{ModelError, Recipe, RecipeError};
+use crate::model::{ModelError, PredictError, Recipe, RecipeError};
 use crate::nn::ArchitectureError;
 use std::fmt;
 use std::path::PathBuf;
@@ -166,6 +166,15 @@ pub enum TrainError {
 impl From<RecipeError> for TrainError {
     fn from(error: RecipeError) -> TrainError {
         TrainError::Recipe(Box::new(error))
+    }
+}
+
+impl From<PredictError> for TrainError {
+    fn from(error: PredictError) -> TrainError {
+        match error {
+            PredictError::Image(error) => error.into(),
+            PredictError::Model(error) => error.into(),
+        }
     }
 }
 

@@ -28,7 +28,7 @@ pub use settings::Settings;
 use crate::classes::Class;
 use crate::dataset::{LabelledImages, image_digest};
 use crate::evaluate::loss::loss_and_accuracy;
-use crate::model::{Model, Tta, predict_logits};
+use crate::model::{Model, ModelError, PredictError, Tta, predict_logits};
 use crate::nn::StepSettings;
 use crate::nn::network::StepResult;
 use batches::{Batch, Batches};
@@ -187,10 +187,13 @@ fn finish_epoch(
 ) -> Result<(), TrainError> {
     let report = report(state, plan);
     let model = Model::new(settings.recipe.clone(), state.averaged_network()?);
-    let validated = loss_and_accuracy(&predict_logits(&model.network, validation, Tta::None)?, validation);
-    if !validated.loss.is_finite() {
-        return Err(TrainError::NotFinite { epoch: report.epoch, place: Place::Validation, loss: validated.loss });
-    }
+    let logits = predict_logits(&model.network, validation, Tta::None).map_err(|error| match error {
+        PredictError::Model(ModelError::NonFiniteOutput { logit }) => {
+            TrainError::NotFinite { epoch: report.epoch, place: Place::Validation, loss: logit.into() }
+        }
+        other => other.into(),
+    })?;
+    let validated = loss_and_accuracy(&logits, validation);
     let progress = &mut state.progress;
     progress.elapsed_s = elapsed_before_s + observer.elapsed_s();
     let best_before = progress.history.iter().map(|row| row.val_loss).fold(f64::INFINITY, f64::min);
