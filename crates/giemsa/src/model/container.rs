@@ -3,12 +3,15 @@
 //! This module writes the header itself, in sorted order, so that the same content has the same bytes. The
 //! `safetensors` crate reads it, and checks every offset against the size of the file.
 
+mod header;
+
 use super::ModelError;
 use crate::checksum::hexadecimal;
 use crate::input;
 use crate::nn::Tensor;
+use crate::nn::architecture::MAX_WEIGHTS;
 use crate::output::write_atomically;
-use safetensors::tensor::{Dtype, SafeTensors, TensorView};
+use safetensors::tensor::{Dtype, SafeTensors, TensorInfo};
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
@@ -21,8 +24,10 @@ pub type Metadata = BTreeMap<String, String>;
 /// The key of the checksum over the other metadata and the arrays.
 const CHECKSUM: &str = "sha256";
 
-/// The largest file that is read, far above any network that giemsa can train.
-const MAX_FILE_BYTES: u64 = 1 << 31;
+/// The largest header: a checkpoint of the largest number of layers has less than half, and a year of epochs fits.
+const MAX_HEADER_BYTES: usize = 8 << 20;
+/// The largest file: a checkpoint of the largest network, which contains the weights, two moments and an average.
+const MAX_FILE_BYTES: u64 = 4 * MAX_WEIGHTS * size_of::<f32>() as u64 + MAX_HEADER_BYTES as u64;
 
 #[derive(Serialize)]
 struct TensorEntry<'a> {
@@ -40,6 +45,9 @@ pub fn write(path: &Path, mut metadata: Metadata, tensors: &[Tensor]) -> Result<
     metadata.insert(CHECKSUM.to_owned(), checksum(&metadata, &data));
     let io_error = |source: io::Error| ModelError::Write { path: path.to_owned(), source };
     let header = header(&metadata, tensors).map_err(|e| io_error(e.into()))?;
+    if header.len() > MAX_HEADER_BYTES {
+        return Err(ModelError::HeaderTooLarge { path: path.to_owned(), limit_bytes: MAX_HEADER_BYTES });
+    }
     write_atomically(path, |file| {
         file.write_all(&(header.len() as u64).to_le_bytes())?;
         file.write_all(header.as_bytes())?;
@@ -91,34 +99,46 @@ fn checksum(metadata: &Metadata, data: &[u8]) -> String {
     hexadecimal(&hash.finalize())
 }
 
-/// Reads a file, and allocates no more than its size.
+/// Reads the metadata and arrays of a file. Allocates two times its size, and keeps one.
 ///
 /// # Errors
-/// If the file cannot be read, or is larger than any model.
-pub fn read_bytes(path: &Path) -> Result<Vec<u8>, ModelError> {
-    Ok(input::read(path, MAX_FILE_BYTES)?)
+/// If the file cannot be read or is larger than any model, or as [`parse`].
+pub fn read(path: &Path) -> Result<(Metadata, Vec<Tensor>), ModelError> {
+    parse(&input::read(path, MAX_FILE_BYTES)?, path)
 }
 
 /// Reads the metadata and arrays from the bytes of a file. `path` appears in errors only.
 ///
 /// # Errors
-/// If the bytes are not such a file, the checksum does not match, or a value is not a finite f32.
+/// If the bytes are not such a file, the header is too large, the checksum does not match, or a value is not a finite f32.
 pub fn parse(bytes: &[u8], path: &Path) -> Result<(Metadata, Vec<Tensor>), ModelError> {
-    let not_safetensors =
-        |e: safetensors::SafeTensorError| ModelError::NotSafetensors { path: path.to_owned(), reason: e.to_string() };
-    let (header_length, header) = SafeTensors::read_metadata(bytes).map_err(not_safetensors)?;
+    let not_safetensors = |reason: String| ModelError::NotSafetensors { path: path.to_owned(), reason };
+    check_header(bytes, path)?;
+    let (header_length, header) = SafeTensors::read_metadata(bytes).map_err(|e| not_safetensors(e.to_string()))?;
     let metadata: Metadata = header.metadata().clone().unwrap_or_default().into_iter().collect();
     let expected = text(&metadata, CHECKSUM, path)?;
-    let found = checksum(&metadata, &bytes[size_of::<u64>() + header_length..]);
+    let data = &bytes[size_of::<u64>() + header_length..];
+    let found = checksum(&metadata, data);
     if *expected != found {
         return Err(ModelError::ChecksumMismatch { path: path.to_owned(), expected: expected.to_owned(), found });
     }
-    let file = SafeTensors::deserialize(bytes).map_err(not_safetensors)?;
-    let tensors = header.offset_keys().into_iter().map(|name| {
-        let view = file.tensor(&name).map_err(not_safetensors)?;
-        tensor(name, &view, path)
-    });
-    Ok((metadata, tensors.collect::<Result<_, _>>()?))
+    let named = header.offset_keys().into_iter().filter_map(|name| header.info(&name).map(|info| (name, info)));
+    let tensors = named.map(|(name, info)| tensor(name, info, data, path)).collect::<Result<_, _>>()?;
+    Ok((metadata, tensors))
+}
+
+/// Checks the header before it is parsed.
+fn check_header(bytes: &[u8], path: &Path) -> Result<(), ModelError> {
+    let Some((length, rest)) = bytes.split_first_chunk() else { return Ok(()) };
+    // A header that ends after the file is an error of the format, which `SafeTensors` reports.
+    let Some(header) = rest.get(..usize::try_from(u64::from_le_bytes(*length)).unwrap_or(usize::MAX)) else {
+        return Ok(());
+    };
+    if header.len() > MAX_HEADER_BYTES {
+        return Err(ModelError::HeaderTooLarge { path: path.to_owned(), limit_bytes: MAX_HEADER_BYTES });
+    }
+    header::check(header)
+        .map_err(|e| ModelError::NotSafetensors { path: path.to_owned(), reason: format!("invalid header: {e}") })
 }
 
 /// Returns a text of the metadata.
@@ -129,13 +149,19 @@ pub fn text<'a>(metadata: &'a Metadata, key: &'static str, path: &Path) -> Resul
     metadata.get(key).map(String::as_str).ok_or_else(|| ModelError::MissingMetadata { path: path.to_owned(), key })
 }
 
-fn tensor(name: String, view: &TensorView<'_>, path: &Path) -> Result<Tensor, ModelError> {
-    if view.dtype() != Dtype::F32 {
-        let found = view.dtype().to_string();
+/// Copies an array from the data of a file, which contains it according to the header.
+fn tensor(name: String, info: &TensorInfo, data: &[u8], path: &Path) -> Result<Tensor, ModelError> {
+    if info.dtype != Dtype::F32 {
+        let found = info.dtype.to_string();
         return Err(ModelError::WrongDataType { path: path.to_owned(), tensor: name, found });
     }
-    let values: Vec<f32> = view.data().as_chunks::<4>().0.iter().map(|&four| f32::from_le_bytes(four)).collect();
-    let tensor = Tensor { name, shape: view.shape().to_vec(), values };
+    let bytes = &data[info.data_offsets.0..info.data_offsets.1];
+    let mut values: Vec<f32> = Vec::new();
+    values
+        .try_reserve_exact(bytes.len() / size_of::<f32>())
+        .map_err(|_| ModelError::OutOfMemory { path: path.to_owned(), bytes: bytes.len() as u64 })?;
+    values.extend(bytes.as_chunks::<4>().0.iter().map(|&four| f32::from_le_bytes(four)));
+    let tensor = Tensor { name, shape: info.shape.clone(), values };
     check_finite(&tensor, path)?;
     Ok(tensor)
 }

@@ -29,6 +29,22 @@ pub enum ModelError {
         /// The first violation of the format.
         reason: String,
     },
+    /// The header, with the metadata and the list of arrays, is larger than that of any model.
+    #[error("{}: expected metadata and a list of arrays of at most {limit_bytes} bytes, found more", path.display())]
+    HeaderTooLarge {
+        /// The model file.
+        path: PathBuf,
+        /// The largest size of a header.
+        limit_bytes: usize,
+    },
+    /// There is not enough memory for the model.
+    #[error("{}: not enough memory for the model, which needs {bytes} bytes", path.display())]
+    OutOfMemory {
+        /// The model file.
+        path: PathBuf,
+        /// The size that could not be allocated.
+        bytes: u64,
+    },
     /// The checksum in the metadata is not that of the content: the file is damaged.
     #[error(
         "{}: the file is damaged: its SHA-256 checksum is {found}, but its metadata contains {expected}",
@@ -136,7 +152,17 @@ pub enum ModelError {
         /// The first value that is not finite.
         value: f32,
     },
-    /// The output of the network is NaN or infinite: its weights are too large, or it received such an input.
+    /// A variance, or another quantity that is never below zero, is negative.
+    #[error("{}: expected no negative numbers in `{tensor}`, found {value}", path.display())]
+    NegativeValue {
+        /// The model file.
+        path: PathBuf,
+        /// The array.
+        tensor: String,
+        /// The first negative value.
+        value: f32,
+    },
+    /// The output of the network, or a value that it is computed from, is NaN or infinite: its weights are too large.
     #[error("the output of the model is not finite ({logit}): its weights are unusable")]
     NonFiniteOutput {
         /// The output.

@@ -6,6 +6,7 @@ use super::container::{self, Metadata};
 use super::{ModelError, Recipe};
 use crate::classes::Class;
 use crate::nn::{ArchitectureError, Network, Tensor, architecture};
+use std::ops::RangeInclusive;
 use std::path::Path;
 
 /// A trained network with its preprocessing, its calibration and its decision threshold.
@@ -29,6 +30,10 @@ pub struct Model {
 /// The value of the metadata key `format` in every model file.
 const FORMAT: &str = "giemsa-model-1";
 
+/// The temperatures of a model file: far beyond those of calibrated networks, and near enough to 1 for the quotient of a
+/// logit to remain finite.
+const TEMPERATURES: RangeInclusive<f32> = 1e-3..=1e3;
+
 /// Prefix of the optimizer's arrays in a checkpoint.
 pub(crate) const OPTIMIZER_PREFIX: &str = "adam.";
 /// Prefix of the averaged weights in a checkpoint.
@@ -43,7 +48,7 @@ impl Model {
     /// # Errors
     /// If the file cannot be read or is not a model file.
     pub fn is_checkpoint(path: &Path) -> Result<bool, ModelError> {
-        let (_, tensors) = container::parse(&container::read_bytes(path)?, path)?;
+        let (_, tensors) = container::read(path)?;
         Ok(tensors.iter().any(|tensor| tensor.name.starts_with(OPTIMIZER_PREFIX)))
     }
 
@@ -77,9 +82,11 @@ impl Model {
     /// ```
     ///
     /// # Errors
-    /// If the file cannot be read, or is not a valid model. Allocates at most a small multiple of the file's size.
+    /// If the file cannot be read, or is not a valid model. Allocates at most two times the file's size and 128 MiB: the
+    /// header and the recipe are limited to 8 MiB and 256 KiB, and the weights are padded with at most 64 MiB of zeros.
     pub fn load(path: &Path) -> Result<Model, ModelError> {
-        Model::from_bytes(&container::read_bytes(path)?, path)
+        let (metadata, tensors) = container::read(path)?;
+        Model::from_parts(&metadata, tensors, path)
     }
 
     /// Reads a model from the bytes of a model file. `path` appears in errors only.
@@ -96,13 +103,14 @@ impl Model {
         check_format_and_classes(metadata, path)?;
         let recipe = Recipe::parse(container::text(metadata, "recipe", path)?, "recipe in the metadata")
             .map_err(|source| ModelError::InvalidRecipe { path: path.to_owned(), source: source.into() })?;
+        tensors.iter().try_for_each(|tensor| check_not_negative(tensor, path))?;
         let weights: Vec<Tensor> = tensors
             .into_iter()
             .filter(|tensor| ![OPTIMIZER_PREFIX, AVERAGE_PREFIX].iter().any(|prefix| tensor.name.starts_with(prefix)))
             .collect();
         let network = network_with(&recipe, &weights, path)?;
         let temperature =
-            number(metadata, "temperature", "a finite number above 0", path, |value| value.is_finite() && value > 0.0)?;
+            number(metadata, "temperature", "in 0.001..=1000", path, |value| TEMPERATURES.contains(&value))?;
         let threshold = number(metadata, "threshold", "in 0..=1", path, |value| (0.0..=1.0).contains(&value))?;
         let [threshold_aim, card] = ["threshold_aim", "card"].map(|key| metadata.get(key).cloned());
         Ok(Model { recipe, network, temperature, threshold, threshold_aim, card })
@@ -184,12 +192,21 @@ fn number(
     value.ok_or_else(|| ModelError::InvalidMetadata { path: path.to_owned(), key, expected, found: found.to_owned() })
 }
 
+/// Checks that variances of batch normalisation, and the optimizer's averages of squares, are not negative: their root
+/// would be NaN.
+fn check_not_negative(tensor: &Tensor, path: &Path) -> Result<(), ModelError> {
+    let is_square = tensor.name.ends_with(".moving_variance") || tensor.name.starts_with("adam.v.");
+    match tensor.values.iter().find(|&&value| is_square && value < 0.0) {
+        Some(&value) => Err(ModelError::NegativeValue { path: path.to_owned(), tensor: tensor.name.clone(), value }),
+        None => Ok(()),
+    }
+}
+
 /// Builds the network of a recipe with these weights. Counts the weights before it builds the network, so that a small
 /// file cannot cause a large allocation.
 fn network_with(recipe: &Recipe, weights: &[Tensor], path: &Path) -> Result<Network, ModelError> {
     let invalid = |e: ArchitectureError| invalid_weights(path, e);
-    let summary = architecture::summary(recipe.input_shape(), &recipe.layers).map_err(invalid)?;
-    let expected: usize = summary.iter().map(|row| row.trainable + row.non_trainable).sum();
+    let expected = architecture::needs(recipe.input_shape(), &recipe.layers).map_err(invalid)?.weights as usize;
     let found: usize = weights.iter().map(|tensor| tensor.values.len()).sum();
     if found != expected {
         return Err(ModelError::WeightCount { path: path.to_owned(), expected, found });
@@ -197,7 +214,10 @@ fn network_with(recipe: &Recipe, weights: &[Tensor], path: &Path) -> Result<Netw
     Network::with_weights(recipe.input_shape(), &recipe.layers, weights).map_err(invalid)
 }
 
-/// Adds the path of the model file to an error of its weights.
+/// Adds the path of the model file to an error of its network.
 pub(crate) fn invalid_weights(path: &Path, source: ArchitectureError) -> ModelError {
-    ModelError::InvalidWeights { path: path.to_owned(), source: source.into() }
+    match source {
+        ArchitectureError::OutOfMemory { bytes } => ModelError::OutOfMemory { path: path.to_owned(), bytes },
+        source => ModelError::InvalidWeights { path: path.to_owned(), source: source.into() },
+    }
 }

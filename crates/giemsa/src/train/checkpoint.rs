@@ -95,7 +95,7 @@ impl State {
     /// # Errors
     /// If the file cannot be read or is not a checkpoint.
     pub fn load(path: &Path) -> Result<State, TrainError> {
-        let (texts, tensors) = container::parse(&container::read_bytes(path)?, path)?;
+        let (texts, tensors) = container::read(path)?;
         let Some(progress) = texts.get(PROGRESS) else {
             return Err(TrainError::NotACheckpoint { path: path.to_owned() });
         };

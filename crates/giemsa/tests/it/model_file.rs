@@ -5,14 +5,14 @@ use giemsa::model::{Model, ModelError, Recipe};
 use giemsa::nn::Network;
 use std::path::{Path, PathBuf};
 
-const RECIPE: &str = "
+pub const RECIPE: &str = "
     name = 'tiny'
     layers = [{ kind = 'flatten' }, { kind = 'dense', units = 1, activation = 'sigmoid' }]
     input = { side_px = 3, resize = 'fit' }
     training = { epochs = 3, batch_size = 10, learning_rate = 0.01 }
 ";
 
-fn tiny(seed: u64) -> Model {
+pub fn tiny(seed: u64) -> Model {
     let recipe = Recipe::parse(RECIPE, "test").unwrap();
     let network = Network::new(recipe.input_shape(), &recipe.layers, seed).unwrap();
     Model {
@@ -23,14 +23,14 @@ fn tiny(seed: u64) -> Model {
     }
 }
 
-fn saved(model: &Model) -> (tempfile::TempDir, PathBuf) {
+pub fn saved(model: &Model) -> (tempfile::TempDir, PathBuf) {
     let place = tempfile::tempdir().unwrap();
     let path = place.path().join("model.safetensors");
     model.save(&path).unwrap();
     (place, path)
 }
 
-fn error_of(bytes: &[u8]) -> ModelError {
+pub fn error_of(bytes: &[u8]) -> ModelError {
     let error = Model::from_bytes(bytes, Path::new("some/model")).expect_err("an error");
     assert!(error.to_string().starts_with("some/model: "), "{error}");
     error
@@ -85,7 +85,7 @@ fn rejects_a_header_with_a_huge_length() {
 }
 
 /// Changes the header of a file, and updates the checksum.
-fn with_header(change: impl Fn(&mut serde_json::Value)) -> Vec<u8> {
+pub fn with_header(change: impl Fn(&mut serde_json::Value)) -> Vec<u8> {
     let bytes = std::fs::read(saved(&tiny(1)).1).unwrap();
     let length = u64::from_le_bytes(bytes[..8].try_into().unwrap()) as usize;
     let mut header: serde_json::Value = serde_json::from_slice(&bytes[8..8 + length]).unwrap();
@@ -93,7 +93,7 @@ fn with_header(change: impl Fn(&mut serde_json::Value)) -> Vec<u8> {
     with_checksum(header, &bytes[8 + length..])
 }
 
-fn with_checksum(mut header: serde_json::Value, data: &[u8]) -> Vec<u8> {
+pub fn with_checksum(mut header: serde_json::Value, data: &[u8]) -> Vec<u8> {
     use sha2::Digest;
     let texts = header["__metadata__"].as_object_mut().unwrap();
     let mut names: Vec<String> = texts.keys().filter(|name| *name != "sha256").cloned().collect();
@@ -114,18 +114,18 @@ fn errors_of_metadata_contain_the_expected_and_the_actual_value() {
     let put =
         |name: &'static str, text: &'static str| with_header(move |header| header["__metadata__"][name] = text.into());
     assert!(Model::from_bytes(&with_header(|_| ()), Path::new("same")).is_ok());
-    let larger = RECIPE.replace("side_px = 3", "side_px = 1000");
+    let larger = RECIPE.replace("side_px = 3", "side_px = 500");
     let cases = [
         (put("format", "other-1"), "the format `giemsa-model-1`, found `other-1`"),
         (put("classes", "Uninfected,Parasitized"), "classes Parasitized,Uninfected, found Uninfected,Parasitized"),
-        (put("temperature", "0"), "expected `temperature` to be a finite number above 0, found `0`"),
-        (put("temperature", "NaN"), "expected `temperature` to be a finite number above 0, found `NaN`"),
-        (put("temperature", "warm"), "`temperature` to be a finite number above 0, found `warm`"),
+        (put("temperature", "0"), "expected `temperature` to be in 0.001..=1000, found `0`"),
+        (put("temperature", "NaN"), "expected `temperature` to be in 0.001..=1000, found `NaN`"),
+        (put("temperature", "warm"), "`temperature` to be in 0.001..=1000, found `warm`"),
         (put("threshold", "1.5"), "expected `threshold` to be in 0..=1, found `1.5`"),
         (put("recipe", "name = 'x'"), "recipe in the metadata, line 1, column 1: missing field"),
         (
             with_header(|h| h["__metadata__"]["recipe"] = larger.clone().into()),
-            "expected 3000001 weights for the layers of its recipe, found 28",
+            "expected 750001 weights for the layers of its recipe, found 28",
         ),
         (
             with_header(|h| drop(h["__metadata__"].as_object_mut().unwrap().remove("threshold"))),
