@@ -24,8 +24,9 @@ pub type Metadata = BTreeMap<String, String>;
 /// The key of the checksum over the other metadata and the arrays.
 const CHECKSUM: &str = "sha256";
 
-/// The largest header: a checkpoint of the largest number of layers has less than half, and a year of epochs fits.
-const MAX_HEADER_BYTES: usize = 8 << 20;
+/// The largest header, with room for a checkpoint of the largest number of layers and ten thousand epochs. The JSON parser
+/// needs about twenty times as much memory.
+const MAX_HEADER_BYTES: usize = 4 << 20;
 /// The largest file: a checkpoint of the largest network, which contains the weights, two moments and an average.
 const MAX_FILE_BYTES: u64 = 4 * MAX_WEIGHTS * size_of::<f32>() as u64 + MAX_HEADER_BYTES as u64;
 

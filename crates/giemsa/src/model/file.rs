@@ -83,7 +83,7 @@ impl Model {
     ///
     /// # Errors
     /// If the file cannot be read, or is not a valid model. Allocates at most two times the file's size and 128 MiB: the
-    /// header and the recipe are limited to 8 MiB and 256 KiB, and the weights are padded with at most 64 MiB of zeros.
+    /// header and the recipe are limited to 4 MiB and 256 KiB, and the weights are padded with at most 64 MiB of zeros.
     pub fn load(path: &Path) -> Result<Model, ModelError> {
         let (metadata, tensors) = container::read(path)?;
         Model::from_parts(&metadata, tensors, path)
