@@ -110,7 +110,7 @@ fn recipes_that_ask_for_too_much_are_errors_of_the_layer() {
     for command in [vec!["summary"], vec!["train", "cells", "--out", "run"]] {
         let result = giemsa().current_dir(&folder).args(command).args(["--recipe", "quick.toml"]).assert();
         let message = contains(
-            "quick.toml, line 3, column 34: layer 2 (dense): expected at most 167772160 weights, found 51539623936",
+            "quick.toml, line 3, column 33: layer 2 (dense): expected at most 167772160 weights, found 51539623936",
         );
         result.code(predicate::in_iter([1, 2])).stderr(message);
     }

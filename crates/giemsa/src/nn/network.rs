@@ -156,8 +156,8 @@ impl Network {
     }
 
     /// Computes the logit of each sample, in inference mode: without dropout, with the moving averages of batch
-    /// normalisation. The logit of a sample does not depend on the other samples. It is NaN if it, or an output of a
-    /// layer before it, is not finite.
+    /// normalisation. The logit of a sample does not depend on the other samples. It is not finite if an output of a
+    /// layer before it is not.
     ///
     /// # Shapes
     /// - `inputs`: `[samples][height][width][channels]` (NHWC), values in 0..=1
@@ -199,7 +199,10 @@ impl Network {
             features.resize_for_overwrite(logits.len() * last.output_shape().len());
             let images =
                 inputs.chunks_exact(self.input.len()).zip(features.chunks_exact_mut(last.output_shape().len()));
-            images.for_each(|(image, features)| infer_layers(one_by_one, image, activations, features, infer));
+            images.for_each(|(image, features)| {
+                infer_layers(one_by_one, image, activations, features, infer);
+                spread_non_finite(features, last.output_shape().len());
+            });
             infer_layers(batched, features, activations, logits, infer);
         } else {
             infer_layers(batched, inputs, activations, logits, infer);
@@ -316,18 +319,18 @@ pub(super) fn infer_layers(
     let (mut from, mut to) = (from, to);
     for layer in others {
         to.resize_for_overwrite(samples * layer.output_shape().len());
-        infer_or_nan(&**layer, input, to, infer);
+        infer(&**layer, input, to);
+        spread_non_finite(to, layer.output_shape().len());
         std::mem::swap(&mut from, &mut to);
         input = from;
     }
-    infer_or_nan(&**last, input, output, infer);
+    infer(&**last, input, output);
 }
 
-/// Computes the output of a layer in inference mode, and replaces all values of a sample by NaN if one of them is not
-/// finite. Unlike an infinity, which ReLU can turn into zero, these reach the logit.
-fn infer_or_nan(layer: &(dyn Layer + 'static), input: &[f32], output: &mut [f32], infer: Infer) {
-    infer(layer, input, output);
-    for sample in output.chunks_exact_mut(layer.output_shape().len()) {
+/// Replaces all values of a sample by NaN if one of them is not finite. Unlike an infinity, which ReLU can turn into zero,
+/// these reach the logit.
+fn spread_non_finite(samples: &mut [f32], sample_len: usize) {
+    for sample in samples.chunks_exact_mut(sample_len) {
         if !finite::all_finite(instruction_set(), sample) {
             sample.fill(f32::NAN);
         }
