@@ -95,6 +95,9 @@ fn a_pipe_in_a_class_folder_is_an_unreadable_image() {
     for line in ["predict --model model.safetensors data", "stats data"] {
         run(root, line).code(5).stdout(contains(unreadable));
     }
+    // A split links or copies files without decoding them, and would pass the pipe on.
+    run(root, "split data parts --test 0.5").code(3).stderr(contains(unreadable));
+    assert!(!root.join("parts").exists());
 }
 
 #[test]
@@ -170,7 +173,7 @@ fn predicts_the_images_beside_a_folder_without_permission() {
     let folder = prepared();
     let closed = folder.path().join("data/closed");
     fs::create_dir(&closed).unwrap();
-    fs::set_permissions(&closed, fs::Permissions::from_mode(0)).unwrap();
+    fs::set_permissions(&closed, fs::Permissions::from_mode(0o000)).unwrap();
     if fs::read_dir(&closed).is_ok() {
         eprintln!("skipped: permissions do not stop this user");
         return;
