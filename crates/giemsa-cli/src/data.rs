@@ -6,10 +6,13 @@ use giemsa::classes::Class;
 use giemsa::dataset::labels::LabelSettings;
 use giemsa::dataset::split::SplitBy;
 use giemsa::dataset::{Cache, Sample};
+use giemsa::image::ImageError;
+use giemsa::output::{printable, printable_lines};
 use giemsa::preprocess::Preprocessing;
 use giemsa::train::TrainError;
 use indicatif::{ProgressBar, ProgressStyle};
 use std::collections::BTreeSet;
+use std::fmt::Display;
 use std::io::{IsTerminal, Write};
 use std::path::{Path, PathBuf};
 
@@ -89,9 +92,7 @@ pub fn load(samples: Vec<Sample>, preprocessing: &Preprocessing, context: &Conte
     let bar = bar(context, samples.len(), "Reading images");
     let cache = Cache::load(samples, preprocessing, None, &|| bar.inc(1))?;
     bar.finish_and_clear();
-    for error in cache.unreadable() {
-        eprintln!("unreadable: {error}");
-    }
+    cache.unreadable().iter().for_each(print_unreadable);
     Ok(cache)
 }
 
@@ -106,18 +107,29 @@ pub fn patients(samples: &[Sample]) -> BTreeSet<&str> {
     samples.iter().filter_map(|sample| sample.patient.as_deref()).collect()
 }
 
-/// Prints a line on standard output unless `--quiet` is given; a closed pipe does not stop the work.
-pub fn print_line(context: &Context, line: &str) {
+/// Prints lines on standard output unless `--quiet` is given, with control characters escaped; a closed pipe does not stop
+/// the work.
+pub fn print_line(context: &Context, lines: &str) {
     if !context.quiet {
-        let _ = writeln!(std::io::stdout(), "{line}");
+        let _ = writeln!(std::io::stdout(), "{}", printable_lines(lines));
     }
+}
+
+/// Prints the path of an unreadable image, and the reason, on standard error.
+pub fn print_unreadable(error: &ImageError) {
+    eprintln!("unreadable: {}", escaped(error));
+}
+
+/// Returns a message or a path for text that people read, with control characters and line breaks escaped.
+pub fn escaped(message: impl Display) -> String {
+    String::from_utf8_lossy(&printable(message.to_string().as_bytes())).into_owned()
 }
 
 /// Lists the images that a training error is about.
 pub fn list_images(error: &TrainError) {
     match error {
         TrainError::TooManyUnreadable { unreadable, .. } => {
-            unreadable.iter().for_each(|error| eprintln!("unreadable: {error}"));
+            unreadable.iter().for_each(print_unreadable);
         }
         TrainError::SharedImages { pairs, .. } => list_pairs(pairs),
         _ => {}
@@ -130,7 +142,7 @@ const PAIRS_LISTED: usize = 20;
 /// Lists images that are in both sets.
 pub fn list_pairs(pairs: &[(PathBuf, PathBuf)]) {
     for (training, validation) in pairs.iter().take(PAIRS_LISTED) {
-        eprintln!("in both sets: {} = {}", training.display(), validation.display());
+        eprintln!("in both sets: {} = {}", escaped(training.display()), escaped(validation.display()));
     }
     if pairs.len() > PAIRS_LISTED {
         eprintln!("in both sets: and {} more", number_of(pairs.len() - PAIRS_LISTED, "image"));

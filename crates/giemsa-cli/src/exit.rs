@@ -5,6 +5,7 @@ use giemsa::dataset::DatasetError;
 use giemsa::evaluate::EvaluateError;
 use giemsa::image::ImageError;
 use giemsa::model::{ModelError, PredictError};
+use giemsa::output::printable_lines;
 use giemsa::train::TrainError;
 use std::io::{self, IsTerminal};
 use std::process::ExitCode;
@@ -46,7 +47,8 @@ pub fn code_after(result: anyhow::Result<Outcome>) -> ExitCode {
         Err(error) => {
             let (red, plain) =
                 if crate::colour_wanted() && io::stderr().is_terminal() { ("\x1b[1;31m", "\x1b[0m") } else { ("", "") };
-            eprintln!("{red}error:{plain} {}", causes(&error).join("\n  because: "));
+            let causes = causes(&error).join("\nbecause: ").replace('\n', "\n  ");
+            eprintln!("{red}error:{plain} {}", printable_lines(&causes));
             if let Some(hint) = crate::hints::hint(&error) {
                 eprintln!("hint: {hint}");
             }
@@ -55,7 +57,7 @@ pub fn code_after(result: anyhow::Result<Outcome>) -> ExitCode {
     }
 }
 
-/// Returns one line per cause, without the causes that the line before already ends with.
+/// Returns one message per cause, without the causes that the line before already ends with.
 fn causes(error: &anyhow::Error) -> Vec<String> {
     let mut lines: Vec<String> = Vec::new();
     for cause in error.chain().map(ToString::to_string) {

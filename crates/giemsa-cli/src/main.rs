@@ -21,6 +21,7 @@ use clap::{FromArgMatches, Parser};
 use commands::Command;
 use giemsa::nn::kernels::{self, InstructionSet};
 use std::io::IsTerminal;
+use std::num::NonZero;
 use std::process::ExitCode;
 
 const EXAMPLES: &str = "\
@@ -46,7 +47,7 @@ struct Cli {
     #[arg(long, short, global = true, display_order = 1000)]
     quiet: bool,
 
-    /// Number of threads [default: one per core; results are identical]
+    /// Number of threads, at most four per core [default: one per core; results are identical]
     #[arg(long, global = true, value_name = "N", display_order = 1001, value_parser = clap::value_parser!(u16).range(1..))]
     threads: Option<u16>,
 
@@ -79,7 +80,7 @@ fn main() -> ExitCode {
     let matches = help::command().get_matches();
     let cli = Cli::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
     let context = Context { quiet: cli.quiet, colour: colour_wanted() && std::io::stdout().is_terminal() };
-    let engine = set_threads(cli.threads).and_then(|()| set_instructions(cli.instruction_set.as_deref()));
+    let engine = set_threads(cli.threads, &context).and_then(|()| set_instructions(cli.instruction_set.as_deref()));
     let result = engine.and_then(|()| cli.command.run(&context));
     exit::code_after(result)
 }
@@ -89,10 +90,18 @@ fn colour_wanted() -> bool {
     std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
 }
 
+/// The largest number of threads per core. More would only take memory.
+const MAX_THREADS_PER_CORE: usize = 4;
+
 /// Sets the size of rayon's global thread pool; by default rayon starts it when it is first used.
-fn set_threads(threads: Option<u16>) -> anyhow::Result<()> {
-    if let Some(threads) = threads {
-        rayon::ThreadPoolBuilder::new().num_threads(threads.into()).build_global()?;
+fn set_threads(threads: Option<u16>, context: &Context) -> anyhow::Result<()> {
+    if let Some(threads) = threads.map(usize::from) {
+        let cores = std::thread::available_parallelism().map_or(1, NonZero::get);
+        let used = threads.min(MAX_THREADS_PER_CORE * cores);
+        if used < threads && !context.quiet {
+            eprintln!("note: using {used} threads, {MAX_THREADS_PER_CORE} per core, instead of {threads}");
+        }
+        rayon::ThreadPoolBuilder::new().num_threads(used).build_global()?;
     }
     Ok(())
 }

@@ -2,8 +2,10 @@
 
 use crate::Outcome;
 use crate::exit::Fault;
-use giemsa::dataset::scan::files_in;
-use std::io::{self, BufRead};
+use giemsa::dataset::scan::images_in;
+use giemsa::input::InputError;
+use giemsa::output::path_from_bytes;
+use std::io::{self, BufRead, Read};
 use std::path::{Path, PathBuf};
 
 /// The images.
@@ -14,26 +16,26 @@ pub struct PathArgs {
     paths: Vec<PathBuf>,
 }
 
+/// The path of an image file, or the error of a folder that cannot be read.
+pub type Input = Result<PathBuf, InputError>;
+
+/// The inputs of one argument; an error of standard input ends them.
+type Inputs = Box<dyn Iterator<Item = Result<Input, Fault>>>;
+
 impl PathArgs {
-    /// Returns the image files, in the order of the arguments. Reads standard input lazily.
+    /// Returns the image files, in the order of the arguments. Reads standard input lazily; if it cannot be read, the
+    /// last item is [`Fault::Data`].
     ///
     /// # Errors
-    /// [`Fault::Usage`] if a path does not exist. A path in the list on standard input is not checked here.
-    pub fn expand(&self) -> anyhow::Result<Box<dyn Iterator<Item = PathBuf>>> {
-        let mut all: Box<dyn Iterator<Item = PathBuf>> = Box::new(std::iter::empty());
-        for argument in &self.paths {
-            let files: Box<dyn Iterator<Item = PathBuf>> = if is_stdin(argument) {
-                Box::new(paths_from_stdin())
-            } else if argument.is_dir() {
-                Box::new(files_in(argument)?.into_iter())
-            } else if let Ok(false) = argument.try_exists() {
-                Box::new(files_matching(argument)?.into_iter())
-            } else {
-                Box::new(std::iter::once(argument.clone()))
-            };
-            all = Box::new(all.chain(files));
+    /// [`Fault::Usage`] if a path does not exist, or standard input is given twice. A path in the list on standard input
+    /// is not checked here.
+    pub fn expand(&self) -> Result<impl Iterator<Item = Result<Input, Fault>> + use<>, Fault> {
+        // The first list would lock standard input, and the second one wait for it.
+        if self.paths.iter().filter(|path| is_stdin(path)).count() > 1 {
+            return Err(Fault::Usage("-: standard input can be read only once".to_owned()));
         }
-        Ok(all)
+        let inputs = self.paths.iter().map(|argument| inputs_of(argument)).collect::<Result<Vec<Inputs>, Fault>>()?;
+        Ok(inputs.into_iter().flatten())
     }
 
     /// Returns the outcome of a command that has processed the images.
@@ -63,43 +65,101 @@ fn is_stdin(argument: &Path) -> bool {
     argument == Path::new("-")
 }
 
-/// Reads paths from standard input, one per line, and skips empty lines.
-fn paths_from_stdin() -> impl Iterator<Item = PathBuf> {
-    let lines = io::stdin().lock().split(b'\n').map_while(Result::ok);
-    lines
-        .map(|line| line.strip_suffix(b"\r").map(<[u8]>::to_vec).unwrap_or(line))
-        .filter(|l| !l.is_empty())
-        .map(to_path)
+fn inputs_of(argument: &Path) -> Result<Inputs, Fault> {
+    let all = |inputs: Vec<Input>| Box::new(inputs.into_iter().map(Ok));
+    Ok(if is_stdin(argument) {
+        Box::new(paths_in(io::stdin().lock()))
+    } else if argument.is_dir() {
+        all(images_in(argument))
+    } else if let Ok(false) = argument.try_exists() {
+        all(files_matching(argument)?)
+    } else {
+        all(vec![Ok(argument.to_owned())])
+    })
 }
 
-#[cfg(unix)]
-fn to_path(bytes: Vec<u8>) -> PathBuf {
-    use std::os::unix::ffi::OsStringExt;
-    std::ffi::OsString::from_vec(bytes).into()
+/// The longest line of a list of paths. Paths are at most 4 KiB on Linux and 64 KiB on Windows.
+const MAX_LINE_BYTES: u64 = 64 << 10;
+
+/// Reads paths from standard input, one per line, and skips empty lines. An error is the last item.
+fn paths_in(mut list: impl BufRead) -> impl Iterator<Item = Result<Input, Fault>> {
+    let mut ended = false;
+    std::iter::from_fn(move || {
+        if ended {
+            return None;
+        }
+        let line = next_line(&mut list);
+        ended = line.is_err();
+        line.map_err(|error| Fault::Data(format!("standard input: {error}"))).transpose()
+    })
+    .filter(|line| !line.as_ref().is_ok_and(Vec::is_empty))
+    .map(|line| Ok(Ok(path_from_bytes(line?))))
 }
 
-#[cfg(not(unix))]
-fn to_path(bytes: Vec<u8>) -> PathBuf {
-    String::from_utf8_lossy(&bytes).into_owned().into()
+/// Reads a line without its end; `None` after the last one.
+///
+/// # Errors
+/// If the list cannot be read, or a line is longer than [`MAX_LINE_BYTES`].
+fn next_line(list: &mut impl BufRead) -> io::Result<Option<Vec<u8>>> {
+    let mut line = Vec::new();
+    if list.take(MAX_LINE_BYTES + 1).read_until(b'\n', &mut line)? == 0 {
+        return Ok(None);
+    }
+    if line.pop_if(|end| *end == b'\n').is_some() {
+        line.pop_if(|end| *end == b'\r');
+    }
+    if line.len() as u64 > MAX_LINE_BYTES {
+        return Err(io::Error::other(format!(
+            "expected one path per line, found a line of more than {MAX_LINE_BYTES} bytes"
+        )));
+    }
+    Ok(Some(line))
 }
 
-/// Returns the files that match a glob pattern, sorted, and all files of the folders that match.
+/// Returns the files that match a glob pattern, sorted, and the images of the folders that match.
 ///
 /// # Errors
 /// [`Fault::Usage`] if the argument is not a pattern, or matches nothing.
-fn files_matching(argument: &Path) -> anyhow::Result<Vec<PathBuf>> {
+fn files_matching(argument: &Path) -> Result<Vec<Input>, Fault> {
     let usage = |reason: &str| Fault::Usage(format!("{}: {reason}", argument.display()));
     let Some(pattern) = argument.to_str().filter(|text| text.contains(['*', '?', '['])) else {
-        return Err(usage("no such file or folder").into());
+        return Err(usage("no such file or folder"));
     };
     let matches = glob::glob(pattern)
         .map_err(|e| usage(&format!("no such file or folder, and not a valid pattern: {}", e.msg)))?;
-    let mut files = Vec::new();
-    let mut found = false;
-    for path in matches {
-        let path = path?;
-        found = true;
-        if path.is_dir() { files.extend(files_in(&path)?) } else { files.push(path) }
+    let inputs_of_match = |path: glob::GlobResult| match path {
+        Ok(path) if path.is_dir() => images_in(&path),
+        Ok(path) => vec![Ok(path)],
+        Err(error) => vec![Err(InputError::Io { path: error.path().to_owned(), source: error.into() })],
+    };
+    let files: Vec<Vec<Input>> = matches.map(inputs_of_match).collect();
+    if files.is_empty() { Err(usage("no file matches the pattern")) } else { Ok(files.into_iter().flatten().collect()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn lines(list: &[u8]) -> Vec<Result<Input, Fault>> {
+        paths_in(list).collect()
     }
-    if found { Ok(files) } else { Err(usage("no file matches the pattern").into()) }
+
+    #[test]
+    fn reads_one_path_per_line() {
+        let paths: Vec<PathBuf> =
+            lines(b"a.png\r\n\n b\nlast").into_iter().map(|line| line.unwrap().unwrap()).collect();
+        assert_eq!(paths, ["a.png", " b", "last"].map(PathBuf::from));
+        assert!(lines(b"").is_empty() && lines(b"\n\r\n").is_empty());
+    }
+
+    #[test]
+    fn a_line_that_is_too_long_is_the_last() {
+        let longest = vec![b'x'; MAX_LINE_BYTES as usize];
+        assert_eq!(lines(&[&longest, &b"\nb"[..]].concat()).len(), 2);
+        let found = lines(&[b"a\n", &longest[..], b"x\nb\n"].concat());
+        assert!(
+            matches!(&found[..], [Ok(Ok(_)), Err(Fault::Data(message))] if message.contains("standard input")),
+            "{found:?}"
+        );
+    }
 }

@@ -33,6 +33,14 @@ pub enum InputError {
         /// The largest size that is read.
         limit_bytes: u64,
     },
+    /// The folder is inside too many others.
+    #[error("{}: folders are nested more than {limit} deep", path.display())]
+    TooDeep {
+        /// The folder.
+        path: PathBuf,
+        /// The largest number of folders inside each other that are read.
+        limit: usize,
+    },
     /// A text file contains bytes that are not UTF-8.
     #[error("{}: expected text in UTF-8", path.display())]
     NotUtf8 {
@@ -49,6 +57,7 @@ impl InputError {
             InputError::Io { path, .. }
             | InputError::NotAFile { path, .. }
             | InputError::TooLarge { path, .. }
+            | InputError::TooDeep { path, .. }
             | InputError::NotUtf8 { path } => path,
         }
     }
@@ -138,9 +147,14 @@ pub(crate) fn read(path: &Path, limit_bytes: u64) -> Result<Vec<u8>, InputError>
 
 /// Reads a regular text file of at most `limit_bytes`.
 ///
+/// ```
+/// let error = giemsa::input::read_text("src".as_ref(), 1 << 20).unwrap_err();
+/// assert_eq!(error.to_string(), "src: expected a file, found a folder");
+/// ```
+///
 /// # Errors
 /// See [`InputError`].
-pub(crate) fn read_text(path: &Path, limit_bytes: u64) -> Result<String, InputError> {
+pub fn read_text(path: &Path, limit_bytes: u64) -> Result<String, InputError> {
     String::from_utf8(read(path, limit_bytes)?).map_err(|_| InputError::NotUtf8 { path: path.to_owned() })
 }
 

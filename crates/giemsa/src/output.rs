@@ -1,6 +1,9 @@
-//! Output files: atomic writes, and paths that are not UTF-8.
+//! Output: files that are written atomically, paths that are not UTF-8, and text that is safe to print.
 
 use crate::input::{self, InputError};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::borrow::Cow;
 use std::fs::File;
@@ -81,6 +84,82 @@ pub fn path_from_bytes(bytes: Vec<u8>) -> PathBuf {
     return <std::ffi::OsString as std::os::unix::ffi::OsStringExt>::from_vec(bytes).into();
     #[cfg(not(unix))]
     String::from_utf8_lossy(&bytes).into_owned().into()
+}
+
+/// Escapes the characters of a line of text that control a terminal, so that a file name or an error message cannot
+/// disguise what a program prints.
+///
+/// Control characters become `\n`, `\x1b` or `\u{9b}`, and so do line separators and the characters that change the
+/// direction of text. Everything else is unchanged, also bytes that are not UTF-8.
+///
+/// ```
+/// use giemsa::output::printable;
+/// assert_eq!(&*printable(b"cell\x1b[2J\n.png"), br"cell\x1b[2J\n.png");
+/// assert_eq!(&*printable("Zelle 1, µm".as_bytes()), "Zelle 1, µm".as_bytes());
+/// ```
+#[must_use]
+pub fn printable(line: &[u8]) -> Cow<'_, [u8]> {
+    let is_clean = |chunk: std::str::Utf8Chunk<'_>| !chunk.valid().contains(controls_a_terminal);
+    if line.utf8_chunks().all(is_clean) {
+        return Cow::Borrowed(line);
+    }
+    let mut escaped = Vec::with_capacity(line.len() + 16);
+    for chunk in line.utf8_chunks() {
+        for c in chunk.valid().chars() {
+            match c {
+                '\n' | '\r' | '\t' => escaped.extend(c.escape_default().map(|c| c as u8)),
+                '\0'..='\x7f' if c.is_control() => escaped.extend(format!("\\x{:02x}", c as u32).bytes()),
+                _ if controls_a_terminal(c) => escaped.extend(format!("\\u{{{:x}}}", c as u32).bytes()),
+                _ => escaped.extend(c.encode_utf8(&mut [0; 4]).bytes()),
+            }
+        }
+        escaped.extend(chunk.invalid());
+    }
+    Cow::Owned(escaped)
+}
+
+/// Escapes a text as [`printable`] does, but keeps its line breaks.
+///
+/// ```
+/// assert_eq!(giemsa::output::printable_lines("first\nse\u{7}cond\n"), "first\nse\\x07cond\n");
+/// ```
+#[must_use]
+pub fn printable_lines(text: &str) -> String {
+    let lines: Vec<_> = text.split('\n').map(|line| printable(line.as_bytes())).collect();
+    String::from_utf8_lossy(&lines.join(&b'\n')).into_owned()
+}
+
+/// Returns whether a character is a control character, a line separator, or changes the direction of text.
+fn controls_a_terminal(c: char) -> bool {
+    let separates = matches!(c, '\u{2028}' | '\u{2029}');
+    let directs = matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    c.is_control() || separates || directs
+}
+
+/// Serialises a path for JSON, with `#[serde(flatten, serialize_with = "serialize_path")]`: as the key `path`, in which
+/// bytes that are not UTF-8 are replaced by U+FFFD; if there are any, the Base64 of all bytes is the key `path_bytes`.
+///
+/// ```
+/// #[derive(serde::Serialize)]
+/// struct Row {
+///     #[serde(flatten, serialize_with = "giemsa::output::serialize_path")]
+///     path: std::path::PathBuf,
+/// }
+/// assert_eq!(serde_json::to_string(&Row { path: "a.png".into() })?, r#"{"path":"a.png"}"#);
+/// # Ok::<(), serde_json::Error>(())
+/// ```
+///
+/// # Errors
+/// If the serializer returns an error.
+pub fn serialize_path<S: serde::Serializer>(path: &Path, serializer: S) -> Result<S::Ok, S::Error> {
+    #[derive(serde::Serialize)]
+    struct JsonPath<'a> {
+        path: Cow<'a, str>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        path_bytes: Option<String>,
+    }
+    let path_bytes = path.to_str().is_none().then(|| STANDARD.encode(path_bytes(path)));
+    JsonPath { path: path.to_string_lossy(), path_bytes }.serialize(serializer)
 }
 
 /// Serialises a path as a CSV field without changing its bytes, with `#[serde(with = "csv_path")]`.
@@ -196,6 +275,23 @@ mod tests {
         fs::write(&plain, "x").unwrap();
         let mode = |path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
         assert_eq!(mode(&ours), mode(&plain));
+    }
+
+    #[test]
+    fn escapes_what_controls_a_terminal_and_nothing_else() {
+        let cases: [(&[u8], &[u8]); 7] = [
+            (b"a\0\x07\x1b\x7f", br"a\x00\x07\x1b\x7f"),
+            (b"\t\r\n", br"\t\r\n"),
+            ("\u{85}\u{9b}31m".as_bytes(), br"\u{85}\u{9b}31m"),
+            ("\u{202e}\u{2066}\u{200f}\u{61c}\u{2028}".as_bytes(), br"\u{202e}\u{2066}\u{200f}\u{61c}\u{2028}"),
+            ("Größe 細胞 👩‍🔬 \\n".as_bytes(), "Größe 細胞 👩‍🔬 \\n".as_bytes()),
+            (b"\xff\x1b\xfe", b"\xff\\x1b\xfe"),
+            (b"", b""),
+        ];
+        for (line, expected) in cases {
+            assert_eq!(String::from_utf8_lossy(&printable(line)), String::from_utf8_lossy(expected));
+            assert_eq!(*printable(line), *expected);
+        }
     }
 
     #[cfg(unix)]

@@ -11,10 +11,11 @@ use giemsa::evaluate::LabelledPrediction;
 use giemsa::evaluate::paired::{Comparison, Side, compare};
 use giemsa::model::Model;
 use giemsa::model::Tta;
+use giemsa::output::{path_bytes, printable, serialize_path};
 use serde::Serialize;
 use std::fmt::Write as _;
-use std::io::Write as _;
-use std::path::PathBuf;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -51,14 +52,15 @@ struct Printed<'a> {
     #[serde(flatten)]
     comparison: &'a Comparison,
     unreadable: usize,
-    differing: &'a [Differing],
+    differing: &'a [Differing<'a>],
     research_only: &'static str,
 }
 
 /// An image that the two models classify differently.
 #[derive(Serialize)]
-struct Differing {
-    path: String,
+struct Differing<'a> {
+    #[serde(flatten, serialize_with = "serialize_path")]
+    path: &'a Path,
     patient: Option<String>,
     class: Class,
     probability_a: f64,
@@ -87,23 +89,23 @@ pub fn run(args: CompareArgs, context: &Context) -> anyhow::Result<Outcome> {
         };
         writeln!(out, "{}", serde_json::to_string_pretty(&printed)?)?;
     } else {
-        write!(out, "{}", text(&comparison, &differing))?;
+        write_text(&mut out, &comparison, &differing)?;
     }
     Ok(if a.unreadable == 0 { Outcome::Done } else { Outcome::SomeSkipped })
 }
 
 /// Returns the images that are classified differently, in descending order of the difference in probability.
-fn differing(a: Side<'_>, b: Side<'_>) -> Vec<Differing> {
-    let differ = |(in_a, in_b): &(&LabelledPrediction, &LabelledPrediction)| {
+fn differing<'a>(a: Side<'a>, b: Side<'_>) -> Vec<Differing<'a>> {
+    let differ = |(in_a, in_b): &(&'a LabelledPrediction, &LabelledPrediction)| {
         in_a.predicted_class(a.threshold) != in_b.predicted_class(b.threshold)
     };
-    let mut differing: Vec<Differing> = a
+    let mut differing: Vec<Differing<'a>> = a
         .predictions
         .iter()
         .zip(b.predictions)
         .filter(differ)
         .map(|(in_a, in_b)| Differing {
-            path: in_a.path.display().to_string(),
+            path: &in_a.path,
             patient: in_a.patient.clone(),
             class: in_a.class,
             probability_a: in_a.probability_parasitized,
@@ -111,7 +113,7 @@ fn differing(a: Side<'_>, b: Side<'_>) -> Vec<Differing> {
             right: if in_a.is_correct(a.threshold) { "a" } else { "b" },
         })
         .collect();
-    let difference = |image: &Differing| (image.probability_a - image.probability_b).abs();
+    let difference = |image: &Differing<'_>| (image.probability_a - image.probability_b).abs();
     differing.sort_by(|x, y| difference(y).total_cmp(&difference(x)));
     differing
 }
@@ -119,31 +121,33 @@ fn differing(a: Side<'_>, b: Side<'_>) -> Vec<Differing> {
 /// Maximum number of images in the text output.
 const MAX_IMAGES: usize = 20;
 
-fn text(comparison: &Comparison, differing: &[Differing]) -> String {
+fn write_text(out: &mut impl Write, comparison: &Comparison, differing: &[Differing<'_>]) -> io::Result<()> {
     let patients = comparison.patients.map_or("unknown patients".to_owned(), |n| crate::number_of(n, "patient"));
-    let mut text = format!("{} of {patients}\n\n", crate::number_of(comparison.images as usize, "image"));
-    text += &metric_lines(comparison);
+    writeln!(out, "{} of {patients}\n", crate::number_of(comparison.images as usize, "image"))?;
+    write!(out, "{}", metric_lines(comparison))?;
     let mcnemar = &comparison.mcnemar;
-    let _ = writeln!(
-        text,
+    writeln!(
+        out,
         "\nOnly A is correct on {}, only B on {}.\nMcNemar's test, which assumes independent images: {} (mid-p: {}).",
         crate::number_of(mcnemar.only_a_right as usize, "image"),
         mcnemar.only_b_right,
         p_value(mcnemar.exact_p),
         p_value(mcnemar.mid_p)
-    );
+    )?;
     if !differing.is_empty() {
-        let _ = writeln!(text, "\ncorrect  label        p(A)  p(B)  image");
+        writeln!(out, "\ncorrect  label        p(A)  p(B)  image")?;
     }
     for image in differing.iter().take(MAX_IMAGES) {
         let correct = if image.right == "a" { 'A' } else { 'B' };
-        let (path, class, a, b) = (&image.path, image.class, image.probability_a, image.probability_b);
-        let _ = writeln!(text, "{correct:<7}  {class:<11}  {a:.3} {b:.3}  {path}");
+        let (class, a, b) = (image.class, image.probability_a, image.probability_b);
+        write!(out, "{correct:<7}  {class:<11}  {a:.3} {b:.3}  ")?;
+        out.write_all(&printable(&path_bytes(image.path)))?;
+        out.write_all(b"\n")?;
     }
     if differing.len() > MAX_IMAGES {
-        let _ = writeln!(text, "and {} more (--json lists all)", differing.len() - MAX_IMAGES);
+        writeln!(out, "and {} more (--json lists all)", differing.len() - MAX_IMAGES)?;
     }
-    text + "\n" + RESEARCH_ONLY + "\n"
+    writeln!(out, "\n{RESEARCH_ONLY}")
 }
 
 fn metric_lines(comparison: &Comparison) -> String {

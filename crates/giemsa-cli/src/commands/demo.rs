@@ -4,7 +4,7 @@ mod folder;
 mod report;
 
 use super::train::progress::Progress;
-use crate::data::{bar, load, patients, print_line};
+use crate::data::{bar, escaped, load, patients, print_line};
 use crate::{Context, Outcome, interrupted, number_of};
 use folder::DemoFolder;
 use giemsa::RESEARCH_ONLY;
@@ -118,7 +118,7 @@ pub fn run(args: DemoArgs, context: &Context) -> anyhow::Result<Outcome> {
                 return Err(error);
             }
             if !context.quiet {
-                eprintln!("interrupted; removed the unfinished output from {}", args.out.display());
+                eprintln!("interrupted; removed the unfinished output from {}", escaped(args.out.display()));
             }
             Ok(Outcome::Interrupted)
         }
@@ -243,12 +243,12 @@ fn print_results(args: &DemoArgs, demo: &Demo) -> anyhow::Result<()> {
     writeln!(
         out,
         "Example: {}: classified as {}, P(Parasitized) = {:.3}, drawn as {}.",
-        example.path.display(),
+        escaped(example.path.display()),
         example.predicted_class(demo.trained.threshold),
         example.probability_parasitized,
         example.class
     )?;
-    writeln!(out, "Report: {}", args.out.join("index.html").display())?;
+    writeln!(out, "Report: {}", escaped(args.out.join("index.html").display()))?;
     writeln!(out, "{RESEARCH_ONLY} The cells are drawn, not photographed.")?;
     Ok(())
 }

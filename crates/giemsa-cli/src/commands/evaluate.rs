@@ -6,7 +6,7 @@ use crate::predictions::predict_folder;
 use crate::{Context, Outcome};
 use anyhow::Context as _;
 use giemsa::RESEARCH_ONLY;
-use giemsa::evaluate::bootstrap::{Interval, Settings};
+use giemsa::evaluate::bootstrap::{Interval, MAX_DRAWS, Settings};
 use giemsa::evaluate::clusters::Resampled;
 use giemsa::evaluate::metrics::Metrics;
 use giemsa::evaluate::provenance::Provenance;
@@ -48,8 +48,8 @@ pub struct EvaluateArgs {
 /// Arguments of the confidence intervals.
 #[derive(clap::Args)]
 pub struct IntervalArgs {
-    /// Bootstrap resamples (by patient) for the 95 % confidence intervals.
-    #[arg(long, value_name = "N", default_value_t = 2000, value_parser = clap::value_parser!(u32).range(100..))]
+    /// Bootstrap resamples (by patient) for the 95 % confidence intervals, 100 to 100,000.
+    #[arg(long, value_name = "N", default_value_t = 2000, value_parser = clap::value_parser!(u32).range(100..=MAX_DRAWS as i64))]
     draws: u32,
     /// Seed of the bootstrap.
     #[arg(long, value_name = "N", default_value_t = 0)]

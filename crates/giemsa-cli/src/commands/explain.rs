@@ -1,19 +1,21 @@
 //! `giemsa explain`: one picture per image, which shows where the model finds evidence.
 
-use crate::data::print_line;
+use crate::data::{print_line, print_unreadable};
 use crate::model::{load, name};
 use crate::paths::PathArgs;
 use crate::{Context, Outcome};
 use anyhow::Context as _;
 use giemsa::RESEARCH_ONLY;
-use giemsa::image::decode_file;
+use giemsa::image::{ImageError, decode_file};
 use giemsa::model::explain::occlusion;
 use giemsa::model::{Model, Prediction, SaliencyMap};
+use giemsa::output::{path_bytes, path_from_bytes, printable};
 use giemsa::report::saliency::overlay_of_occlusion;
 use giemsa::report::sheet::{Group, Layout, Tile, sheet};
 use giemsa::report::write_png;
 use image::RgbImage;
 use std::collections::BTreeSet;
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 const EXAMPLES: &str = "\
@@ -48,22 +50,22 @@ pub fn run(args: ExplainArgs, context: &Context) -> anyhow::Result<Outcome> {
     let images = args.images.expand()?;
     std::fs::create_dir_all(&args.out).with_context(|| args.out.display().to_string())?;
     let (mut taken, mut readable, mut unreadable) = (BTreeSet::new(), 0, 0);
-    for path in images {
+    for input in images {
         if crate::interrupted() {
             return Ok(Outcome::Interrupted);
         }
-        match decode_file(&path) {
-            Ok(decoded) => {
+        match input?.map_err(ImageError::from).and_then(|path| Ok((decode_file(&path)?, path))) {
+            Ok((decoded, path)) => {
                 readable += 1;
                 let to = args.out.join(free_name(&path, &mut taken));
                 let prediction = explain(&model, &path, &decoded.pixels, &to).with_context(|| {
                     format!("cannot explain {} with {}", path.display(), name(args.model.as_deref()))
                 })?;
-                print_line(context, &line(&prediction, &path, &to));
+                print_row(context, &prediction, &path, &to);
             }
             Err(error) => {
                 unreadable += 1;
-                eprintln!("unreadable: {error}");
+                print_unreadable(&error);
             }
         }
     }
@@ -72,16 +74,23 @@ pub fn run(args: ExplainArgs, context: &Context) -> anyhow::Result<Outcome> {
     Ok(outcome)
 }
 
+/// The longest stem of a picture's name. With a number and the extension, the name fits into the 255 bytes of a file system.
+const MAX_STEM_BYTES: usize = 230;
+
 /// Returns the first free file name: `cell.png` for `a/cell.jpg`, then `cell-2.png` for `b/cell.png`.
-fn free_name(path: &Path, taken: &mut BTreeSet<String>) -> String {
-    let stem = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
-    let mut name = format!("{stem}.png");
+fn free_name(path: &Path, taken: &mut BTreeSet<PathBuf>) -> PathBuf {
+    let stem = path_bytes(path.file_stem().unwrap_or_default().as_ref()).into_owned();
+    // Bytes 10xxxxxx continue a character of UTF-8.
+    let is_boundary = |end: &usize| stem.get(*end).is_none_or(|byte| byte & 0xc0 != 0x80);
+    let end = (0..=stem.len().min(MAX_STEM_BYTES)).rev().find(is_boundary).unwrap_or_default();
+    let name = |suffix: String| path_from_bytes([&stem[..end], suffix.as_bytes()].concat());
+    let mut free = name(".png".to_owned());
     let mut number = 2;
-    while !taken.insert(name.clone()) {
-        name = format!("{stem}-{number}.png");
+    while !taken.insert(free.clone()) {
+        free = name(format!("-{number}.png"));
         number += 1;
     }
-    name
+    free
 }
 
 /// Predicts the class of an image, and writes the picture that explains it.
@@ -92,14 +101,18 @@ fn explain(model: &Model, path: &Path, image: &RgbImage, to: &Path) -> anyhow::R
     Ok(prediction)
 }
 
-fn line(prediction: &Prediction, path: &Path, to: &Path) -> String {
-    format!(
-        "{:<11}  P(Parasitized) = {:.3}  {} -> {}",
-        prediction.class.name(),
-        prediction.probability_parasitized,
-        path.display(),
-        to.display()
-    )
+/// Prints the prediction for an image, and the name of its picture; a closed pipe does not stop the work.
+fn print_row(context: &Context, prediction: &Prediction, path: &Path, to: &Path) {
+    if context.quiet {
+        return;
+    }
+    let probability = prediction.probability_parasitized;
+    let mut row = format!("{:<11}  P(Parasitized) = {probability:.3}  ", prediction.class.name()).into_bytes();
+    row.extend_from_slice(&printable(&path_bytes(path)));
+    row.extend_from_slice(b" -> ");
+    row.extend_from_slice(&printable(&path_bytes(to)));
+    row.push(b'\n');
+    let _ = io::stdout().write_all(&row);
 }
 
 /// Draws the image and its occlusion map side by side.
@@ -134,8 +147,18 @@ mod tests {
     #[test]
     fn pictures_of_images_with_the_same_name_are_numbered() {
         let mut taken = BTreeSet::new();
-        let names: Vec<String> =
-            ["a/x.png", "b/x.jpg", "x-2.png", "c/x.png"].map(|path| free_name(path.as_ref(), &mut taken)).to_vec();
-        assert_eq!(names, ["x.png", "x-2.png", "x-2-2.png", "x-3.png"]);
+        let names = ["a/x.png", "b/x.jpg", "x-2.png", "c/x.png"].map(|path| free_name(path.as_ref(), &mut taken));
+        assert_eq!(names, ["x.png", "x-2.png", "x-2-2.png", "x-3.png"].map(PathBuf::from));
+    }
+
+    #[test]
+    fn the_names_of_pictures_of_images_with_long_names_are_shortened_and_numbered() {
+        let mut taken = BTreeSet::new();
+        let mut free = |path: &str| free_name(path.as_ref(), &mut taken).into_os_string().into_string().unwrap();
+        let (ascii, wide) = ("a".repeat(251) + ".png", "€".repeat(83) + ".png");
+        assert_eq!(free(&ascii), "a".repeat(230) + ".png");
+        assert_eq!(free(&ascii), "a".repeat(230) + "-2.png");
+        // 76 characters of three bytes are 228 bytes.
+        assert_eq!(free(&wide), "€".repeat(76) + ".png");
     }
 }

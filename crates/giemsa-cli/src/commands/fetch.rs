@@ -1,5 +1,6 @@
 //! `giemsa fetch`: downloads the NIH cell images.
 
+use crate::data::escaped;
 use crate::{Context, Outcome, interrupted};
 use giemsa::fetch::{self, FetchError, FetchSettings, Progress, RemoteFile};
 use indicatif::{ProgressBar, ProgressStyle};
@@ -55,7 +56,7 @@ pub fn run(args: FetchArgs, context: &Context) -> anyhow::Result<Outcome> {
     match fetched {
         Ok(fetched) => {
             let state = if fetched.already_present { "already downloaded" } else { "downloaded" };
-            writeln!(std::io::stdout(), "{}: {} images, {state}", fetched.folder.display(), fetched.images)?;
+            writeln!(std::io::stdout(), "{}: {} images, {state}", escaped(fetched.folder.display()), fetched.images)?;
             Ok(Outcome::Done)
         }
         Err(FetchError::Stopped) => {

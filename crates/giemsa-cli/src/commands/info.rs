@@ -3,6 +3,7 @@
 use crate::{Context, Outcome};
 use giemsa::RESEARCH_ONLY;
 use giemsa::model::Model;
+use giemsa::output::printable_lines;
 use std::io::Write;
 
 const EXAMPLES: &str = "\
@@ -23,7 +24,7 @@ pub struct InfoArgs {
 pub fn run(args: InfoArgs, _: &Context) -> anyhow::Result<Outcome> {
     let model = crate::model::load(args.model.as_deref())?;
     let text = model.card.clone().map_or_else(|| description(&model), Ok)?;
-    write!(std::io::stdout(), "{text}")?;
+    write!(std::io::stdout(), "{}", printable_lines(&text))?;
     Ok(Outcome::Done)
 }
 

@@ -9,7 +9,9 @@ use giemsa::RESEARCH_ONLY;
 use giemsa::classes::Class;
 use giemsa::image::ImageError;
 use giemsa::model::Prediction;
-use giemsa::output::path_bytes;
+use giemsa::output::{path_bytes, printable, serialize_path};
+use serde::Serialize;
+use std::collections::BTreeMap;
 use std::io::{self, BufWriter, Write};
 use std::ops::ControlFlow;
 use std::path::Path;
@@ -22,9 +24,13 @@ Examples:
 
 CSV columns: path, predicted, probability_parasitized, probability_uninfected, error.
 JSON keys: path, predicted, probability (an object by class name); or path, error.
-Text and CSV contain paths unchanged. JSON replaces bytes that are not UTF-8.
+Of a folder, the files with an extension of images (.png, .jpg, .jpeg, .tif, .tiff, .bmp, .gif, .webp) or the content of an \
+image are read.
 
-An unreadable image has a row with the error, and the exit code is 5, or 3 if all images \
+CSV contains paths unchanged. Text contains them with control characters escaped, such as \\n and \\x1b. In JSON, a path \
+that is not UTF-8 has U+FFFD in place of the other bytes, and the key path_bytes contains its bytes in Base64.
+
+An unreadable image or folder has a row with the error, and the exit code is 5, or 3 if all images \
 are unreadable.";
 
 /// Arguments of `giemsa predict`.
@@ -54,14 +60,15 @@ pub enum Format {
 /// Predicts the class of every image.
 pub fn run(args: PredictArgs, context: &Context) -> anyhow::Result<Outcome> {
     let model = args.model.load()?;
-    let paths = args.images.expand()?;
+    let mut fault = None;
+    let inputs = args.images.expand()?.map_while(|input| input.map_err(|error| fault = Some(error)).ok());
     let mut rows = Rows::new(args.format, BufWriter::new(io::stdout()));
     if args.format != Format::Text && !context.quiet {
         eprintln!("{RESEARCH_ONLY}");
     }
     let mut failure = None;
     let predicted =
-        model.predictor(args.model.tta()).predict_files(paths, |path, result| match rows.write(path, &result) {
+        model.predictor(args.model.tta()).predict_files(inputs, |path, result| match rows.write(path, &result) {
             Ok(()) => ControlFlow::Continue(()),
             Err(error) => {
                 failure = Some(error);
@@ -73,6 +80,9 @@ pub fn run(args: PredictArgs, context: &Context) -> anyhow::Result<Outcome> {
     }
     predicted.with_context(|| args.model.name())?;
     rows.end(model.threshold)?;
+    if let Some(fault) = fault {
+        return Err(fault.into());
+    }
     Ok(args.images.outcome(rows.readable(), rows.unreadable)?)
 }
 
@@ -110,7 +120,8 @@ impl<W: Write> Rows<W> {
             Ok(Class::Uninfected) => &mut self.uninfected,
             Err(_) => &mut self.unreadable,
         } += 1;
-        let result = result.as_ref().map_err(|error| reason(path, error));
+        // The path has a column of its own.
+        let result = result.as_ref().map_err(ImageError::reason);
         match self.format {
             Format::Text => write_text(&mut self.out, path, result)?,
             Format::Csv => write_csv(&mut self.out, path, result)?,
@@ -134,12 +145,6 @@ impl<W: Write> Rows<W> {
     }
 }
 
-/// Returns the message of an error without the path, which has a column of its own.
-fn reason(path: &Path, error: &ImageError) -> String {
-    let message = error.to_string();
-    message.strip_prefix(&format!("{}: ", path.display())).map(str::to_owned).unwrap_or(message)
-}
-
 fn write_text(out: &mut impl Write, path: &Path, result: Result<&Prediction, String>) -> io::Result<()> {
     match &result {
         Ok(prediction) => {
@@ -147,9 +152,10 @@ fn write_text(out: &mut impl Write, path: &Path, result: Result<&Prediction, Str
         }
         Err(_) => write!(out, "{:<11}  {:22}  ", "unreadable", "")?,
     }
-    out.write_all(&path_bytes(path))?;
+    out.write_all(&printable(&path_bytes(path)))?;
     if let Err(reason) = result {
-        write!(out, ": {reason}")?;
+        out.write_all(b": ")?;
+        out.write_all(&printable(reason.as_bytes()))?;
     }
     out.write_all(b"\n")
 }
@@ -168,20 +174,31 @@ fn write_csv(out: &mut impl Write, path: &Path, result: Result<&Prediction, Stri
     out.write_all(&row.into_inner().map_err(|e| e.into_error())?)
 }
 
+/// A row of JSON.
+#[derive(Serialize)]
+struct JsonRow<'a> {
+    #[serde(flatten, serialize_with = "serialize_path")]
+    path: &'a Path,
+    #[serde(flatten)]
+    result: JsonResult,
+}
+
+#[derive(Serialize)]
+#[serde(untagged)]
+enum JsonResult {
+    Predicted { predicted: Class, probability: BTreeMap<&'static str, f64> },
+    Unreadable { error: String },
+}
+
 fn write_json(out: &mut impl Write, path: &Path, result: Result<&Prediction, String>) -> io::Result<()> {
-    let name = path.to_string_lossy();
-    let row = match result {
-        Ok(prediction) => {
-            let [parasitized, uninfected] = probabilities(prediction);
-            serde_json::json!({
-                "path": name,
-                "predicted": prediction.class,
-                "probability": { "Parasitized": parasitized, "Uninfected": uninfected },
-            })
-        }
-        Err(reason) => serde_json::json!({ "path": name, "error": reason }),
+    let result = match result {
+        Ok(prediction) => JsonResult::Predicted {
+            predicted: prediction.class,
+            probability: Class::ALL.map(Class::name).into_iter().zip(probabilities(prediction)).collect(),
+        },
+        Err(error) => JsonResult::Unreadable { error },
     };
-    serde_json::to_writer(&mut *out, &row)?;
+    serde_json::to_writer(&mut *out, &JsonRow { path, result })?;
     out.write_all(b"\n")
 }
 
@@ -234,7 +251,7 @@ mod tests {
 
     #[test]
     fn a_row_of_an_unreadable_image_contains_the_path_once_and_the_error() {
-        let reason = reason(Path::new("b.png"), &broken().unwrap_err());
+        let reason = broken().unwrap_err().reason();
         assert!(!reason.contains("b.png"), "{reason}");
         let line = text(Format::Text, "b.png", &broken());
         assert!(line.starts_with("unreadable   ") && line.ends_with(&format!("  b.png: {reason}\n")), "{line}");

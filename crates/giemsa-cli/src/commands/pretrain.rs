@@ -10,6 +10,7 @@ use giemsa::classes::Class;
 use giemsa::dataset::sha256_of_samples;
 use giemsa::dataset::{Cache, Sample};
 use giemsa::evaluate::threshold::Aim;
+use giemsa::input::read_text;
 use giemsa::model::{Model, Recipe};
 use giemsa::nn::kernels::instruction_set;
 use giemsa::output::write_atomically;
@@ -62,12 +63,15 @@ pub struct PretrainArgs {
     intervals: IntervalArgs,
 }
 
+/// The largest description of mistakes that is read.
+const MAX_FAILURES_BYTES: u64 = 1 << 20;
+
 /// Trains the model, and writes it with its card.
 pub fn run(args: PretrainArgs, context: &Context) -> anyhow::Result<Outcome> {
     // From now on, Ctrl-C is a request to stop after the current step.
     crate::interrupted();
     let failures = match &args.failures {
-        Some(path) => std::fs::read_to_string(path).with_context(|| path.display().to_string())?,
+        Some(path) => read_text(path, MAX_FAILURES_BYTES)?,
         None => "Not described yet.".to_owned(),
     };
     let [recipe, baseline] = [&args.recipe, &args.baseline].map(|name| Recipe::load(name));

@@ -1,6 +1,6 @@
 //! `giemsa show`: draws random images of each class as a contact sheet.
 
-use crate::data::print_line;
+use crate::data::{print_line, print_unreadable};
 use crate::terminal::print_image;
 use crate::{Context, Outcome};
 use anyhow::bail;
@@ -54,9 +54,7 @@ pub fn run(args: ShowArgs, context: &Context) -> anyhow::Result<Outcome> {
         groups.push(group(class, &selected));
         unreadable.extend(selected.unreadable);
     }
-    for error in &unreadable {
-        eprintln!("unreadable: {error}");
-    }
+    unreadable.iter().for_each(print_unreadable);
     if groups.iter().all(|group| group.tiles.is_empty()) {
         return Err(DatasetError::NoReadableImages { path: args.dir }.into());
     }

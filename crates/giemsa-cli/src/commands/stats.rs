@@ -1,10 +1,11 @@
 //! `giemsa stats`: statistics of a data folder.
 
+use crate::data::escaped;
 use crate::{Context, Outcome};
 use giemsa::dataset::patients::PatientSource;
 use giemsa::dataset::scan::scan_any_classes;
 use giemsa::dataset::statistics::{ClassStatistics, Range, Statistics, measure};
-use giemsa::output::path_bytes;
+use giemsa::output::{path_bytes, printable};
 use std::io::{self, Write};
 use std::path::PathBuf;
 
@@ -45,7 +46,7 @@ pub fn run(args: StatsArgs, context: &Context) -> anyhow::Result<Outcome> {
 
 fn write_table(out: &mut dyn Write, statistics: &Statistics) -> io::Result<()> {
     let shown = || statistics.classes.iter().chain([&statistics.all]);
-    let width = shown().map(|class| class.label().chars().count()).max().unwrap_or(0).max(5);
+    let width = shown().map(|class| escaped(class.label()).chars().count()).max().unwrap_or(0).max(5);
     let (heights, widths) = ("height (px)", "width (px)");
     writeln!(out, "{:width$}  {:>7}  {heights:>26}  {widths:>26}", "", "")?;
     let columns = format!("{:>9} {:>7} {:>7}", "mean", "max", "min");
@@ -53,7 +54,7 @@ fn write_table(out: &mut dyn Write, statistics: &Statistics) -> io::Result<()> {
     for class in shown() {
         let range = |range: &Range| format!("{:>9.1} {:>7} {:>8}", range.mean, range.max, range.min);
         let ClassStatistics { images, height, width: class_width, .. } = class;
-        writeln!(out, "{:width$}  {images:>7}  {}  {}", class.label(), range(height), range(class_width))?;
+        writeln!(out, "{:width$}  {images:>7}  {}  {}", escaped(class.label()), range(height), range(class_width))?;
     }
     let modes: Vec<String> = statistics.colour_modes.iter().map(|(mode, n)| format!("{} {n}", mode.name())).collect();
     writeln!(out, "\npatients: {}", statistics.patients)?;
@@ -66,8 +67,8 @@ fn write_table(out: &mut dyn Write, statistics: &Statistics) -> io::Result<()> {
     }
     for unreadable in &statistics.unreadable {
         out.write_all(b"  ")?;
-        out.write_all(&path_bytes(&unreadable.path))?;
-        writeln!(out, ": {}", unreadable.error)?;
+        out.write_all(&printable(&path_bytes(&unreadable.path)))?;
+        writeln!(out, ": {}", escaped(&unreadable.error))?;
     }
     Ok(())
 }

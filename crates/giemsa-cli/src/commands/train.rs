@@ -2,7 +2,10 @@
 
 pub mod progress;
 
-use crate::data::{By, LabelArgs, absolute, bar, fraction, list_images, list_pairs, patients, print_found, print_line};
+use crate::data::{
+    By, LabelArgs, absolute, bar, escaped, fraction, list_images, list_pairs, patients, print_found, print_line,
+    print_unreadable,
+};
 use crate::{Context, Outcome};
 use anyhow::bail;
 use giemsa::RESEARCH_ONLY;
@@ -154,7 +157,7 @@ fn load_sets(settings: &RunSettings, context: &Context) -> Result<Sets, TrainErr
     let sets = parts.load(&settings.recipe.input, &|| bar.inc(1));
     bar.finish_and_clear();
     let sets = sets?;
-    sets.unreadable().for_each(|error| eprintln!("unreadable: {error}"));
+    sets.unreadable().for_each(print_unreadable);
     for warning in &sets.warnings {
         if let Warning::SharedImages { pairs } = warning {
             list_pairs(pairs);
@@ -182,7 +185,10 @@ fn train(mut run: Run, context: &Context) -> anyhow::Result<Outcome> {
         }
         Ending::Interrupted => {
             let done = run.state().progress.steps_done;
-            eprintln!("stopped after step {done}; to resume: giemsa train --resume {}", folder.path().display());
+            eprintln!(
+                "stopped after step {done}; to resume: giemsa train --resume {}",
+                escaped(folder.path().display())
+            );
             Ok(Outcome::Interrupted)
         }
     }

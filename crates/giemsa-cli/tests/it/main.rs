@@ -14,6 +14,7 @@ mod fetch_command;
 #[path = "../../../giemsa/tests/it/folder.rs"]
 mod folder;
 mod hostile_models;
+mod hostile_inputs;
 #[path = "../../../giemsa/tests/it/page.rs"]
 mod page;
 mod predict;

@@ -135,6 +135,13 @@ mod tests {
         assert!(message.contains("`ab(`"), "{message}");
     }
 
+    #[cfg(unix)]
+    #[test]
+    fn rejects_a_table_without_end() {
+        let error = PatientSource::from_table(Path::new("/dev/zero")).unwrap_err();
+        assert_eq!(error.to_string(), "/dev/zero: expected a file, found a device");
+    }
+
     #[test]
     fn reads_a_table_and_reports_the_line_of_an_error() {
         let mut file = tempfile::NamedTempFile::new().unwrap();

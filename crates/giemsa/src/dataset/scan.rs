@@ -1,4 +1,8 @@
-//! Scans folders of class folders. The folder determines the class of an image; no file is opened.
+//! Scans folders of class folders. The folder determines the class of an image.
+
+mod listing;
+
+pub use listing::{MAX_DEPTH, images_in};
 
 use super::patients::PatientSource;
 use super::{DatasetError, Sample};
@@ -55,7 +59,7 @@ pub struct ClassFolder {
     pub part: Option<String>,
     /// The name of the folder.
     pub name: String,
-    /// The files in it, sorted.
+    /// The images in it, in the order of [`images_in`].
     pub files: Vec<PathBuf>,
 }
 
@@ -88,21 +92,14 @@ fn is_ignored(name: &str) -> bool {
     name.starts_with('.') || ["__MACOSX", "Thumbs.db", "desktop.ini"].iter().any(|n| n.eq_ignore_ascii_case(name))
 }
 
-fn read_error(path: &Path, source: io::Error) -> DatasetError {
-    match source.kind() {
-        io::ErrorKind::NotFound => DatasetError::NotFound { path: path.to_owned() },
-        _ => DatasetError::io(path, source),
-    }
-}
+/// The folders and the files in a folder.
+type Entries = (Vec<PathBuf>, Vec<PathBuf>);
 
 /// Lists the folders and the files in a folder, each sorted by the bytes of their names.
-fn entries(folder: &Path) -> Result<(Vec<PathBuf>, Vec<PathBuf>), DatasetError> {
-    if folder.is_file() {
-        return Err(DatasetError::NotAFolder { path: folder.to_owned() });
-    }
+fn entries(folder: &Path) -> io::Result<Entries> {
     let (mut folders, mut files) = (Vec::new(), Vec::new());
-    for entry in std::fs::read_dir(folder).map_err(|source| read_error(folder, source))? {
-        let entry = entry.map_err(|source| DatasetError::io(folder, source))?;
+    for entry in std::fs::read_dir(folder)? {
+        let entry = entry?;
         let path = entry.path();
         // Symbolic links are followed. Any other entry has its type in the listing and needs no system call.
         let is_folder = match entry.file_type() {
@@ -120,6 +117,23 @@ fn entries(folder: &Path) -> Result<(Vec<PathBuf>, Vec<PathBuf>), DatasetError> 
     Ok((folders, files))
 }
 
+/// Lists the folders in a folder of a data set, sorted.
+fn folders_in(folder: &Path) -> Result<Vec<PathBuf>, DatasetError> {
+    match entries(folder) {
+        Ok((folders, _)) => Ok(folders),
+        Err(source) => Err(match source.kind() {
+            io::ErrorKind::NotFound => DatasetError::NotFound { path: folder.to_owned() },
+            io::ErrorKind::NotADirectory => DatasetError::NotAFolder { path: folder.to_owned() },
+            _ => DatasetError::io(folder, source),
+        }),
+    }
+}
+
+/// Lists the images of a class folder. An error of one of its subfolders is that of all.
+fn images_of_class(folder: &Path) -> Result<Vec<PathBuf>, DatasetError> {
+    Ok(images_in(folder).into_iter().collect::<Result<_, _>>()?)
+}
+
 fn name_of(path: &Path) -> String {
     path.file_name().unwrap_or_default().to_string_lossy().into_owned()
 }
@@ -128,38 +142,12 @@ fn names_of(paths: &[PathBuf]) -> Vec<String> {
     paths.iter().map(|path| name_of(path)).collect()
 }
 
-/// Lists all files below a folder, sorted, except hidden files and those that desktops leave behind.
-///
-/// # Errors
-/// If a folder cannot be read.
-pub fn files_in(folder: &Path) -> Result<Vec<PathBuf>, DatasetError> {
-    let mut found = Vec::new();
-    collect_files(folder, &mut Vec::new(), &mut found)?;
-    Ok(found)
-}
-
-/// Adds the files below `folder`. `ancestors` contains the folders that lead here, so that links cannot form a cycle.
-fn collect_files(folder: &Path, ancestors: &mut Vec<PathBuf>, found: &mut Vec<PathBuf>) -> Result<(), DatasetError> {
-    let canonical = folder.canonicalize().map_err(|source| read_error(folder, source))?;
-    if ancestors.contains(&canonical) {
-        return Ok(());
-    }
-    let (folders, files) = entries(folder)?;
-    found.extend(files);
-    ancestors.push(canonical);
-    for folder in folders {
-        collect_files(&folder, ancestors, found)?;
-    }
-    ancestors.pop();
-    Ok(())
-}
-
 /// Lists the folders in `folder`, or those in its only folder, as archives unpack (`cell_images/cell_images/…`).
 fn class_folders(folder: &Path, classes: &ClassFolders) -> Result<Vec<PathBuf>, DatasetError> {
-    let (folders, _) = entries(folder)?;
+    let folders = folders_in(folder)?;
     let folders = match &folders[..] {
         [only] if classes.class_of(&name_of(only)).is_none() => {
-            let (inner, _) = entries(only)?;
+            let inner = folders_in(only)?;
             if inner.is_empty() { folders } else { inner }
         }
         _ => folders,
@@ -177,22 +165,22 @@ fn find_parts(folders: &[PathBuf]) -> (Option<&PathBuf>, Option<&PathBuf>) {
     (find(TRAINING_NAMES), find(TEST_NAMES))
 }
 
-/// Lists the class folders of any names, with their files; the training set first if the data set is divided.
+/// Lists the class folders of any names, with their images; the training set first if the data set is divided.
 ///
 /// # Errors
-/// If the folder does not exist, or contains no folders or no files in them.
+/// If the folder does not exist, a folder in it cannot be read, or there are no class folders or no images in them.
 pub fn scan_any_classes(folder: &Path) -> Result<Vec<ClassFolder>, DatasetError> {
     let mut folders = class_folders(folder, &ClassFolders::default())?;
     let mut classes = Vec::new();
     let mut add = |part: Option<&Path>, path: &Path| {
-        classes.push(ClassFolder { part: part.map(name_of), name: name_of(path), files: files_in(path)? });
+        classes.push(ClassFolder { part: part.map(name_of), name: name_of(path), files: images_of_class(path)? });
         Ok::<(), DatasetError>(())
     };
     if let (Some(training), Some(_)) = find_parts(&folders) {
         let training = training.clone();
         folders.sort_by_key(|path| *path != training);
         for part in &folders {
-            match entries(part)?.0.as_slice() {
+            match folders_in(part)?.as_slice() {
                 [] => add(None, part)?,
                 inner => inner.iter().try_for_each(|path| add(Some(part), path))?,
             }
@@ -209,7 +197,7 @@ pub fn scan_any_classes(folder: &Path) -> Result<Vec<ClassFolder>, DatasetError>
 /// Lists the labelled images of `DIR/{class}/…`: positive images first, sorted by path within each class.
 ///
 /// # Errors
-/// If the folder does not exist, a class is missing or empty, or there are other folders.
+/// If the folder does not exist, a folder in it cannot be read, a class is missing or empty, or there are other folders.
 pub fn scan_classes(
     folder: &Path,
     classes: &ClassFolders,
@@ -230,7 +218,7 @@ pub fn scan_classes(
             let missing = classes.name_of(class).to_owned();
             return Err(DatasetError::MissingClass { path: path(), missing, found: names_of(&folders) });
         };
-        let files = files_in(class_folder)?;
+        let files = images_of_class(class_folder)?;
         if files.is_empty() {
             return Err(DatasetError::NoImages { path: class_folder.clone() });
         }
@@ -350,16 +338,6 @@ mod tests {
         assert!(message.contains("/no/such") && message.contains("no such folder"), "{message}");
     }
 
-    #[test]
-    fn follows_links_but_no_cycles() {
-        let folder = folder_with(&["Parasitized/a.png", "Uninfected/b.png", "elsewhere/c.png"]);
-        let class = folder.path().join("Parasitized");
-        std::os::unix::fs::symlink(&class, class.join("cycle")).unwrap();
-        std::os::unix::fs::symlink(folder.path().join("elsewhere"), class.join("more")).unwrap();
-        let files: Vec<String> = files_in(&class).unwrap().iter().map(|path| name_of(path)).collect();
-        assert_eq!(files, ["a.png", "c.png"]);
-    }
-
     #[cfg(unix)]
     #[test]
     fn keeps_names_that_are_not_utf_8() {
@@ -389,7 +367,7 @@ mod tests {
             scan_any_classes(folder_with(files).path()).unwrap().iter().map(ClassFolder::label).collect()
         };
         assert_eq!(labels(&["ring/a.png", "other/b.png"]), ["other", "ring"]);
-        let divided = ["Test/b/1.png", "Train/b/2.png", "Train/a/3.png", "Validation/a/4.png", "notes/5.txt"];
+        let divided = ["Test/b/1.png", "Train/b/2.png", "Train/a/3.png", "Validation/a/4.png", "notes/5.png"];
         assert_eq!(labels(&divided), ["Train/a", "Train/b", "Test/b", "Validation/a", "notes"]);
         assert_eq!(labels(&["train/1.png", "test/2.png"]), ["train", "test"]);
     }

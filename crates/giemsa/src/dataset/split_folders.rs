@@ -69,8 +69,9 @@ fn place(samples: &[Sample], part: &Path, classes: &ClassFolders, out: &Path) ->
         let to = free_name(&folder, &sample.path);
         // A hard link to a relative symbolic link would not resolve in its new folder.
         let from = sample.path.canonicalize().map_err(|source| DatasetError::io(&sample.path, source))?;
+        // A link to a pipe or a device would succeed.
+        let (mut source, _) = input::open(&from)?;
         if fs::hard_link(&from, &to).is_err() {
-            let (mut source, _) = input::open(&from)?;
             let mut copy = fs::File::create_new(&to).map_err(write_error)?;
             io::copy(&mut source, &mut copy).map_err(write_error)?;
         }

@@ -3,10 +3,11 @@
 use super::patients::PatientSource;
 use super::scan::ClassFolder;
 use crate::image::{ColourMode, decode_file};
+use crate::output::serialize_path;
 use rayon::prelude::*;
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 /// The statistics of a data folder.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -64,15 +65,11 @@ pub struct Range {
 /// A file that cannot be read as an image.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Unreadable {
-    /// The file. In JSON, bytes that are not UTF-8 are replaced by U+FFFD.
-    #[serde(serialize_with = "lossy")]
+    /// The file.
+    #[serde(flatten, serialize_with = "serialize_path")]
     pub path: PathBuf,
     /// The reason, without the path.
     pub error: String,
-}
-
-fn lossy<S: serde::Serializer>(path: &Path, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.serialize_str(&path.to_string_lossy())
 }
 
 /// The properties of one readable image.

@@ -5,6 +5,7 @@
 //! and their application", section 3.8). An interval contains the middle 95 % of the resampled values (percentile
 //! method: Efron 1979, "Bootstrap methods: another look at the jackknife").
 
+use super::EvaluateError;
 use super::clusters::Clusters;
 use super::metric_values::{METRIC_COUNT, MetricValues};
 use super::patients::quantile;
@@ -15,7 +16,7 @@ use serde::{Deserialize, Serialize};
 /// Settings of the bootstrap.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Settings {
-    /// The number of resamples.
+    /// The number of resamples, at most [`MAX_DRAWS`].
     pub draws: usize,
     /// The seed of the random numbers.
     pub seed: u64,
@@ -24,6 +25,19 @@ pub struct Settings {
 impl Default for Settings {
     fn default() -> Settings {
         Settings { draws: 2000, seed: 0 }
+    }
+}
+
+/// The largest number of resamples: the values of all of them are in memory, about 100 MB.
+pub const MAX_DRAWS: usize = 100_000;
+
+impl Settings {
+    /// Checks that there are at most [`MAX_DRAWS`] resamples.
+    ///
+    /// # Errors
+    /// [`EvaluateError::TooManyDraws`] if there are more.
+    pub fn check(self) -> Result<(), EvaluateError> {
+        if self.draws > MAX_DRAWS { Err(EvaluateError::TooManyDraws { draws: self.draws }) } else { Ok(()) }
     }
 }
 
@@ -54,7 +68,11 @@ pub fn weights(count: usize, seed: u64, draw: u64) -> Vec<u32> {
 }
 
 /// Evaluates `statistic` on the weights of every resample, in the order of the resamples.
+///
+/// # Panics
+/// If there are more than [`MAX_DRAWS`] resamples; see [`Settings::check`].
 pub fn resample<T: Send>(clusters: &Clusters, settings: Settings, statistic: impl Fn(&[u32]) -> T + Sync) -> Vec<T> {
+    assert!(settings.draws <= MAX_DRAWS, "{} resamples, more than {MAX_DRAWS}", settings.draws);
     let draws = (0..settings.draws as u64).into_par_iter();
     draws.map(|draw| statistic(&weights(clusters.count, settings.seed, draw))).collect()
 }
@@ -63,6 +81,9 @@ pub fn resample<T: Send>(clusters: &Clusters, settings: Settings, statistic: imp
 ///
 /// An interval is `None` if the metric is undefined in more than 5 % of the resamples. All are `None` with fewer than two
 /// clusters, because the variation between patients cannot be estimated from one patient.
+///
+/// # Panics
+/// If there are more than [`MAX_DRAWS`] resamples; see [`Settings::check`].
 #[must_use]
 pub fn intervals(
     clusters: &Clusters,
@@ -90,7 +111,21 @@ pub(super) fn interval(draws: Vec<Option<f64>>) -> Option<Interval> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::classes::Class;
+    use crate::evaluate::LabelledPrediction;
     use crate::evaluate::clusters::Resampled;
+    use crate::evaluate::metrics::Metrics;
+    use crate::evaluate::paired::{Side, compare};
+
+    fn two_patients() -> Vec<LabelledPrediction> {
+        let image = |(patient, class, probability_parasitized): (&str, Class, f64)| LabelledPrediction {
+            path: format!("{patient}.png").into(),
+            class,
+            patient: Some(patient.to_owned()),
+            probability_parasitized,
+        };
+        [("C1", Class::Parasitized, 0.9), ("C2", Class::Uninfected, 0.2)].map(image).to_vec()
+    }
 
     fn clusters(count: u32) -> Clusters {
         Clusters { resampled: Resampled::Patients, of_image: (0..count).collect(), count: count as usize }
@@ -115,6 +150,20 @@ mod tests {
         };
         let interval = intervals(&clusters(400), Settings { draws: 4000, seed: 1 }, half).accuracy.unwrap();
         assert!((interval.low - 0.451).abs() < 0.004 && (interval.high - 0.549).abs() < 0.004, "{interval:?}");
+    }
+
+    #[test]
+    fn rejects_more_resamples_than_fit_in_memory() {
+        let settings = |draws| Settings { draws, seed: 0 };
+        assert!(settings(MAX_DRAWS).check().is_ok());
+        for draws in [MAX_DRAWS + 1, u32::MAX as usize, usize::MAX] {
+            assert!(matches!(settings(draws).check(), Err(EvaluateError::TooManyDraws { draws: d }) if d == draws));
+            let result = Metrics::compute(&two_patients(), 0.5, settings(draws));
+            assert!(matches!(result, Err(EvaluateError::TooManyDraws { .. })));
+            let predictions = two_patients();
+            let side = Side { predictions: &predictions, threshold: 0.5 };
+            assert!(matches!(compare(side, side, settings(draws)), Err(EvaluateError::TooManyDraws { .. })));
+        }
     }
 
     #[test]

@@ -46,6 +46,9 @@ pub const BAND_STEPS: usize = 100;
 /// Each resample of patients has its own ROC curve; the interval at a false positive rate is that of the sensitivities of
 /// these curves (vertical averaging: Fawcett 2006, "An introduction to ROC analysis", section 8.1). Returns no intervals
 /// with fewer than two patients, or if more than 5 % of the resamples lack images of a class.
+///
+/// # Panics
+/// If there are more than [`MAX_DRAWS`](super::bootstrap::MAX_DRAWS) resamples.
 #[must_use]
 pub fn roc_band(predictions: &[LabelledPrediction], settings: Settings) -> Vec<(f64, Interval)> {
     let clusters = Clusters::by_patient(predictions);

@@ -65,13 +65,14 @@ impl Metrics {
     /// Computes all metrics at a decision threshold, with bootstrap intervals.
     ///
     /// # Errors
-    /// If there are no images, or a probability is not a number in 0..=1.
+    /// If there are no images, a probability is not a number in 0..=1, or there are too many resamples.
     pub fn compute(
         predictions: &[LabelledPrediction],
         threshold: f64,
         settings: Settings,
     ) -> Result<Metrics, EvaluateError> {
         check(predictions)?;
+        settings.check()?;
         let clusters = Clusters::by_patient(predictions);
         let ranked = Ranked::new(predictions, threshold, &clusters);
         let values = ranked.metrics(&clusters.unit_weights());

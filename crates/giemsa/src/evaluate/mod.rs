@@ -139,6 +139,12 @@ pub enum EvaluateError {
         /// Its class.
         class_b: Class,
     },
+    /// The bootstrap would need too much memory.
+    #[error("expected at most {} bootstrap resamples, found {draws}", bootstrap::MAX_DRAWS)]
+    TooManyDraws {
+        /// The number of resamples.
+        draws: usize,
+    },
     /// A text is not an [`threshold::Aim`].
     #[error("expected an aim such as `balanced`, `sensitivity>=0.95` or `specificity>=0.98`, found `{text}`")]
     InvalidAim {

@@ -61,11 +61,13 @@ pub struct McNemar {
 /// Compares two models on the same images.
 ///
 /// # Errors
-/// If the lists do not contain the same images in the same order, there are no images, or a probability is not in 0..=1.
+/// If the lists do not contain the same images in the same order, there are no images, a probability is not in 0..=1, or
+/// there are too many resamples.
 pub fn compare(a: Side<'_>, b: Side<'_>, settings: Settings) -> Result<Comparison, EvaluateError> {
     check(a.predictions)?;
     check(b.predictions)?;
     check_same_images(a.predictions, b.predictions)?;
+    settings.check()?;
     let clusters = Clusters::by_patient(a.predictions);
     let ranked = [a, b].map(|side| Ranked::new(side.predictions, side.threshold, &clusters));
     let [metrics_a, metrics_b] = ranked.each_ref().map(|ranked| ranked.metrics(&clusters.unit_weights()));

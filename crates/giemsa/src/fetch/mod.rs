@@ -8,6 +8,7 @@ pub use error::{ArchiveError, FetchError};
 pub use unpack::Limits;
 
 use crate::checksum::sha256_of_file;
+use crate::input;
 use crate::output::write_atomically;
 use std::fs::{self, File};
 use std::io;
@@ -238,7 +239,7 @@ fn complete_images(folder: &Path, sha256: &str) -> Option<usize> {
         files: usize,
         bytes: u64,
     }
-    let receipt: Receipt = toml::from_str(&fs::read_to_string(folder.join(RECEIPT)).ok()?).ok()?;
+    let receipt: Receipt = toml::from_str(&input::read_text(&folder.join(RECEIPT), 1 << 20).ok()?).ok()?;
     let found = count(folder).ok()?;
     let matches = receipt.archive_sha256.eq_ignore_ascii_case(sha256)
         && found == Count { files: receipt.files, bytes: receipt.bytes };

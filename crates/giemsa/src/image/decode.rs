@@ -67,6 +67,11 @@ fn detect_format(bytes: &[u8], path: &Path) -> Result<ImageFormat, ImageError> {
     }
 }
 
+/// Returns whether the first 64 bytes of a file are those of an image rather than of text, which contains no byte 0.
+pub(crate) fn starts_like_an_image(start: &[u8]) -> bool {
+    detect_format(start, Path::new("")).is_ok() && start.contains(&0)
+}
+
 /// Describes content without a known signature, to help find the mistake.
 fn describe(bytes: &[u8]) -> String {
     if bytes.starts_with(b"GIF8") {

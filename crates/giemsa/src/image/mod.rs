@@ -8,6 +8,7 @@ mod other;
 mod png;
 pub mod resize;
 
+pub(crate) use decode::starts_like_an_image;
 pub use decode::{decode_bytes, decode_file, read_size};
 pub use decoded::{ColourMode, Decoded};
 pub use error::ImageError;

@@ -3,6 +3,7 @@
 use super::{Model, ModelError, PredictError};
 use crate::classes::Class;
 use crate::image::ImageError;
+use crate::input::InputError;
 use crate::nn::{Network, Shape};
 use crate::preprocess::{Images, to_input};
 use image::RgbImage;
@@ -132,7 +133,8 @@ impl<'a> Predictor<'a> {
     }
 
     /// Predicts the classes of image files, and passes the results to `each` in the order of the paths. Stops early if
-    /// `each` breaks. An unreadable file does not stop the stream: its result is an error.
+    /// `each` breaks. An unreadable file does not stop the stream: its result is an error. Nor does an error among the
+    /// paths, such as [`images_in`](crate::dataset::scan::images_in) returns: it is passed on.
     ///
     /// Works block by block: while the network processes one block, the next one is decoded.
     ///
@@ -140,7 +142,7 @@ impl<'a> Predictor<'a> {
     /// use std::ops::ControlFlow;
     /// let model = giemsa::model::Model::embedded()?;
     /// let mut unreadable = 0;
-    /// model.predictor(Default::default()).predict_files(["missing.png".into()].into_iter(), |path, result| {
+    /// model.predictor(Default::default()).predict_files([Ok("missing.png".into())].into_iter(), |path, result| {
     ///     match result {
     ///         Ok(prediction) => println!("{}: {}", path.display(), prediction.class),
     ///         Err(_) => unreadable += 1,
@@ -156,13 +158,18 @@ impl<'a> Predictor<'a> {
     /// passed on by then.
     pub fn predict_files(
         &self,
-        mut paths: impl Iterator<Item = PathBuf>,
+        mut paths: impl Iterator<Item = Result<PathBuf, InputError>>,
         mut each: impl FnMut(&Path, Result<Prediction, ImageError>) -> ControlFlow<()>,
     ) -> Result<(), ModelError> {
-        let decode = |block: Vec<PathBuf>| -> Vec<DecodedFile> {
-            block.into_par_iter().map(|path| (self.model.recipe.input.load(&path), path)).collect()
+        let decode_one = |path: Result<PathBuf, InputError>| match path {
+            Ok(path) => (self.model.recipe.input.load(&path), path),
+            Err(error) => {
+                let path = error.path().to_owned();
+                (Err(error.into()), path)
+            }
         };
-        let mut next_block = || -> Vec<PathBuf> { paths.by_ref().take(BLOCK).collect() };
+        let decode = |block: Vec<_>| -> Vec<DecodedFile> { block.into_par_iter().map(decode_one).collect() };
+        let mut next_block = || -> Vec<_> { paths.by_ref().take(BLOCK).collect() };
         let mut decoded = decode(next_block());
         while !decoded.is_empty() {
             let coming = next_block();
