@@ -1,11 +1,13 @@
-//! Arguments and progress bars of the commands that read labelled images.
+//! Arguments, progress bars and lines of text that several commands share.
 
 use crate::{Context, number_of};
+use anyhow::Context as _;
 use clap::ValueEnum;
 use giemsa::classes::Class;
 use giemsa::dataset::labels::LabelSettings;
 use giemsa::dataset::split::SplitBy;
 use giemsa::dataset::{Cache, Sample};
+use giemsa::output::destination::{DestinationError, Replace, check_destinations};
 use giemsa::preprocess::Preprocessing;
 use giemsa::train::TrainError;
 use indicatif::{ProgressBar, ProgressStyle};
@@ -90,7 +92,7 @@ pub fn load(samples: Vec<Sample>, preprocessing: &Preprocessing, context: &Conte
     let cache = Cache::load(samples, preprocessing, None, &|| bar.inc(1))?;
     bar.finish_and_clear();
     for error in cache.unreadable() {
-        eprintln!("unreadable: {error}");
+        print_note(format_args!("unreadable: {error}"));
     }
     Ok(cache)
 }
@@ -113,11 +115,40 @@ pub fn print_line(context: &Context, line: &str) {
     }
 }
 
+/// Prints a warning or a note on standard error; if it is closed or full, the work goes on.
+pub fn print_note(note: impl std::fmt::Display) {
+    let _ = writeln!(std::io::stderr(), "{note}");
+}
+
+/// Prints results on standard output.
+///
+/// # Errors
+/// If standard output is closed or full.
+pub fn print_results(write: impl FnOnce(&mut dyn Write) -> std::io::Result<()>) -> anyhow::Result<()> {
+    let mut out = std::io::stdout().lock();
+    write(&mut out).and_then(|()| out.flush()).context("standard output")
+}
+
+/// The argument `--force` of the commands that write single files.
+#[derive(clap::Args, Clone, Copy, Debug)]
+pub struct ForceArgs {
+    /// Replace existing files also if giemsa did not make them; inputs are never replaced
+    #[arg(long)]
+    force: bool,
+}
+
+impl ForceArgs {
+    /// Checks that the outputs may be written, before any work is done.
+    pub fn check(self, outputs: &[PathBuf], inputs: &[PathBuf]) -> Result<(), DestinationError> {
+        check_destinations(outputs, inputs, if self.force { Replace::Any } else { Replace::Own })
+    }
+}
+
 /// Lists the images that a training error is about.
 pub fn list_images(error: &TrainError) {
     match error {
         TrainError::TooManyUnreadable { unreadable, .. } => {
-            unreadable.iter().for_each(|error| eprintln!("unreadable: {error}"));
+            unreadable.iter().for_each(|error| print_note(format_args!("unreadable: {error}")));
         }
         TrainError::SharedImages { pairs, .. } => list_pairs(pairs),
         _ => {}
@@ -130,9 +161,9 @@ const PAIRS_LISTED: usize = 20;
 /// Lists images that are in both sets.
 pub fn list_pairs(pairs: &[(PathBuf, PathBuf)]) {
     for (training, validation) in pairs.iter().take(PAIRS_LISTED) {
-        eprintln!("in both sets: {} = {}", training.display(), validation.display());
+        print_note(format_args!("in both sets: {} = {}", training.display(), validation.display()));
     }
     if pairs.len() > PAIRS_LISTED {
-        eprintln!("in both sets: and {} more", number_of(pairs.len() - PAIRS_LISTED, "image"));
+        print_note(format_args!("in both sets: and {} more", number_of(pairs.len() - PAIRS_LISTED, "image")));
     }
 }

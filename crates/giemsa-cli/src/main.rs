@@ -1,7 +1,10 @@
 //! The command line program: reads arguments, shows progress and prints results. The library does the work.
 //!
 //! Results go to standard output with `writeln!` and `?` instead of `println!`, so that a closed pipe ends the program
-//! without an error message. Progress and notes go to standard error, and `--quiet` turns them off.
+//! without an error message. Progress and notes go to standard error, and `--quiet` turns them off. `println!` and
+//! `eprintln!` would panic if the stream is closed or full.
+
+#![warn(clippy::print_stdout, clippy::print_stderr)]
 
 mod commands;
 mod data;

@@ -1,9 +1,9 @@
 //! `giemsa info`: the model card of a model, or a description of a model without one.
 
+use crate::data::print_results;
 use crate::{Context, Outcome};
 use giemsa::RESEARCH_ONLY;
 use giemsa::model::Model;
-use std::io::Write;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -23,7 +23,7 @@ pub struct InfoArgs {
 pub fn run(args: InfoArgs, _: &Context) -> anyhow::Result<Outcome> {
     let model = crate::model::load(args.model.as_deref())?;
     let text = model.card.clone().map_or_else(|| description(&model), Ok)?;
-    write!(std::io::stdout(), "{text}")?;
+    print_results(|out| write!(out, "{text}"))?;
     Ok(Outcome::Done)
 }
 

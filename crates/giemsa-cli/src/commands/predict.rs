@@ -57,7 +57,7 @@ pub fn run(args: PredictArgs, context: &Context) -> anyhow::Result<Outcome> {
     let paths = args.images.expand()?;
     let mut rows = Rows::new(args.format, BufWriter::new(io::stdout()));
     if args.format != Format::Text && !context.quiet {
-        eprintln!("{RESEARCH_ONLY}");
+        crate::data::print_note(RESEARCH_ONLY);
     }
     let mut failure = None;
     let predicted =
@@ -72,7 +72,7 @@ pub fn run(args: PredictArgs, context: &Context) -> anyhow::Result<Outcome> {
         return Err(error).context("standard output");
     }
     predicted.with_context(|| args.model.name())?;
-    rows.end(model.threshold)?;
+    rows.end(model.threshold).context("standard output")?;
     Ok(args.images.outcome(rows.readable(), rows.unreadable)?)
 }
 

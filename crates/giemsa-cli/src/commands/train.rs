@@ -2,7 +2,9 @@
 
 pub mod progress;
 
-use crate::data::{By, LabelArgs, absolute, bar, fraction, list_images, list_pairs, patients, print_found, print_line};
+use crate::data::{
+    By, LabelArgs, absolute, bar, fraction, list_images, list_pairs, patients, print_found, print_line, print_note,
+};
 use crate::{Context, Outcome};
 use anyhow::bail;
 use giemsa::RESEARCH_ONLY;
@@ -154,12 +156,12 @@ fn load_sets(settings: &RunSettings, context: &Context) -> Result<Sets, TrainErr
     let sets = parts.load(&settings.recipe.input, &|| bar.inc(1));
     bar.finish_and_clear();
     let sets = sets?;
-    sets.unreadable().for_each(|error| eprintln!("unreadable: {error}"));
+    sets.unreadable().for_each(|error| print_note(format_args!("unreadable: {error}")));
     for warning in &sets.warnings {
         if let Warning::SharedImages { pairs } = warning {
             list_pairs(pairs);
         }
-        eprintln!("warning: {warning}");
+        print_note(format_args!("warning: {warning}"));
     }
     Ok(sets)
 }
@@ -182,7 +184,8 @@ fn train(mut run: Run, context: &Context) -> anyhow::Result<Outcome> {
         }
         Ending::Interrupted => {
             let done = run.state().progress.steps_done;
-            eprintln!("stopped after step {done}; to resume: giemsa train --resume {}", folder.path().display());
+            let run = folder.path().display();
+            print_note(format_args!("stopped after step {done}; to resume: giemsa train --resume {run}"));
             Ok(Outcome::Interrupted)
         }
     }
