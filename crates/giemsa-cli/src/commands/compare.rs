@@ -1,9 +1,9 @@
 //! `giemsa compare`: compares two models on the same images.
 
 use super::evaluate::IntervalArgs;
-use crate::data::LabelArgs;
+use crate::data::{LabelArgs, print_results};
 use crate::model::load;
-use crate::predictions::predict_folder;
+use crate::predictions::{predict_folder, warn_about_leaks};
 use crate::{Context, Outcome};
 use giemsa::RESEARCH_ONLY;
 use giemsa::classes::Class;
@@ -13,7 +13,6 @@ use giemsa::model::Model;
 use giemsa::model::Tta;
 use serde::Serialize;
 use std::fmt::Write as _;
-use std::io::Write as _;
 use std::path::PathBuf;
 
 const EXAMPLES: &str = "\
@@ -73,22 +72,26 @@ pub fn run(args: CompareArgs, context: &Context) -> anyhow::Result<Outcome> {
     let silent = Context { quiet: true, ..*context };
     let a = predict_folder(&models[0], Tta::None, &args.data, &args.patients, &quiet)?;
     let b = predict_folder(&models[1], Tta::None, &args.data, &args.patients, &silent)?;
+    for model in [&args.a, &args.b] {
+        warn_about_leaks(Some(model), &a.predictions, "its metrics will be too good");
+    }
     let side = |predictions, model: &Model| Side { predictions, threshold: f64::from(model.threshold) };
     let (side_a, side_b) = (side(&a.predictions[..], &models[0]), side(&b.predictions[..], &models[1]));
     let comparison = compare(side_a, side_b, args.intervals.settings())?;
     let differing = differing(side_a, side_b);
-    let mut out = std::io::stdout().lock();
-    if args.json {
-        let printed = Printed {
-            comparison: &comparison,
-            unreadable: a.unreadable,
-            differing: &differing,
-            research_only: RESEARCH_ONLY,
-        };
-        writeln!(out, "{}", serde_json::to_string_pretty(&printed)?)?;
-    } else {
-        write!(out, "{}", text(&comparison, &differing))?;
-    }
+    let printed = Printed {
+        comparison: &comparison,
+        unreadable: a.unreadable,
+        differing: &differing,
+        research_only: RESEARCH_ONLY,
+    };
+    print_results(|out| {
+        if args.json {
+            writeln!(out, "{}", serde_json::to_string_pretty(&printed)?)
+        } else {
+            write!(out, "{}", text(&comparison, &differing))
+        }
+    })?;
     Ok(if a.unreadable == 0 { Outcome::Done } else { Outcome::SomeSkipped })
 }
 

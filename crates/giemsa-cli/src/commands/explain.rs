@@ -1,6 +1,6 @@
 //! `giemsa explain`: one picture per image, which shows where the model finds evidence.
 
-use crate::data::print_line;
+use crate::data::{ForceArgs, print_line, print_note};
 use crate::model::{load, name};
 use crate::paths::PathArgs;
 use crate::{Context, Outcome};
@@ -33,9 +33,11 @@ pub struct ExplainArgs {
     /// Model file, or `builtin` for the built-in model [default: builtin]
     #[arg(long, value_name = "MODEL")]
     model: Option<PathBuf>,
-    /// Folder for the pictures, created if needed. Existing pictures of the same name are replaced.
+    /// Folder for the pictures, created if needed; earlier pictures are replaced
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
+    #[command(flatten)]
+    force: ForceArgs,
 }
 
 /// The longer side of each tile of a picture, in pixels.
@@ -45,31 +47,38 @@ const TILE_PX: u32 = 256;
 pub fn run(args: ExplainArgs, context: &Context) -> anyhow::Result<Outcome> {
     crate::interrupted();
     let model = load(args.model.as_deref())?;
-    let images = args.images.expand()?;
+    let images: Vec<PathBuf> = args.images.expand()?.collect();
+    let pictures = picture_paths(&images, &args.out);
+    args.force.check(&pictures, &images.iter().chain(&args.model).cloned().collect::<Vec<_>>())?;
     std::fs::create_dir_all(&args.out).with_context(|| args.out.display().to_string())?;
-    let (mut taken, mut readable, mut unreadable) = (BTreeSet::new(), 0, 0);
-    for path in images {
+    let (mut readable, mut unreadable) = (0, 0);
+    for (path, to) in images.iter().zip(&pictures) {
         if crate::interrupted() {
             return Ok(Outcome::Interrupted);
         }
-        match decode_file(&path) {
+        match decode_file(path) {
             Ok(decoded) => {
                 readable += 1;
-                let to = args.out.join(free_name(&path, &mut taken));
-                let prediction = explain(&model, &path, &decoded.pixels, &to).with_context(|| {
+                let prediction = explain(&model, path, &decoded.pixels, to).with_context(|| {
                     format!("cannot explain {} with {}", path.display(), name(args.model.as_deref()))
                 })?;
-                print_line(context, &line(&prediction, &path, &to));
+                print_line(context, &line(&prediction, path, to));
             }
             Err(error) => {
                 unreadable += 1;
-                eprintln!("unreadable: {error}");
+                print_note(format_args!("unreadable: {error}"));
             }
         }
     }
     let outcome = args.images.outcome(readable, unreadable)?;
     print_line(context, RESEARCH_ONLY);
     Ok(outcome)
+}
+
+/// Returns the path of the picture of each image.
+fn picture_paths(images: &[PathBuf], out: &Path) -> Vec<PathBuf> {
+    let mut taken = BTreeSet::new();
+    images.iter().map(|path| out.join(free_name(path, &mut taken))).collect()
 }
 
 /// Returns the first free file name: `cell.png` for `a/cell.jpg`, then `cell-2.png` for `b/cell.png`.
