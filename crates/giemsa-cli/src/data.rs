@@ -1,19 +1,18 @@
-//! Arguments and progress bars of the commands that read labelled images.
+//! Arguments and progress bars that several commands share.
 
+use crate::print::{escaped, print_line, print_note, print_unreadable};
 use crate::{Context, number_of};
 use clap::ValueEnum;
 use giemsa::classes::Class;
 use giemsa::dataset::labels::LabelSettings;
 use giemsa::dataset::split::SplitBy;
 use giemsa::dataset::{Cache, Sample};
-use giemsa::image::ImageError;
-use giemsa::output::{printable, printable_lines};
+use giemsa::output::destination::{DestinationError, Replace, check_destinations};
 use giemsa::preprocess::Preprocessing;
 use giemsa::train::TrainError;
 use indicatif::{ProgressBar, ProgressStyle};
 use std::collections::BTreeSet;
-use std::fmt::Display;
-use std::io::{IsTerminal, Write};
+use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 
 /// Arguments from which the class and the patient of each image follow.
@@ -107,22 +106,19 @@ pub fn patients(samples: &[Sample]) -> BTreeSet<&str> {
     samples.iter().filter_map(|sample| sample.patient.as_deref()).collect()
 }
 
-/// Prints lines on standard output unless `--quiet` is given, with control characters escaped; a closed pipe does not stop
-/// the work.
-pub fn print_line(context: &Context, lines: &str) {
-    if !context.quiet {
-        let _ = writeln!(std::io::stdout(), "{}", printable_lines(lines));
+/// The argument `--force` of the commands that write single files.
+#[derive(clap::Args, Clone, Copy, Debug)]
+pub struct ForceArgs {
+    /// Replace existing files also if giemsa did not make them; inputs are never replaced
+    #[arg(long)]
+    force: bool,
+}
+
+impl ForceArgs {
+    /// Checks that the outputs may be written, before any work is done.
+    pub fn check(self, outputs: &[PathBuf], inputs: &[PathBuf]) -> Result<(), DestinationError> {
+        check_destinations(outputs, inputs, if self.force { Replace::Any } else { Replace::Own })
     }
-}
-
-/// Prints the path of an unreadable image, and the reason, on standard error.
-pub fn print_unreadable(error: &ImageError) {
-    eprintln!("unreadable: {}", escaped(error));
-}
-
-/// Returns a message or a path for text that people read, with control characters and line breaks escaped.
-pub fn escaped(message: impl Display) -> String {
-    String::from_utf8_lossy(&printable(message.to_string().as_bytes())).into_owned()
 }
 
 /// Lists the images that a training error is about.
@@ -142,9 +138,9 @@ const PAIRS_LISTED: usize = 20;
 /// Lists images that are in both sets.
 pub fn list_pairs(pairs: &[(PathBuf, PathBuf)]) {
     for (training, validation) in pairs.iter().take(PAIRS_LISTED) {
-        eprintln!("in both sets: {} = {}", escaped(training.display()), escaped(validation.display()));
+        print_note(format_args!("in both sets: {} = {}", escaped(training.display()), escaped(validation.display())));
     }
     if pairs.len() > PAIRS_LISTED {
-        eprintln!("in both sets: and {} more", number_of(pairs.len() - PAIRS_LISTED, "image"));
+        print_note(format_args!("in both sets: and {} more", number_of(pairs.len() - PAIRS_LISTED, "image")));
     }
 }

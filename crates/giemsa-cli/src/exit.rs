@@ -1,10 +1,12 @@
 //! The result of a command as an error message on standard error and as an exit code.
 
 use crate::Outcome;
+use crate::print::print_note;
 use giemsa::dataset::DatasetError;
 use giemsa::evaluate::EvaluateError;
 use giemsa::image::ImageError;
-use giemsa::model::{ModelError, PredictError};
+use giemsa::input::InputError;
+use giemsa::model::{ModelError, PredictError, RecipeError};
 use giemsa::output::printable_lines;
 use giemsa::train::TrainError;
 use std::io::{self, IsTerminal};
@@ -48,9 +50,9 @@ pub fn code_after(result: anyhow::Result<Outcome>) -> ExitCode {
             let (red, plain) =
                 if crate::colour_wanted() && io::stderr().is_terminal() { ("\x1b[1;31m", "\x1b[0m") } else { ("", "") };
             let causes = causes(&error).join("\nbecause: ").replace('\n', "\n  ");
-            eprintln!("{red}error:{plain} {}", printable_lines(&causes));
+            print_note(format_args!("{red}error:{plain} {}", printable_lines(&causes)));
             if let Some(hint) = crate::hints::hint(&error) {
-                eprintln!("hint: {hint}");
+                print_note(format_args!("hint: {hint}"));
             }
             code_of(&error).into()
         }
@@ -80,39 +82,65 @@ fn code_of_cause(cause: &(dyn std::error::Error + 'static)) -> Option<u8> {
             Fault::Data(_) => DATA_AT_FAULT,
         });
     }
-    if let Some(error) = cause.downcast_ref() {
-        return code_of_training(error);
-    }
-    let is_of_model = matches!(cause.downcast_ref(), Some(PredictError::Model(_)));
-    if cause.is::<ModelError>() || is_of_model || is_improbable(cause) {
-        return Some(MODEL_AT_FAULT);
-    }
-    let is_of_data = cause.is::<DatasetError>() || cause.is::<ImageError>() || cause.is::<EvaluateError>();
-    (is_of_data || cause.is::<PredictError>()).then_some(DATA_AT_FAULT)
+    None.or_else(|| cause.downcast_ref().map(code_of_training))
+        .or_else(|| cause.downcast_ref().map(code_of_data))
+        .or_else(|| cause.downcast_ref().map(code_of_model))
+        .or_else(|| cause.downcast_ref().map(code_of_prediction))
+        .or_else(|| cause.downcast_ref().map(code_of_evaluation))
+        .or_else(|| cause.is::<RecipeError>().then_some(USAGE))
+        .or_else(|| cause.is::<ImageError>().then_some(DATA_AT_FAULT))
 }
 
-/// Returns the exit code of an error of training if the data or a model file is at fault.
-fn code_of_training(error: &TrainError) -> Option<u8> {
+fn code_of_training(error: &TrainError) -> u8 {
     match error {
         TrainError::NoImages { .. }
         | TrainError::MissingPatient { .. }
         | TrainError::TooManyUnreadable { .. }
         | TrainError::SharedImages { .. }
         | TrainError::Divide { .. }
-        | TrainError::Image(_)
-        | TrainError::Dataset(_) => Some(DATA_AT_FAULT),
-        TrainError::Evaluate(error) => Some(if is_improbable(error) { MODEL_AT_FAULT } else { DATA_AT_FAULT }),
-        TrainError::Mismatch { difference, .. } if difference.is_of_images() => Some(DATA_AT_FAULT),
-        TrainError::Model(_) | TrainError::NotACheckpoint { .. } | TrainError::InvalidCheckpoint { .. } => {
-            Some(MODEL_AT_FAULT)
-        }
-        _ => None,
+        | TrainError::Image(_) => DATA_AT_FAULT,
+        TrainError::Mismatch { difference, .. } if difference.is_of_images() => DATA_AT_FAULT,
+        TrainError::NotACheckpoint { .. } | TrainError::InvalidCheckpoint { .. } => MODEL_AT_FAULT,
+        TrainError::NotARun { .. } | TrainError::Recipe(_) | TrainError::Architecture(_) => USAGE,
+        TrainError::Dataset(error) => code_of_data(error),
+        TrainError::Model(error) => code_of_model(error),
+        TrainError::Evaluate(error) => code_of_evaluation(error),
+        _ => FAILED,
     }
 }
 
-/// Returns whether a model computed a probability outside 0..=1.
-fn is_improbable(cause: &(dyn std::error::Error + 'static)) -> bool {
-    matches!(cause.downcast_ref(), Some(EvaluateError::Probability { .. }))
+fn code_of_data(error: &DatasetError) -> u8 {
+    match error {
+        DatasetError::Write { .. } | DatasetError::OutputNotEmpty { .. } => FAILED,
+        DatasetError::NotFound { .. } | DatasetError::InvalidPattern { .. } => USAGE,
+        DatasetError::Input(error) if is_missing(error) => USAGE,
+        _ => DATA_AT_FAULT,
+    }
+}
+
+fn code_of_model(error: &ModelError) -> u8 {
+    match error {
+        ModelError::Write { .. } => FAILED,
+        ModelError::Input(error) if is_missing(error) => USAGE,
+        _ => MODEL_AT_FAULT,
+    }
+}
+
+fn code_of_prediction(error: &PredictError) -> u8 {
+    match error {
+        PredictError::Model(error) => code_of_model(error),
+        _ => DATA_AT_FAULT,
+    }
+}
+
+/// Returns the code of the model if it computed a probability outside 0..=1.
+fn code_of_evaluation(error: &EvaluateError) -> u8 {
+    if matches!(error, EvaluateError::Probability { .. }) { MODEL_AT_FAULT } else { DATA_AT_FAULT }
+}
+
+/// Returns whether a file does not exist, which is a mistake in the argument that names it.
+fn is_missing(error: &InputError) -> bool {
+    matches!(error, InputError::Io { source, .. } if source.kind() == io::ErrorKind::NotFound)
 }
 
 fn is_broken_pipe(error: &anyhow::Error) -> bool {
@@ -126,7 +154,6 @@ fn is_broken_pipe(error: &anyhow::Error) -> bool {
 mod tests {
     use super::*;
     use anyhow::Context as _;
-    use giemsa::input::InputError;
 
     fn broken_model() -> ModelError {
         InputError::Io { path: "m.safetensors".into(), source: io::Error::other("disk on fire") }.into()
@@ -147,6 +174,9 @@ mod tests {
         assert_eq!(code_of(&Fault::Usage("no such file or folder".into()).into()), 2);
         assert_eq!(code_of(&Fault::Data("no images found".into()).into()), 3);
         assert_eq!(code_of(&anyhow::anyhow!("anything else")), 1);
+        let full = || io::ErrorKind::StorageFull.into();
+        assert_eq!(code_of(&ModelError::Write { path: "m".into(), source: full() }.into()), 1);
+        assert_eq!(code_of(&TrainError::from(DatasetError::Write { path: "d".into(), source: full() }).into()), 1);
     }
 
     #[test]

@@ -1,6 +1,8 @@
 //! Advice for errors of the library, which does not contain the names of commands and arguments.
 
 use giemsa::dataset::DatasetError;
+use giemsa::output::destination::DestinationError;
+use giemsa::report::ReportError;
 use giemsa::train::TrainError;
 
 /// Returns the remedy for an error, if an argument or command helps.
@@ -12,6 +14,8 @@ pub fn hint(error: &anyhow::Error) -> Option<String> {
             .and_then(hint_for_data)
             .map(ToOwned::to_owned);
         data.or_else(|| cause.downcast_ref().and_then(hint_for_training))
+            .or_else(|| cause.downcast_ref().map(hint_for_destination).map(ToOwned::to_owned))
+            .or_else(|| cause.downcast_ref().and_then(hint_for_report).map(ToOwned::to_owned))
     })
 }
 
@@ -27,6 +31,17 @@ fn hint_for_data(error: &DatasetError) -> Option<&'static str> {
         }
         _ => None,
     }
+}
+
+fn hint_for_destination(error: &DestinationError) -> &'static str {
+    match error {
+        DestinationError::Foreign { .. } => "choose another name, or replace the file with --force",
+        _ => "choose another name",
+    }
+}
+
+fn hint_for_report(error: &ReportError) -> Option<&'static str> {
+    matches!(error, ReportError::FolderInUse { .. }).then_some("choose another folder with --report")
 }
 
 const UNKNOWN_PATIENT: &str = "--patients FILE.csv or --patient-pattern REGEX supplies the patients; `train` and `split` \

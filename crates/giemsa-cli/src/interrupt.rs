@@ -1,5 +1,6 @@
 //! Ctrl-C: the first one asks a command to stop after its current step, the second one ends the program at once.
 
+use crate::print::print_note;
 use std::sync::Once;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -18,7 +19,7 @@ pub fn interrupted() -> bool {
             }
         });
         if let Err(error) = installed {
-            eprintln!("warning: cannot handle Ctrl-C, it will end the program without saving: {error}");
+            print_note(format_args!("warning: cannot handle Ctrl-C, it will end the program without saving: {error}"));
         }
     });
     INTERRUPTED.load(Ordering::Relaxed)

@@ -1,7 +1,10 @@
 //! The command line program: reads arguments, shows progress and prints results. The library does the work.
 //!
 //! Results go to standard output with `writeln!` and `?` instead of `println!`, so that a closed pipe ends the program
-//! without an error message. Progress and notes go to standard error, and `--quiet` turns them off.
+//! without an error message. Progress and notes go to standard error, and `--quiet` turns them off. `println!` and
+//! `eprintln!` would panic if the stream is closed or full.
+
+#![warn(clippy::print_stdout, clippy::print_stderr)]
 
 mod commands;
 mod data;
@@ -12,6 +15,7 @@ mod interrupt;
 mod model;
 mod paths;
 mod predictions;
+mod print;
 mod terminal;
 
 pub use interrupt::interrupted;
@@ -99,7 +103,9 @@ fn set_threads(threads: Option<u16>, context: &Context) -> anyhow::Result<()> {
         let cores = std::thread::available_parallelism().map_or(1, NonZero::get);
         let used = threads.min(MAX_THREADS_PER_CORE * cores);
         if used < threads && !context.quiet {
-            eprintln!("note: using {used} threads, {MAX_THREADS_PER_CORE} per core, instead of {threads}");
+            crate::print::print_note(format_args!(
+                "note: using {used} threads, {MAX_THREADS_PER_CORE} per core, instead of {threads}"
+            ));
         }
         rayon::ThreadPoolBuilder::new().num_threads(used).build_global()?;
     }

@@ -1,12 +1,16 @@
 //! Predictions of a model for the labelled images of a folder.
 
 use crate::Context;
-use crate::data::{LabelArgs, load, print_found, print_line};
+use crate::data::{LabelArgs, load, print_found};
+use crate::model::{file_of, name};
+use crate::print::{print_line, print_note};
 use giemsa::dataset::scan::Layout;
 use giemsa::dataset::{Cache, DatasetError, Sample};
 use giemsa::evaluate::{LabelledPrediction, labelled_predictions};
 use giemsa::model::{Model, Tta};
 use giemsa::preprocess::{Images, Preprocessing};
+use giemsa::train::leak::training_patients_among;
+use std::collections::BTreeSet;
 use std::path::Path;
 
 /// Finds the labelled images of a folder of class folders; if it has the parts Train and Test, those of Test.
@@ -65,4 +69,16 @@ pub fn predict_folder(
     let logits = model.predictor(tta).logits(&set)?;
     let predictions = labelled_predictions(set.samples(), &logits, model.temperature);
     Ok(FolderPredictions { predictions, logits, unreadable: set.unreadable().len() })
+}
+
+/// Warns if a model was trained on patients of these images, according to its run folder. `effect` ends the sentence. The
+/// training patients of the built-in model are not known to the program.
+pub fn warn_about_leaks(model: Option<&Path>, images: &[LabelledPrediction], effect: &str) {
+    let Some(file) = file_of(model) else { return };
+    let patients: BTreeSet<&str> = images.iter().filter_map(|image| image.patient.as_deref()).collect();
+    let common = training_patients_among(&patients, file).len();
+    if common > 0 {
+        let (name, all) = (name(model), patients.len());
+        print_note(format_args!("warning: {name} was trained on {common} of these {all} patients, so {effect}"));
+    }
 }

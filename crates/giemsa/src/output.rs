@@ -1,4 +1,7 @@
-//! Output: files that are written atomically, paths that are not UTF-8, and text that is safe to print.
+//! Output: files that are written atomically, the rule by which files are replaced, paths that are not UTF-8, and text that
+//! is safe to print.
+
+pub mod destination;
 
 use crate::input::{self, InputError};
 use base64::Engine;
@@ -27,8 +30,9 @@ use std::path::{Path, PathBuf};
 /// If `write` returns an error or the file system does. The error does not contain the path. An existing file is then
 /// unchanged.
 pub fn write_atomically(path: &Path, write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> io::Result<()> {
-    let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let mut file = temporary_file().tempfile_in(folder)?;
+    let folder = parent_of(path);
+    // The error of `tempfile_in` would contain the temporary name, and its file would be private.
+    let mut file = temporary().make_in(folder, |path| File::create_new(path))?;
     {
         let mut buffered = io::BufWriter::new(file.as_file_mut());
         write(&mut buffered)?;
@@ -39,23 +43,31 @@ pub fn write_atomically(path: &Path, write: impl FnOnce(&mut dyn Write) -> io::R
     sync_folder(folder)
 }
 
-fn temporary_file() -> tempfile::Builder<'static, 'static> {
+/// Returns the folder of a file or folder.
+pub(crate) fn parent_of(path: &Path) -> &Path {
+    path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
+/// Creates a folder that is removed when it is dropped.
+pub(crate) fn temporary_folder(parent: &Path) -> io::Result<tempfile::TempDir> {
+    // The error of `tempdir_in` contains the temporary name, of which the user knows nothing.
+    temporary().tempdir_in(parent).map_err(|error| error.kind().into())
+}
+
+fn temporary() -> tempfile::Builder<'static, 'static> {
     let mut builder = tempfile::Builder::new();
     builder.prefix(".giemsa-");
-    // Temporary files are private by default, and the rename would keep that. The umask restricts 0666 as usual.
-    #[cfg(unix)]
-    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
     builder
 }
 
 /// Flushes the rename to the disk, so that it survives a power failure.
 #[cfg(unix)]
-fn sync_folder(folder: &Path) -> io::Result<()> {
+pub(crate) fn sync_folder(folder: &Path) -> io::Result<()> {
     File::open(folder)?.sync_all()
 }
 
 #[cfg(not(unix))]
-fn sync_folder(_: &Path) -> io::Result<()> {
+pub(crate) fn sync_folder(_: &Path) -> io::Result<()> {
     Ok(())
 }
 
@@ -263,6 +275,9 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let error = write_atomically(&folder.path().join("none/a.txt"), |_| Ok(())).unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::NotFound);
+        assert!(!error.to_string().contains(".giemsa-"), "{error}");
+        let error = temporary_folder(&folder.path().join("none")).unwrap_err();
+        assert!(error.kind() == io::ErrorKind::NotFound && !error.to_string().contains(".giemsa-"), "{error}");
     }
 
     #[cfg(unix)]

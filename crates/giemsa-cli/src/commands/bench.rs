@@ -2,6 +2,8 @@
 
 mod growth;
 
+use crate::data::ForceArgs;
+use crate::print::{print_note, print_results};
 use crate::{Context, Outcome};
 use giemsa::model::Recipe;
 use giemsa::nn::architecture::operations;
@@ -31,9 +33,11 @@ pub struct BenchArgs {
     #[arg(long)]
     json: bool,
     /// Measure instead how time and memory grow with images, batch size, image side and threads: a table, and a plot in
-    /// this file.
+    /// this file, which replaces an earlier plot.
     #[arg(long, value_name = "FILE.png", conflicts_with = "json")]
     growth: Option<PathBuf>,
+    #[command(flatten)]
+    force: ForceArgs,
 }
 
 /// The measurements; times are medians.
@@ -72,20 +76,17 @@ const INFERENCE_BATCHES: [usize; 3] = [1, 100, 512];
 /// Measures, and prints the report.
 pub fn run(args: BenchArgs, context: &Context) -> anyhow::Result<Outcome> {
     if let Some(plot) = &args.growth {
+        args.force.check(std::slice::from_ref(plot), &[])?;
         growth::run(plot, context)?;
         return Ok(Outcome::Done);
     }
     if !context.quiet && !args.json {
-        eprintln!("Measuring for about 20 seconds. Other work on this machine distorts the results.");
+        print_note("Measuring for about 20 seconds. Other work on this machine distorts the results.");
     }
     let report = measure()?;
-    let mut out = io::stdout().lock();
-    if args.json {
-        serde_json::to_writer(&mut out, &report)?;
-        writeln!(out)?;
-    } else {
-        write_report(&mut out, &report)?;
-    }
+    print_results(|out| {
+        if args.json { writeln!(out, "{}", serde_json::to_string(&report)?) } else { write_report(out, &report) }
+    })?;
     Ok(Outcome::Done)
 }
 

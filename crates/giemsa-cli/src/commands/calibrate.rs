@@ -1,18 +1,18 @@
 //! `giemsa calibrate`: calibrates the probabilities of a model, and chooses its decision threshold.
 
-use crate::data::{LabelArgs, print_line};
+use crate::data::LabelArgs;
+use crate::exit::Fault;
 use crate::model::{file_of, load};
-use crate::predictions::predict_folder;
+use crate::predictions::{predict_folder, warn_about_leaks};
+use crate::print::{print_line, print_note};
 use crate::{Context, Outcome};
 use anyhow::bail;
 use giemsa::RESEARCH_ONLY;
+use giemsa::evaluate::check;
 use giemsa::evaluate::recalibration::{Calibration, Recalibrated, recalibrate};
 use giemsa::evaluate::threshold::Aim;
-use giemsa::evaluate::{LabelledPrediction, check};
 use giemsa::model::{Model, Tta};
-use giemsa::train::RunFolder;
-use giemsa::train::folder::Part;
-use std::collections::BTreeSet;
+use giemsa::output::destination::{Replace, check_destinations};
 use std::path::{Path, PathBuf};
 
 const EXAMPLES: &str = "\
@@ -36,7 +36,7 @@ pub struct CalibrateArgs {
     /// Aim of the threshold: balanced, sensitivity>=X or specificity>=X.
     #[arg(long, value_name = "AIM", default_value = "balanced", value_parser = parse_aim)]
     aim: Aim,
-    /// Write the calibrated model to this file.
+    /// Write the calibrated model to this file, which must not exist.
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
     /// Overwrite the model file.
@@ -44,6 +44,9 @@ pub struct CalibrateArgs {
     in_place: bool,
     #[command(flatten)]
     patients: LabelArgs,
+    /// Replace the file of --out if it is a model; a training checkpoint is never replaced.
+    #[arg(long, requires = "out")]
+    force: bool,
 }
 
 /// Parses the aim of a threshold.
@@ -55,22 +58,43 @@ pub fn parse_aim(text: &str) -> Result<Aim, String> {
 pub fn run(args: CalibrateArgs, context: &Context) -> anyhow::Result<Outcome> {
     let file = file_of(args.model.as_deref());
     let Some(out) = args.out.as_deref().or(file) else {
-        bail!("the built-in model cannot be overwritten; use --out FILE");
+        return Err(Fault::Usage("the built-in model cannot be overwritten; use --out FILE".to_owned()).into());
     };
-    if out.exists() && Model::is_checkpoint(out).unwrap_or(false) {
-        bail!("{} is a training checkpoint and would lose the state of its optimizer; use --out FILE", out.display());
-    }
     let model = load(file)?;
+    check_output(out, &args)?;
     let predicted = predict_folder(&model, Tta::None, &args.data, &args.patients, context)?;
     check(&predicted.predictions)?;
-    if let Some(path) = file {
-        warn_about_leaks(&predicted.predictions, path);
-    }
+    warn_about_leaks(file, &predicted.predictions, "the calibrated probabilities will be overconfident");
     let recalibrated = recalibrate(&model, &predicted.predictions, &predicted.logits, args.aim)?;
     recalibrated.model.save(out)?;
     print(&recalibrated, args.aim, context);
     print_line(context, &format!("Model: {}. {RESEARCH_ONLY}", out.display()));
     Ok(if predicted.unreadable == 0 { Outcome::Done } else { Outcome::SomeSkipped })
+}
+
+/// Checks that the model may be written to a file, which may be another name of a checkpoint.
+fn check_output(out: &Path, args: &CalibrateArgs) -> anyhow::Result<()> {
+    if !args.in_place {
+        let inputs: Vec<PathBuf> = args.model.iter().chain(&args.patients.patients).cloned().collect();
+        check_destinations(&[out.to_owned()], &inputs, Replace::Any)?;
+    }
+    if out.symlink_metadata().is_err() {
+        return Ok(());
+    }
+    match Model::is_checkpoint(out) {
+        Ok(false) if args.in_place || args.force => Ok(()),
+        Ok(false) => {
+            bail!("{}: this file exists; choose another name, or replace the model with --force", out.display())
+        }
+        Ok(true) => {
+            bail!(
+                "{} is a training checkpoint and would lose the state of its optimizer; use --out FILE",
+                out.display()
+            )
+        }
+        // It may be a damaged checkpoint.
+        Err(error) => bail!("{error}; only a model is replaced, so choose another name"),
+    }
 }
 
 fn print(recalibrated: &Recalibrated, aim: Aim, context: &Context) {
@@ -84,7 +108,7 @@ fn print(recalibrated: &Recalibrated, aim: Aim, context: &Context) {
         print_line(context, &line);
     }
     if after.expected_calibration_error >= before.expected_calibration_error {
-        eprintln!("warning: the expected calibration error did not decrease");
+        print_note("warning: the expected calibration error did not decrease");
     }
     let rate = |rate: Option<f64>| rate.map_or("undefined".to_owned(), |rate| format!("{rate:.4}"));
     let (sensitivity, specificity) = (rate(after.counts.sensitivity()), rate(after.counts.specificity()));
@@ -93,20 +117,4 @@ fn print(recalibrated: &Recalibrated, aim: Aim, context: &Context) {
         "Threshold {threshold:.4} for {aim}: sensitivity {sensitivity}, specificity {specificity} on these images."
     );
     print_line(context, &line);
-}
-
-/// Warns if the run folder of the model lists some of these patients as training patients.
-fn warn_about_leaks(images: &[LabelledPrediction], model: &Path) {
-    let Some(Ok(rows)) = model.parent().map(|folder| RunFolder::existing(folder).read_split()) else { return };
-    let trained: BTreeSet<String> =
-        rows.into_iter().filter(|row| row.part == Part::Training).filter_map(|row| row.patient).collect();
-    let here: BTreeSet<&str> = images.iter().filter_map(|image| image.patient.as_deref()).collect();
-    let common = here.iter().filter(|patient| trained.contains(**patient)).count();
-    if common > 0 {
-        let all = here.len();
-        eprintln!(
-            "warning: the model was trained on {common} of these {all} patients, so the calibrated probabilities will \
-             be overconfident"
-        );
-    }
 }

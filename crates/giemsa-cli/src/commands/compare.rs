@@ -3,7 +3,8 @@
 use super::evaluate::IntervalArgs;
 use crate::data::LabelArgs;
 use crate::model::load;
-use crate::predictions::predict_folder;
+use crate::predictions::{predict_folder, warn_about_leaks};
+use crate::print::print_results;
 use crate::{Context, Outcome};
 use giemsa::RESEARCH_ONLY;
 use giemsa::classes::Class;
@@ -75,22 +76,26 @@ pub fn run(args: CompareArgs, context: &Context) -> anyhow::Result<Outcome> {
     let silent = Context { quiet: true, ..*context };
     let a = predict_folder(&models[0], Tta::None, &args.data, &args.patients, &quiet)?;
     let b = predict_folder(&models[1], Tta::None, &args.data, &args.patients, &silent)?;
+    for model in [&args.a, &args.b] {
+        warn_about_leaks(Some(model), &a.predictions, "its metrics will be too good");
+    }
     let side = |predictions, model: &Model| Side { predictions, threshold: f64::from(model.threshold) };
     let (side_a, side_b) = (side(&a.predictions[..], &models[0]), side(&b.predictions[..], &models[1]));
     let comparison = compare(side_a, side_b, args.intervals.settings())?;
     let differing = differing(side_a, side_b);
-    let mut out = std::io::stdout().lock();
-    if args.json {
-        let printed = Printed {
-            comparison: &comparison,
-            unreadable: a.unreadable,
-            differing: &differing,
-            research_only: RESEARCH_ONLY,
-        };
-        writeln!(out, "{}", serde_json::to_string_pretty(&printed)?)?;
-    } else {
-        write_text(&mut out, &comparison, &differing)?;
-    }
+    let printed = Printed {
+        comparison: &comparison,
+        unreadable: a.unreadable,
+        differing: &differing,
+        research_only: RESEARCH_ONLY,
+    };
+    print_results(|out| {
+        if args.json {
+            writeln!(out, "{}", serde_json::to_string_pretty(&printed)?)
+        } else {
+            write_text(out, &comparison, &differing)
+        }
+    })?;
     Ok(if a.unreadable == 0 { Outcome::Done } else { Outcome::SomeSkipped })
 }
 
@@ -121,7 +126,7 @@ fn differing<'a>(a: Side<'a>, b: Side<'_>) -> Vec<Differing<'a>> {
 /// Maximum number of images in the text output.
 const MAX_IMAGES: usize = 20;
 
-fn write_text(out: &mut impl Write, comparison: &Comparison, differing: &[Differing<'_>]) -> io::Result<()> {
+fn write_text(out: &mut dyn Write, comparison: &Comparison, differing: &[Differing<'_>]) -> io::Result<()> {
     let patients = comparison.patients.map_or("unknown patients".to_owned(), |n| crate::number_of(n, "patient"));
     writeln!(out, "{} of {patients}\n", crate::number_of(comparison.images as usize, "image"))?;
     write!(out, "{}", metric_lines(comparison))?;

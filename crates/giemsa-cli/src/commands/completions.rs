@@ -1,7 +1,7 @@
 //! `giemsa completions`: completion scripts for shells.
 
+use crate::print::print_results;
 use crate::{Context, Outcome, help};
-use std::io::Write;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -22,6 +22,6 @@ pub fn run(args: CompletionsArgs, _: &Context) -> anyhow::Result<Outcome> {
     // clap_complete panics on a write error, so the script is generated in memory.
     let mut script = Vec::new();
     clap_complete::generate(args.shell, &mut help::command(), "giemsa", &mut script);
-    std::io::stdout().write_all(&script)?;
+    print_results(|out| out.write_all(&script))?;
     Ok(Outcome::Done)
 }

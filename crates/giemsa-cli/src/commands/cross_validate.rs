@@ -1,8 +1,9 @@
 //! `giemsa cross-validate`: evaluates a recipe on every image, each by a network that has not seen its patient.
 
 use super::evaluate::{IntervalArgs, text};
-use crate::data::{LabelArgs, absolute, list_images, patients, print_line};
+use crate::data::{LabelArgs, absolute, list_images, patients};
 use crate::predictions::{find_all, read};
+use crate::print::{print_line, print_note};
 use crate::{Context, Outcome, number_of};
 use giemsa::dataset::Cache;
 use giemsa::evaluate::bootstrap;
@@ -82,7 +83,7 @@ pub fn run_folds(
     let result = cross_validate(settings, set, out, &mut lines);
     let out_of_fold = result.inspect_err(list_images)?;
     if let (None, Some(fold)) = (&out_of_fold, lines.fold) {
-        eprintln!("stopped in fold {fold}; the same command continues from there");
+        print_note(format_args!("stopped in fold {fold}; the same command continues from there"));
     }
     Ok(out_of_fold)
 }

@@ -4,7 +4,8 @@ mod folder;
 mod report;
 
 use super::train::progress::Progress;
-use crate::data::{bar, escaped, load, patients, print_line};
+use crate::data::{bar, load, patients};
+use crate::print::{escaped, print_line, print_note, print_results};
 use crate::{Context, Outcome, interrupted, number_of};
 use folder::DemoFolder;
 use giemsa::RESEARCH_ONLY;
@@ -18,7 +19,7 @@ use giemsa::evaluate::{LabelledPrediction, count, predict_labelled};
 use giemsa::model::{Model, Recipe, Tta};
 use giemsa::synthetic::{SyntheticError, write_folder};
 use giemsa::train::{Ending, EpochRow, RunFolder, Settings, State, train};
-use std::io::Write;
+use std::io::{self, Write};
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
@@ -109,7 +110,7 @@ pub fn run(args: DemoArgs, context: &Context) -> anyhow::Result<Outcome> {
     let folder = DemoFolder::create(&args.out)?;
     match make(&args, folder.path(), context) {
         Ok(demo) => {
-            print_results(&args, &demo)?;
+            print_results(|out| write_results(out, &args, &demo))?;
             Ok(Outcome::Done)
         }
         Err(error) => {
@@ -118,7 +119,8 @@ pub fn run(args: DemoArgs, context: &Context) -> anyhow::Result<Outcome> {
                 return Err(error);
             }
             if !context.quiet {
-                eprintln!("interrupted; removed the unfinished output from {}", escaped(args.out.display()));
+                let out = escaped(args.out.display());
+                print_note(format_args!("interrupted; removed the unfinished output from {out}"));
             }
             Ok(Outcome::Interrupted)
         }
@@ -222,9 +224,8 @@ fn percent(fraction: Option<f64>) -> String {
     fraction.map_or("undefined".to_owned(), |fraction| format!("{:.1} %", 100.0 * fraction))
 }
 
-fn print_results(args: &DemoArgs, demo: &Demo) -> anyhow::Result<()> {
+fn write_results(out: &mut dyn Write, args: &DemoArgs, demo: &Demo) -> io::Result<()> {
     let (counts, example) = (&demo.trained.counts, demo.example());
-    let mut out = std::io::stdout().lock();
     writeln!(
         out,
         "Accuracy {}, sensitivity {}, specificity {} on {} that the model was not trained on.",
@@ -249,6 +250,5 @@ fn print_results(args: &DemoArgs, demo: &Demo) -> anyhow::Result<()> {
         example.class
     )?;
     writeln!(out, "Report: {}", escaped(args.out.join("index.html").display()))?;
-    writeln!(out, "{RESEARCH_ONLY} The cells are drawn, not photographed.")?;
-    Ok(())
+    writeln!(out, "{RESEARCH_ONLY} The cells are drawn, not photographed.")
 }

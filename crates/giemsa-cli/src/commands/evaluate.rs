@@ -1,8 +1,9 @@
 //! `giemsa evaluate`: evaluates a model on labelled images.
 
-use crate::data::{LabelArgs, print_line};
+use crate::data::LabelArgs;
 use crate::model::{ModelArgs, file_of};
-use crate::predictions::predict_folder;
+use crate::predictions::{predict_folder, warn_about_leaks};
+use crate::print::{print_line, print_results};
 use crate::{Context, Outcome};
 use anyhow::Context as _;
 use giemsa::RESEARCH_ONLY;
@@ -11,9 +12,9 @@ use giemsa::evaluate::clusters::Resampled;
 use giemsa::evaluate::metrics::Metrics;
 use giemsa::evaluate::provenance::Provenance;
 use giemsa::report::evaluation::{Evaluation, write_report};
+use giemsa::report::folder::check_free;
 use serde::Serialize;
 use std::fmt::Write as _;
-use std::io::Write as _;
 use std::path::PathBuf;
 
 const EXAMPLES: &str = "\
@@ -33,7 +34,8 @@ pub struct EvaluateArgs {
     /// Folder of class folders; of Train and Test, Test is used
     #[arg(value_name = "DIR")]
     data: PathBuf,
-    /// Write index.html, metrics.json, predictions.csv and plots (SVG and PNG) to this folder.
+    /// Write index.html, metrics.json, predictions.csv and plots (SVG and PNG) to this folder: a new or empty one, or that of
+    /// an earlier report, which is replaced.
     #[arg(long, value_name = "OUT")]
     report: Option<PathBuf>,
     /// Print JSON.
@@ -75,8 +77,10 @@ struct Printed<'a> {
 /// Evaluates the model, prints the metrics, and writes the report.
 pub fn run(args: EvaluateArgs, context: &Context) -> anyhow::Result<Outcome> {
     let model = args.model.load()?;
+    args.report.as_deref().map_or(Ok(()), check_free)?;
     let quiet = Context { quiet: context.quiet || args.json, ..*context };
     let predicted = predict_folder(&model, args.model.tta(), &args.data, &args.patients, &quiet)?;
+    warn_about_leaks(args.model.model.as_deref(), &predicted.predictions, "the metrics will be too good");
     let metrics = Metrics::compute(&predicted.predictions, model.threshold.into(), args.intervals.settings())?;
     let file = file_of(args.model.model.as_deref());
     let provenance = Provenance::of_model(&model, file, &args.data).with_context(|| args.model.name())?;
@@ -95,14 +99,14 @@ pub fn run(args: EvaluateArgs, context: &Context) -> anyhow::Result<Outcome> {
         };
         write_report(out, &evaluation)?;
     }
-    let mut out = std::io::stdout().lock();
-    if args.json {
-        let printed = Printed { metrics: &metrics, unreadable: predicted.unreadable, provenance: &provenance };
-        writeln!(out, "{}", serde_json::to_string_pretty(&printed)?)?;
-    } else {
-        write!(out, "{}", text(&metrics))?;
-    }
-    drop(out);
+    let printed = Printed { metrics: &metrics, unreadable: predicted.unreadable, provenance: &provenance };
+    print_results(|out| {
+        if args.json {
+            writeln!(out, "{}", serde_json::to_string_pretty(&printed)?)
+        } else {
+            write!(out, "{}", text(&metrics))
+        }
+    })?;
     if let Some(folder) = &args.report {
         print_line(&quiet, &format!("Report: {}", folder.join("index.html").display()));
     }

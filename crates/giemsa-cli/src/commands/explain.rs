@@ -1,12 +1,14 @@
 //! `giemsa explain`: one picture per image, which shows where the model finds evidence.
 
-use crate::data::{print_line, print_unreadable};
+use crate::data::ForceArgs;
+use crate::exit::Fault;
 use crate::model::{load, name};
-use crate::paths::PathArgs;
+use crate::paths::{Input, PathArgs};
+use crate::print::{print_line, print_unreadable};
 use crate::{Context, Outcome};
 use anyhow::Context as _;
 use giemsa::RESEARCH_ONLY;
-use giemsa::image::{ImageError, decode_file};
+use giemsa::image::decode_file;
 use giemsa::model::explain::occlusion;
 use giemsa::model::{Model, Prediction, SaliencyMap};
 use giemsa::output::{path_bytes, path_from_bytes, printable};
@@ -35,9 +37,11 @@ pub struct ExplainArgs {
     /// Model file, or `builtin` for the built-in model [default: builtin]
     #[arg(long, value_name = "MODEL")]
     model: Option<PathBuf>,
-    /// Folder for the pictures, created if needed. Existing pictures of the same name are replaced.
+    /// Folder for the pictures, created if needed; earlier pictures are replaced
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
+    #[command(flatten)]
+    force: ForceArgs,
 }
 
 /// The longer side of each tile of a picture, in pixels.
@@ -47,25 +51,36 @@ const TILE_PX: u32 = 256;
 pub fn run(args: ExplainArgs, context: &Context) -> anyhow::Result<Outcome> {
     crate::interrupted();
     let model = load(args.model.as_deref())?;
-    let images = args.images.expand()?;
+    let inputs = args.images.expand()?.collect::<Result<Vec<Input>, Fault>>()?;
+    let (mut readable, mut unreadable) = (0, 0);
+    let mut images = Vec::new();
+    for input in inputs {
+        match input {
+            Ok(path) => images.push(path),
+            Err(error) => {
+                unreadable += 1;
+                print_unreadable(error);
+            }
+        }
+    }
+    let pictures = picture_paths(&images, &args.out);
+    args.force.check(&pictures, &images.iter().chain(&args.model).cloned().collect::<Vec<_>>())?;
     std::fs::create_dir_all(&args.out).with_context(|| args.out.display().to_string())?;
-    let (mut taken, mut readable, mut unreadable) = (BTreeSet::new(), 0, 0);
-    for input in images {
+    for (path, to) in images.iter().zip(&pictures) {
         if crate::interrupted() {
             return Ok(Outcome::Interrupted);
         }
-        match input?.map_err(ImageError::from).and_then(|path| Ok((decode_file(&path)?, path))) {
-            Ok((decoded, path)) => {
+        match decode_file(path) {
+            Ok(decoded) => {
                 readable += 1;
-                let to = args.out.join(free_name(&path, &mut taken));
-                let prediction = explain(&model, &path, &decoded.pixels, &to).with_context(|| {
+                let prediction = explain(&model, path, &decoded.pixels, to).with_context(|| {
                     format!("cannot explain {} with {}", path.display(), name(args.model.as_deref()))
                 })?;
-                print_row(context, &prediction, &path, &to);
+                print_row(context, &prediction, path, to);
             }
             Err(error) => {
                 unreadable += 1;
-                print_unreadable(&error);
+                print_unreadable(error);
             }
         }
     }
@@ -76,6 +91,12 @@ pub fn run(args: ExplainArgs, context: &Context) -> anyhow::Result<Outcome> {
 
 /// The longest stem of a picture's name. With a number and the extension, the name fits into the 255 bytes of a file system.
 const MAX_STEM_BYTES: usize = 230;
+
+/// Returns the path of the picture of each image.
+fn picture_paths(images: &[PathBuf], out: &Path) -> Vec<PathBuf> {
+    let mut taken = BTreeSet::new();
+    images.iter().map(|path| out.join(free_name(path, &mut taken))).collect()
+}
 
 /// Returns the first free file name: `cell.png` for `a/cell.jpg`, then `cell-2.png` for `b/cell.png`.
 fn free_name(path: &Path, taken: &mut BTreeSet<PathBuf>) -> PathBuf {

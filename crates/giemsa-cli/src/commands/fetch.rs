@@ -1,10 +1,10 @@
 //! `giemsa fetch`: downloads the NIH cell images.
 
-use crate::data::escaped;
+use crate::print::{escaped, print_note, print_results};
 use crate::{Context, Outcome, interrupted};
 use giemsa::fetch::{self, FetchError, FetchSettings, Progress, RemoteFile};
 use indicatif::{ProgressBar, ProgressStyle};
-use std::io::{IsTerminal, Write};
+use std::io::IsTerminal;
 use std::ops::ControlFlow;
 use std::path::PathBuf;
 
@@ -56,11 +56,12 @@ pub fn run(args: FetchArgs, context: &Context) -> anyhow::Result<Outcome> {
     match fetched {
         Ok(fetched) => {
             let state = if fetched.already_present { "already downloaded" } else { "downloaded" };
-            writeln!(std::io::stdout(), "{}: {} images, {state}", escaped(fetched.folder.display()), fetched.images)?;
+            let folder = escaped(fetched.folder.display());
+            print_results(|out| writeln!(out, "{folder}: {} images, {state}", fetched.images))?;
             Ok(Outcome::Done)
         }
         Err(FetchError::Stopped) => {
-            eprintln!("stopped; run the same command again to resume");
+            print_note("stopped; run the same command again to resume");
             Ok(Outcome::Interrupted)
         }
         Err(error) => Err(error.into()),
@@ -97,7 +98,7 @@ impl Display {
             Display::Lines { last } => {
                 let line = line(progress);
                 if line != *last {
-                    eprintln!("{line}");
+                    print_note(&line);
                     *last = line;
                 }
             }

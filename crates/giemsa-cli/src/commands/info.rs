@@ -1,10 +1,10 @@
 //! `giemsa info`: the model card of a model, or a description of a model without one.
 
+use crate::print::print_results;
 use crate::{Context, Outcome};
 use giemsa::RESEARCH_ONLY;
 use giemsa::model::Model;
 use giemsa::output::printable_lines;
-use std::io::Write;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -24,7 +24,7 @@ pub struct InfoArgs {
 pub fn run(args: InfoArgs, _: &Context) -> anyhow::Result<Outcome> {
     let model = crate::model::load(args.model.as_deref())?;
     let text = model.card.clone().map_or_else(|| description(&model), Ok)?;
-    write!(std::io::stdout(), "{}", printable_lines(&text))?;
+    print_results(|out| write!(out, "{}", printable_lines(&text)))?;
     Ok(Outcome::Done)
 }
 

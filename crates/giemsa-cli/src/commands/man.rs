@@ -1,9 +1,10 @@
 //! `giemsa man`: manual pages with the same text as `--help`.
 
+use crate::data::ForceArgs;
+use crate::print::print_results;
 use crate::{Context, Outcome, help};
 use anyhow::Context as _;
 use giemsa::output::write_atomically;
-use std::io::Write;
 use std::path::{Path, PathBuf};
 
 const EXAMPLES: &str = "\
@@ -15,9 +16,11 @@ Examples:
 #[derive(clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub struct ManArgs {
-    /// Write the manual pages of all commands into this folder: giemsa.1, giemsa-demo.1, …
+    /// Write the manual pages of all commands into this folder: giemsa.1, giemsa-demo.1, …; earlier ones are replaced
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
+    #[command(flatten)]
+    force: ForceArgs,
 }
 
 /// Prints the manual page of the program, or writes those of all commands.
@@ -25,19 +28,24 @@ pub fn run(args: ManArgs, _: &Context) -> anyhow::Result<Outcome> {
     let mut program = help::command().disable_help_subcommand(true);
     program.build();
     match args.out {
-        None => std::io::stdout().write_all(page(program)?.as_bytes())?,
-        Some(folder) => write_pages(program, &folder)?,
+        None => {
+            let page = page(program)?;
+            print_results(|out| out.write_all(page.as_bytes()))?;
+        }
+        Some(folder) => write_pages(program, &folder, args.force)?,
     }
     Ok(Outcome::Done)
 }
 
-fn write_pages(program: clap::Command, folder: &Path) -> anyhow::Result<()> {
+fn write_pages(program: clap::Command, folder: &Path, force: ForceArgs) -> anyhow::Result<()> {
+    let commands: Vec<clap::Command> = program.get_subcommands().cloned().collect();
+    let commands: Vec<clap::Command> = std::iter::once(program).chain(commands).collect();
+    // The display name of a subcommand is `giemsa-fetch` once the program is built.
+    let name = |command: &clap::Command| command.get_display_name().unwrap_or_else(|| command.get_name()).to_owned();
+    let paths: Vec<PathBuf> = commands.iter().map(|command| folder.join(format!("{}.1", name(command)))).collect();
+    force.check(&paths, &[])?;
     std::fs::create_dir_all(folder).with_context(|| folder.display().to_string())?;
-    let commands = program.get_subcommands().cloned().collect::<Vec<_>>();
-    for command in std::iter::once(program).chain(commands) {
-        // The display name of a subcommand is `giemsa-fetch` once the program is built.
-        let name = command.get_display_name().unwrap_or_else(|| command.get_name()).to_owned();
-        let path = folder.join(format!("{name}.1"));
+    for (command, path) in commands.into_iter().zip(paths) {
         let page = page(command)?;
         write_atomically(&path, |file| file.write_all(page.as_bytes())).with_context(|| path.display().to_string())?;
     }

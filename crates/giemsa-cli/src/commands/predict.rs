@@ -64,7 +64,7 @@ pub fn run(args: PredictArgs, context: &Context) -> anyhow::Result<Outcome> {
     let inputs = args.images.expand()?.map_while(|input| input.map_err(|error| fault = Some(error)).ok());
     let mut rows = Rows::new(args.format, BufWriter::new(io::stdout()));
     if args.format != Format::Text && !context.quiet {
-        eprintln!("{RESEARCH_ONLY}");
+        crate::print::print_note(RESEARCH_ONLY);
     }
     let mut failure = None;
     let predicted =
@@ -79,7 +79,7 @@ pub fn run(args: PredictArgs, context: &Context) -> anyhow::Result<Outcome> {
         return Err(error).context("standard output");
     }
     predicted.with_context(|| args.model.name())?;
-    rows.end(model.threshold)?;
+    rows.end(model.threshold).context("standard output")?;
     if let Some(fault) = fault {
         return Err(fault.into());
     }

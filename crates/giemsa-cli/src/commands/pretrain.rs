@@ -2,8 +2,10 @@
 
 use super::cross_validate::{Lines, report, run_folds};
 use super::evaluate::{IntervalArgs, text};
-use crate::data::{LabelArgs, absolute, list_images, patients, print_line};
+use crate::data::{LabelArgs, absolute, list_images, patients};
+use crate::exit::Fault;
 use crate::predictions::{find_all, read};
+use crate::print::{print_line, print_note};
 use crate::{Context, Outcome};
 use anyhow::Context as _;
 use giemsa::classes::Class;
@@ -13,12 +15,13 @@ use giemsa::evaluate::threshold::Aim;
 use giemsa::input::read_text;
 use giemsa::model::{Model, Recipe};
 use giemsa::nn::kernels::instruction_set;
+use giemsa::output::destination::{Replace, check_destinations};
 use giemsa::output::write_atomically;
 use giemsa::report::model_card::{Card, Data, model_card};
-use giemsa::train::Settings;
 use giemsa::train::cross_validation::{CrossValidationSettings, OutOfFold};
 use giemsa::train::pretraining::{Assessment, train_on_all};
-use std::path::PathBuf;
+use giemsa::train::{RunFolder, Settings, TrainError};
+use std::path::{Path, PathBuf};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -54,7 +57,7 @@ pub struct PretrainArgs {
     /// Markdown file for the model card that describes typical mistakes
     #[arg(long, value_name = "FILE.md")]
     failures: Option<PathBuf>,
-    /// Output folder
+    /// Output folder; must be new or empty, or that of an interrupted run
     #[arg(long, value_name = "OUT", default_value = "runs/pretrained")]
     out: PathBuf,
     #[command(flatten)]
@@ -71,11 +74,15 @@ pub fn run(args: PretrainArgs, context: &Context) -> anyhow::Result<Outcome> {
     // From now on, Ctrl-C is a request to stop after the current step.
     crate::interrupted();
     let failures = match &args.failures {
-        Some(path) => read_text(path, MAX_FAILURES_BYTES)?,
+        Some(path) => read_text(path, MAX_FAILURES_BYTES).map_err(|error| Fault::Usage(error.to_string()))?,
         None => "Not described yet.".to_owned(),
     };
     let [recipe, baseline] = [&args.recipe, &args.baseline].map(|name| Recipe::load(name));
     let (recipe, baseline) = (recipe?, baseline?);
+    let path = args.out.join(format!("{}.safetensors", recipe.name));
+    let card_path = args.out.join("MODEL_CARD.md");
+    check_folder(&args.out, [&recipe, &baseline])?;
+    check_destinations(&[path.clone(), card_path.clone()], args.failures.as_slice(), Replace::Any)?;
     let samples = find_all(&args.data, &args.labels, context)?;
     let Some((_, of_baseline)) = evaluate(&args, &baseline, samples.clone(), context)? else {
         return Ok(Outcome::Interrupted);
@@ -86,15 +93,19 @@ pub fn run(args: PretrainArgs, context: &Context) -> anyhow::Result<Outcome> {
     assessment.calibrate(&mut model);
     let card = card(&args, &model, &assessment, &baseline.name, &failures, set.samples())?;
     model.card = Some(card.clone());
-    let path = args.out.join(format!("{}.safetensors", model.recipe.name));
     model.save(&path)?;
-    let card_path = args.out.join("MODEL_CARD.md");
     write_atomically(&card_path, |file| file.write_all(card.as_bytes()))
         .with_context(|| card_path.display().to_string())?;
     print_line(&Context { quiet: false, ..*context }, &text(&assessment.metrics));
     print_line(context, &format!("Model: {}, model card: {}", path.display(), card_path.display()));
-    assessment.weaknesses().iter().for_each(|weakness| eprintln!("warning: {weakness}"));
+    assessment.weaknesses().iter().for_each(|weakness| print_note(format_args!("warning: {weakness}")));
     Ok(if set.unreadable().is_empty() { Outcome::Done } else { Outcome::SomeSkipped })
+}
+
+/// Checks that a folder is new or empty, or that an earlier run has begun to cross-validate one of the recipes in it.
+fn check_folder(out: &Path, recipes: [&Recipe; 2]) -> Result<(), TrainError> {
+    let is_begun = recipes.iter().any(|recipe| out.join(&recipe.name).join("settings.toml").exists());
+    if is_begun { Ok(()) } else { RunFolder::check_free(out) }
 }
 
 /// Cross-validates a recipe in a folder of its own. Returns `None` if the user stopped it.
@@ -126,7 +137,7 @@ fn train_with_progress(
     let mut lines = Lines { context, evaluated_on: "seen", fold: None };
     let model = train_on_all(&settings, set, &checkpoint, &mut lines).inspect_err(list_images)?;
     if model.is_none() {
-        eprintln!("stopped; the same command continues from there");
+        print_note("stopped; the same command continues from there");
     }
     Ok(model)
 }

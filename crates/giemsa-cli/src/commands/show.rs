@@ -1,9 +1,9 @@
 //! `giemsa show`: draws random images of each class as a contact sheet.
 
-use crate::data::{print_line, print_unreadable};
+use crate::data::ForceArgs;
+use crate::print::{print_line, print_unreadable};
 use crate::terminal::print_image;
 use crate::{Context, Outcome};
-use anyhow::bail;
 use clap::builder::{PathBufValueParser, TypedValueParser};
 use giemsa::dataset::DatasetError;
 use giemsa::dataset::scan::{ClassFolder, scan_any_classes};
@@ -11,8 +11,8 @@ use giemsa::dataset::selection::{SelectedImages, select_images};
 use giemsa::report::sheet::{Group, Layout, Tile, sheet};
 use giemsa::report::write_png;
 use image::RgbImage;
-use std::io::{IsTerminal, Read};
-use std::path::{Path, PathBuf};
+use std::io::IsTerminal;
+use std::path::PathBuf;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -28,12 +28,14 @@ pub struct ShowArgs {
     /// Images per class
     #[arg(long, value_name = "N", default_value_t = 16, value_parser = clap::value_parser!(u16).range(1..=1000))]
     per_class: u16,
-    /// Contact sheet; an existing PNG file is replaced
+    /// Contact sheet; replaces an earlier one
     #[arg(long, value_name = "FILE.png", default_value = "sheet.png", value_parser = PathBufValueParser::new().try_map(png_path))]
     out: PathBuf,
     /// Seed of the random selection
     #[arg(long, value_name = "N", default_value_t = 0)]
     seed: u64,
+    #[command(flatten)]
+    force: ForceArgs,
 }
 
 /// Rejects the extension of another image format.
@@ -46,10 +48,12 @@ fn png_path(path: PathBuf) -> Result<PathBuf, &'static str> {
 
 /// Draws the contact sheet, and shows it if the terminal can.
 pub fn run(args: ShowArgs, context: &Context) -> anyhow::Result<Outcome> {
-    check_replaceable(&args.out)?;
+    let classes = scan_any_classes(&args.dir)?;
+    let images: Vec<PathBuf> = classes.iter().flat_map(|class| &class.files).cloned().collect();
+    args.force.check(std::slice::from_ref(&args.out), &images)?;
     let mut unreadable = Vec::new();
     let mut groups = Vec::new();
-    for (number, class) in scan_any_classes(&args.dir)?.iter().enumerate() {
+    for (number, class) in classes.iter().enumerate() {
         let selected = select_images(class, args.per_class.into(), args.seed, number as u64);
         groups.push(group(class, &selected));
         unreadable.extend(selected.unreadable);
@@ -63,17 +67,6 @@ pub fn run(args: ShowArgs, context: &Context) -> anyhow::Result<Outcome> {
     preview(&picture, context);
     print_line(context, &format!("Wrote {} ({} x {} pixels).", args.out.display(), picture.width(), picture.height()));
     Ok(if unreadable.is_empty() { Outcome::Done } else { Outcome::SomeSkipped })
-}
-
-/// Prevents a mistyped path from overwriting another kind of file.
-fn check_replaceable(out: &Path) -> anyhow::Result<()> {
-    const PNG_SIGNATURE: [u8; 8] = *b"\x89PNG\r\n\x1a\n";
-    let mut start = [0; 8];
-    match std::fs::File::open(out).and_then(|mut file| file.read_exact(&mut start)) {
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
-        Ok(()) if start == PNG_SIGNATURE => Ok(()),
-        _ => bail!("{}: this file exists and is not a PNG image; choose another name with --out", out.display()),
-    }
 }
 
 /// Labels the selected images of a class with name and size.

@@ -1,12 +1,12 @@
 //! `giemsa split`: divides a data folder into Train and Test folders.
 
 use crate::data::{By, LabelArgs, fraction};
+use crate::print::{print_note, print_results};
 use crate::{Context, Outcome, number_of};
 use anyhow::{Context as _, bail};
 use giemsa::dataset::DatasetError;
 use giemsa::dataset::split::{patient_count, split};
 use giemsa::dataset::split_folders::write_split_folders;
-use std::io::{self, Write};
 use std::path::PathBuf;
 
 const EXAMPLES: &str = "\
@@ -47,12 +47,14 @@ pub fn run(args: SplitArgs, context: &Context) -> anyhow::Result<Outcome> {
         Err(error @ DatasetError::OutputNotEmpty { .. }) => bail!("{error}; choose another one"),
         written => written?,
     }
-    let mut out = io::stdout().lock();
-    for (name, part) in parts {
-        writeln!(out, "{name}: {} of {}", number_of(part.len(), "image"), number_of(patient_count(part), "patient"))?;
-    }
+    print_results(|out| {
+        parts.iter().try_for_each(|(name, part)| {
+            let (images, patients) = (number_of(part.len(), "image"), number_of(patient_count(part), "patient"));
+            writeln!(out, "{name}: {images} of {patients}")
+        })
+    })?;
     if args.split_by == By::Image && !context.quiet {
-        eprintln!("warning: both parts contain cells of the same patients; metrics on Test will be too high");
+        print_note("warning: both parts contain cells of the same patients; metrics on Test will be too high");
     }
     Ok(Outcome::Done)
 }

@@ -1,6 +1,6 @@
 //! `giemsa stats`: statistics of a data folder.
 
-use crate::data::escaped;
+use crate::print::{escaped, print_results};
 use crate::{Context, Outcome};
 use giemsa::dataset::patients::PatientSource;
 use giemsa::dataset::scan::scan_any_classes;
@@ -34,13 +34,13 @@ pub fn run(args: StatsArgs, context: &Context) -> anyhow::Result<Outcome> {
     let bar = crate::data::bar(context, files, "Reading images");
     let statistics = measure(&classes, &PatientSource::FileName, &|| bar.inc(1));
     bar.finish_and_clear();
-    let mut out = io::stdout().lock();
-    if args.json {
-        serde_json::to_writer_pretty(&mut out, &statistics)?;
-        writeln!(out)?;
-    } else {
-        write_table(&mut out, &statistics)?;
-    }
+    print_results(|out| {
+        if args.json {
+            writeln!(out, "{}", serde_json::to_string_pretty(&statistics)?)
+        } else {
+            write_table(out, &statistics)
+        }
+    })?;
     Ok(if statistics.unreadable.is_empty() { Outcome::Done } else { Outcome::SomeSkipped })
 }
 

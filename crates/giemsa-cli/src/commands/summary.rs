@@ -1,10 +1,10 @@
 //! `giemsa summary`: the layers of a recipe or a model, in the format of Keras.
 
 use crate::model::load;
+use crate::print::print_results;
 use crate::{Context, Outcome};
 use giemsa::model::Recipe;
 use giemsa::nn::{LayerSummary, Network};
-use std::io::Write;
 use std::path::PathBuf;
 
 const EXAMPLES: &str = "\
@@ -51,12 +51,13 @@ pub fn run(args: SummaryArgs, _: &Context) -> anyhow::Result<Outcome> {
         }
     };
     let summary = summarise(recipe.name, network.summary());
-    let mut out = std::io::stdout().lock();
-    if args.json {
-        writeln!(out, "{}", serde_json::to_string_pretty(&summary)?)?;
-    } else {
-        out.write_all(table(&summary).as_bytes())?;
-    }
+    print_results(|out| {
+        if args.json {
+            writeln!(out, "{}", serde_json::to_string_pretty(&summary)?)
+        } else {
+            out.write_all(table(&summary).as_bytes())
+        }
+    })?;
     Ok(Outcome::Done)
 }
 

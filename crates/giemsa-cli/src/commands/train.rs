@@ -2,10 +2,8 @@
 
 pub mod progress;
 
-use crate::data::{
-    By, LabelArgs, absolute, bar, escaped, fraction, list_images, list_pairs, patients, print_found, print_line,
-    print_unreadable,
-};
+use crate::data::{By, LabelArgs, absolute, bar, fraction, list_images, list_pairs, patients, print_found};
+use crate::print::{escaped, print_line, print_note, print_unreadable};
 use crate::{Context, Outcome};
 use anyhow::bail;
 use giemsa::RESEARCH_ONLY;
@@ -162,7 +160,7 @@ fn load_sets(settings: &RunSettings, context: &Context) -> Result<Sets, TrainErr
         if let Warning::SharedImages { pairs } = warning {
             list_pairs(pairs);
         }
-        eprintln!("warning: {warning}");
+        print_note(format_args!("warning: {warning}"));
     }
     Ok(sets)
 }
@@ -185,10 +183,8 @@ fn train(mut run: Run, context: &Context) -> anyhow::Result<Outcome> {
         }
         Ending::Interrupted => {
             let done = run.state().progress.steps_done;
-            eprintln!(
-                "stopped after step {done}; to resume: giemsa train --resume {}",
-                escaped(folder.path().display())
-            );
+            let run = escaped(folder.path().display());
+            print_note(format_args!("stopped after step {done}; to resume: giemsa train --resume {run}"));
             Ok(Outcome::Interrupted)
         }
     }

@@ -17,6 +17,15 @@ pub fn giemsa() -> Command {
     Command::cargo_bin("giemsa").unwrap()
 }
 
+/// Returns the program with a limit on the size of the files that it writes, which stands in for a full disk. Blocks have 512
+/// or 1024 bytes, depending on the shell.
+pub fn giemsa_on_full_disk(blocks: u32) -> Command {
+    let mut command = Command::new("sh");
+    let script = format!("trap '' XFSZ; ulimit -f {blocks}; exec \"$0\" \"$@\"");
+    command.args(["-c", &script]).arg(assert_cmd::cargo::cargo_bin("giemsa"));
+    command
+}
+
 /// Creates a folder with the quick recipe.
 pub fn place() -> (tempfile::TempDir, PathBuf) {
     let folder = tempfile::tempdir().unwrap();

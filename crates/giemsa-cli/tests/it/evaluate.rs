@@ -85,9 +85,7 @@ fn lists_and_counts_unreadable_images() {
 fn errors_contain_the_path() {
     let (_folder, root) = prepared();
     fs::create_dir(root.join("empty")).unwrap();
-    for name in ["empty", "missing"] {
-        evaluate(&root, &[name]).assert().code(3).stderr(contains(name));
-    }
+    evaluate(&root, &["empty"]).assert().code(3).stderr(contains("empty"));
     fs::write(root.join("model.safetensors"), "no model").unwrap();
     evaluate(&root, &["data"]).assert().code(4).stderr(contains("model.safetensors"));
 }

@@ -132,7 +132,7 @@ fn calibrate_requires_an_output() {
         .code(2)
         .stderr(contains("--out").and(contains("--in-place")));
     run(&root, &["calibrate", "data", "--in-place"]).assert().code(2);
-    run(&root, &["calibrate", "--model", "builtin", "data", "--in-place"]).assert().code(1).stderr(contains("--out"));
+    run(&root, &["calibrate", "--model", "builtin", "data", "--in-place"]).assert().code(2).stderr(contains("--out"));
     assert_eq!(fs::read(root.join("model.safetensors")).unwrap(), before);
     run(&root, &["calibrate", "--model", "model.safetensors", "data", "--in-place"]).assert().success();
     assert_ne!(Model::load(&root.join("model.safetensors")).unwrap().temperature, 1.0);

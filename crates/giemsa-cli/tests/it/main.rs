@@ -9,12 +9,14 @@ mod demo;
 mod evaluate;
 mod evaluation;
 mod examples;
+mod exit_codes;
 mod explain;
 mod fetch_command;
 #[path = "../../../giemsa/tests/it/folder.rs"]
 mod folder;
-mod hostile_models;
 mod hostile_inputs;
+mod hostile_models;
+mod outputs;
 #[path = "../../../giemsa/tests/it/page.rs"]
 mod page;
 mod predict;

@@ -3,6 +3,7 @@
 use super::scan::ClassFolders;
 use super::{DatasetError, Sample};
 use crate::input;
+use crate::output::{parent_of, temporary_folder};
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -39,9 +40,9 @@ pub fn write_split_folders(
     if !is_missing_or_empty(out) {
         return Err(DatasetError::OutputNotEmpty { path: out.to_owned() });
     }
-    let parent = out.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let parent = parent_of(out);
     fs::create_dir_all(parent).map_err(error(parent))?;
-    let temporary = tempfile::Builder::new().prefix(".giemsa-split-").tempdir_in(parent).map_err(error(parent))?;
+    let temporary = temporary_folder(parent).map_err(error(parent))?;
     // Temporary folders are private. The folder inside has the permissions of any new folder.
     let complete = temporary.path().join("complete");
     for (name, samples) in parts {

@@ -141,12 +141,9 @@ fn summarise<'a>(
 }
 
 fn range(lengths: impl Iterator<Item = u32> + Clone) -> Range {
+    let (Some(max), Some(min)) = (lengths.clone().max(), lengths.clone().min()) else { return Range::default() };
     let n = lengths.clone().count();
-    Range {
-        mean: lengths.clone().map(f64::from).sum::<f64>() / n.max(1) as f64,
-        max: lengths.clone().max().unwrap_or(0),
-        min: lengths.min().unwrap_or(0),
-    }
+    Range { mean: lengths.map(f64::from).sum::<f64>() / n as f64, max, min }
 }
 
 #[cfg(test)]
@@ -176,6 +173,13 @@ mod tests {
         assert_eq!(found.classes[0].height, Range { mean: 20.5, max: 21, min: 20 });
         assert_eq!(found.classes[0].width, Range { mean: 20.0, max: 30, min: 10 });
         assert_eq!(found.all.height, Range { mean: 12.5, max: 21, min: 4 });
+        // The sum of no numbers is -0.
+        let empty = measure(
+            &[ClassFolder { part: None, name: "c".into(), files: Vec::new() }],
+            &PatientSource::FileName,
+            &|| (),
+        );
+        assert!(empty.all.height == Range::default() && empty.all.height.mean.is_sign_positive());
         assert_eq!((found.patients, found.without_patient), (2, 1));
         assert_eq!(found.classes[0].part.as_deref(), Some("Train"));
         let error = "expected a PNG, JPEG, TIFF or BMP image, found text".to_owned();

@@ -19,26 +19,33 @@ struct Row {
     predicted: Class,
 }
 
-/// Writes one row per image, in the given order, with the columns `path`, `label` (the true class), `patient` (empty if
+/// Formats one row per image, in the given order, with the columns `path`, `label` (the true class), `patient` (empty if
 /// unknown), `probability_parasitized` and `predicted` (the class at the decision threshold).
+///
+/// # Errors
+/// None in practice: every row can be formatted.
+pub fn predictions_csv(predictions: &[LabelledPrediction], threshold: f64) -> io::Result<Vec<u8>> {
+    let mut csv = csv::Writer::from_writer(Vec::new());
+    for image in predictions {
+        let row = Row {
+            path: image.path.clone(),
+            label: image.class,
+            patient: image.patient.clone(),
+            probability_parasitized: image.probability_parasitized,
+            predicted: image.predicted_class(threshold),
+        };
+        csv.serialize(row).map_err(io::Error::other)?;
+    }
+    csv.into_inner().map_err(csv::IntoInnerError::into_error)
+}
+
+/// Writes the file of [`predictions_csv`].
 ///
 /// # Errors
 /// If the file cannot be written. The error message does not contain the path.
 pub fn write_predictions(path: &Path, predictions: &[LabelledPrediction], threshold: f64) -> io::Result<()> {
-    write_atomically(path, |file| {
-        let mut csv = csv::Writer::from_writer(file);
-        for image in predictions {
-            let row = Row {
-                path: image.path.clone(),
-                label: image.class,
-                patient: image.patient.clone(),
-                probability_parasitized: image.probability_parasitized,
-                predicted: image.predicted_class(threshold),
-            };
-            csv.serialize(row).map_err(io::Error::other)?;
-        }
-        csv.flush()
-    })
+    let bytes = predictions_csv(predictions, threshold)?;
+    write_atomically(path, |file| file.write_all(&bytes))
 }
 
 /// Reads a file written by [`write_predictions`]. The column `predicted` is ignored.

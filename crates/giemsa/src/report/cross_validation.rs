@@ -1,7 +1,8 @@
 //! The report of a cross-validation: the page of an evaluation, and the metrics of each fold.
 
-use super::evaluation::{self, Evaluation, FoldRow};
-use super::{ReportError, write_error, write_file};
+use super::ReportError;
+use super::evaluation::{self, Evaluation, FoldRow, json};
+use super::folder::write_files;
 use crate::evaluate::LabelledPrediction;
 use crate::evaluate::clusters::Clusters;
 use crate::evaluate::metric_values::MetricValues;
@@ -11,8 +12,10 @@ use crate::evaluate::provenance::Provenance;
 use crate::train::cross_validation::{CrossValidationSettings, FoldsSummary, OutOfFold, THRESHOLD};
 use std::path::Path;
 
-/// Writes `index.html`, `metrics.json` and `predictions.csv` of all folds together, and `folds.json` with the metrics of
-/// each fold.
+const FOLDS: &str = "folds.json";
+
+/// Writes the report of all folds together, and `folds.json` with the metrics of each fold, into the folder of the
+/// cross-validation. The files appear together or not at all, and replace those of an earlier report.
 ///
 /// # Errors
 /// If a file cannot be written.
@@ -23,9 +26,6 @@ pub fn write_report(
     metrics: &Metrics,
     summary: &FoldsSummary,
 ) -> Result<(), ReportError> {
-    let path = out.join("folds.json");
-    let json = serde_json::to_vec_pretty(summary).map_err(|error| write_error(&path)(error.into()))?;
-    write_file(&path, &json)?;
     let CrossValidationSettings { recipe, folds, seed, data, .. } = settings;
     let mut about = vec![
         format!("Recipe {}, {} epochs, seed {seed}", recipe.name, recipe.training.epochs),
@@ -47,7 +47,9 @@ pub fn write_report(
         folds: &fold_rows(out_of_fold, summary),
         provenance: Some(&provenance),
     };
-    evaluation::write_report(out, &evaluation)
+    let mut files = vec![(FOLDS.to_owned(), json(summary, &out.join(FOLDS))?)];
+    files.extend(evaluation::files(out, &evaluation)?);
+    write_files(out, &files)
 }
 
 /// Returns one row per fold for the table of the page.

@@ -1,15 +1,16 @@
 //! The report of an evaluation: an HTML page, the metrics, the predictions and the charts.
 
 use super::evaluation_charts::{NamedChart, charts};
+use super::folder::{METRICS, PAGE, PLOTS, PREDICTIONS, ReportFile, check_free, write_files};
 use super::plot::{to_image, to_inline_svg, to_svg};
 use super::template::{percent, render};
-use super::{ReportError, png_bytes, write_error, write_file, write_png};
+use super::{ReportError, png_bytes, write_error};
 use crate::classes::Class;
 use crate::evaluate::bootstrap::Interval;
 use crate::evaluate::counts::Counts;
 use crate::evaluate::metric_values::MetricValues;
 use crate::evaluate::metrics::Metrics;
-use crate::evaluate::predictions_csv::write_predictions;
+use crate::evaluate::predictions_csv::predictions_csv;
 use crate::evaluate::provenance::Provenance;
 use crate::evaluate::{LabelledPrediction, errors_of_class};
 use crate::image::decode_file;
@@ -65,28 +66,38 @@ const CELL_PX: u32 = 120;
 /// Pixels per SVG pixel of the PNG files: 300 dpi at a width of 12 cm.
 const PRINT_SCALE: u32 = 3;
 
-/// Writes `index.html`, `metrics.json`, `predictions.csv` and the charts as `plots/*.svg` and `plots/*.png` into a folder,
-/// which is created if it does not exist.
+/// Writes `index.html`, `metrics.json`, `predictions.csv` and the charts as `plots/*.svg` and `plots/*.png` into a folder:
+/// a new or empty one, or that of an earlier report. The files appear together or not at all.
 ///
 /// # Errors
-/// If a chart cannot be drawn, or a file cannot be written.
+/// If the folder contains anything else, a chart cannot be drawn, or a file cannot be written.
 pub fn write_report(out: &Path, evaluation: &Evaluation<'_>) -> Result<(), ReportError> {
-    let plots = out.join("plots");
-    std::fs::create_dir_all(&plots).map_err(write_error(&plots))?;
-    let path = out.join("predictions.csv");
-    write_predictions(&path, evaluation.predictions, evaluation.metrics.threshold).map_err(write_error(&path))?;
-    let path = out.join("metrics.json");
-    let file = MetricsFile { metrics: evaluation.metrics, provenance: evaluation.provenance };
-    let mut json = serde_json::to_vec_pretty(&file).map_err(|error| write_error(&path)(error.into()))?;
-    json.push(b'\n');
-    write_file(&path, &json)?;
-    let charts = charts(evaluation.predictions, evaluation.metrics);
+    check_free(out)?;
+    write_files(out, &files(out, evaluation)?)
+}
+
+/// Creates the files of a report. `out` appears in errors only.
+pub(super) fn files(out: &Path, evaluation: &Evaluation<'_>) -> Result<Vec<ReportFile>, ReportError> {
+    let Evaluation { metrics, predictions, provenance, .. } = *evaluation;
+    let charts = charts(predictions, metrics);
+    let mut files = Vec::new();
     for NamedChart { name, chart, .. } in &charts {
         let chart = std::slice::from_ref(chart);
-        write_file(&plots.join(format!("{name}.svg")), to_svg(chart)?.as_bytes())?;
-        write_png(&to_image(chart, PRINT_SCALE)?, &plots.join(format!("{name}.png")))?;
+        files.push((format!("{PLOTS}/{name}.svg"), to_svg(chart)?.into()));
+        files.push((format!("{PLOTS}/{name}.png"), png_bytes(&to_image(chart, PRINT_SCALE)?)?));
     }
-    write_file(&out.join("index.html"), page_with(evaluation, &charts)?.as_bytes())
+    let csv = predictions_csv(predictions, metrics.threshold).map_err(write_error(&out.join(PREDICTIONS)))?;
+    files.push((PREDICTIONS.to_owned(), csv));
+    files.push((METRICS.to_owned(), json(&MetricsFile { metrics, provenance }, &out.join(METRICS))?));
+    files.push((PAGE.to_owned(), page_with(evaluation, &charts)?.into()));
+    Ok(files)
+}
+
+/// Formats a JSON file. `path` appears in errors only.
+pub(super) fn json(content: &impl Serialize, path: &Path) -> Result<Vec<u8>, ReportError> {
+    let mut json = serde_json::to_vec_pretty(content).map_err(|error| write_error(path)(error.into()))?;
+    json.push(b'\n');
+    Ok(json)
 }
 
 /// Creates the page, which is self-contained.

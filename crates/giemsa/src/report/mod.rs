@@ -9,12 +9,15 @@ pub mod cross_validation;
 pub mod curves;
 pub mod evaluation;
 mod evaluation_charts;
+pub mod folder;
 pub mod model_card;
 pub mod page;
 pub mod plot;
 pub mod saliency;
 pub mod sheet;
 mod template;
+
+use crate::output::destination::SOFTWARE;
 
 /// An error of a report.
 #[derive(Debug, thiserror::Error)]
@@ -27,6 +30,12 @@ pub enum ReportError {
         path: std::path::PathBuf,
         /// The cause.
         source: std::io::Error,
+    },
+    /// The folder for a report contains other files.
+    #[error("{}: expected a new or empty folder, or an earlier report, found other files in it", path.display())]
+    FolderInUse {
+        /// The folder.
+        path: std::path::PathBuf,
     },
     /// A chart cannot be drawn.
     #[error("cannot draw {title}: {reason}")]
@@ -41,17 +50,24 @@ pub enum ReportError {
     Page(#[from] minijinja::Error),
     /// An image cannot be encoded.
     #[error("cannot encode an image as PNG: {0}")]
-    Encode(#[from] image::ImageError),
+    Encode(#[from] png::EncodingError),
 }
 
-/// Encodes an image as PNG.
+/// Encodes an image as PNG, with the name of this software in its metadata.
 ///
 /// # Errors
 /// If it has no pixels.
 pub fn png_bytes(image: &image::RgbImage) -> Result<Vec<u8>, ReportError> {
-    let mut bytes = std::io::Cursor::new(Vec::new());
-    image.write_to(&mut bytes, image::ImageFormat::Png)?;
-    Ok(bytes.into_inner())
+    let mut bytes = Vec::new();
+    let mut encoder = png::Encoder::new(&mut bytes, image.width(), image.height());
+    encoder.set_color(png::ColorType::Rgb);
+    encoder.set_compression(png::Compression::Fast);
+    encoder.set_filter(png::Filter::Adaptive);
+    encoder.add_text_chunk("Software".to_owned(), SOFTWARE.to_owned())?;
+    let mut writer = encoder.write_header()?;
+    writer.write_image_data(image.as_raw())?;
+    writer.finish()?;
+    Ok(bytes)
 }
 
 /// Writes an image as a PNG file atomically.

@@ -2,6 +2,7 @@
 
 use super::{draw_cell, is_infected};
 use crate::classes::Class;
+use crate::output::{parent_of, temporary_folder};
 use crate::random::Random;
 use image::RgbImage;
 use rayon::prelude::*;
@@ -106,9 +107,9 @@ pub fn write_folder(
     if std::fs::read_dir(dir).is_ok_and(|mut entries| entries.next().is_some()) {
         return Err(SyntheticError::NotEmpty { path: dir.to_owned() });
     }
-    let parent = dir.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let parent = parent_of(dir);
     std::fs::create_dir_all(parent).map_err(fail(parent))?;
-    let temporary = tempfile::Builder::new().prefix(".giemsa-").tempdir_in(parent).map_err(fail(parent))?;
+    let temporary = temporary_folder(parent).map_err(fail(parent))?;
     for class in Class::ALL {
         std::fs::create_dir(temporary.path().join(class.name())).map_err(fail(dir))?;
     }

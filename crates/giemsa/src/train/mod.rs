@@ -12,6 +12,7 @@ pub mod cross_validation;
 mod error;
 pub mod folder;
 pub mod history;
+pub mod leak;
 pub mod pretraining;
 pub mod run;
 mod schedule;

@@ -2,7 +2,8 @@
 
 use super::{infer_ms, step_ms};
 use crate::Context;
-use crate::data::{bar, load, print_line};
+use crate::data::{bar, load};
+use crate::print::print_line;
 use anyhow::Context as _;
 use giemsa::dataset::patients::PatientSource;
 use giemsa::dataset::scan::{ClassFolders, scan_classes};

@@ -1,6 +1,6 @@
 //! The progress of a run: a progress bar on a terminal, and one line per epoch.
 
-use crate::data::print_line;
+use crate::print::print_line;
 use crate::{Context, interrupted};
 use giemsa::train::history::last_epoch_s;
 use giemsa::train::{EpochRow, Observer, RunFolder, StepReport};
