@@ -2,6 +2,7 @@
 
 use anyhow::{Context as _, bail};
 use giemsa::classes::Class;
+use giemsa::input::read_text;
 use giemsa::synthetic::DRAWN;
 use std::fs;
 use std::io;
@@ -13,6 +14,9 @@ const MARKER_TEXT: &str = "\
 This folder was made by `giemsa demo`. The next `giemsa demo` with the same output folder replaces it: keep your own files
 somewhere else. The cells are drawn by the program, not photographed. For research use only, not for diagnosis.
 ";
+
+/// More than the texts that the demo writes.
+const MAX_TEXT_BYTES: u64 = 1 << 12;
 
 /// The names of everything that the demo writes into its folder.
 const OUTPUTS: [&str; 7] =
@@ -90,7 +94,7 @@ fn is_output(name: &str) -> bool {
 /// Returns whether a folder has the marker of the demo and contains nothing but outputs of the demo.
 fn is_output_of_demo(folder: &Path, names: &[String]) -> bool {
     names.iter().all(|name| is_output(name))
-        && fs::read(folder.join(MARKER)).is_ok_and(|text| text == MARKER_TEXT.as_bytes())
+        && read_text(&folder.join(MARKER), MAX_TEXT_BYTES).is_ok_and(|text| text == MARKER_TEXT)
         && has_only_cells(&folder.join("cells"))
 }
 
@@ -102,7 +106,7 @@ fn has_only_cells(cells: &Path) -> bool {
     names(cells).is_ok_and(|entries| {
         entries.iter().all(|class| {
             if class == MARKER {
-                return fs::read(cells.join(class)).is_ok_and(|text| text == notice.as_bytes());
+                return read_text(&cells.join(class), MAX_TEXT_BYTES).is_ok_and(|text| text == notice);
             }
             Class::ALL.iter().any(|known| known.name() == class)
                 && names(&cells.join(class)).is_ok_and(|files| files.iter().all(is_cell))
