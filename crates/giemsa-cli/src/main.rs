@@ -81,12 +81,23 @@ pub enum Outcome {
 
 /// Parses the command line, runs the subcommand, prints errors, and returns the exit code.
 fn main() -> ExitCode {
+    hide_panics_of_image_decoders();
     let matches = help::command().get_matches();
     let cli = Cli::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
     let context = Context { quiet: cli.quiet, colour: colour_wanted() && std::io::stdout().is_terminal() };
     let engine = set_threads(cli.threads, &context).and_then(|()| set_instructions(cli.instruction_set.as_deref()));
     let result = engine.and_then(|()| cli.command.run(&context));
     exit::code_after(result)
+}
+
+/// Prints no message of a panic while an image is decoded: the library converts it to an error of that image.
+fn hide_panics_of_image_decoders() {
+    let report = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| {
+        if !giemsa::image::is_decoding() {
+            report(panic);
+        }
+    }));
 }
 
 /// Returns false if `NO_COLOR` is set and not empty (<https://no-color.org>).

@@ -1,6 +1,6 @@
 //! Converts an image to the input of a network. The settings are stored in every model file.
 
-use crate::image::{ImageError, decode_file, resize};
+use crate::image::{ImageError, decode_file_and, resize};
 use image::RgbImage;
 use serde::{Deserialize, Serialize};
 use std::path::Path;
@@ -69,9 +69,9 @@ impl Preprocessing {
     /// Reads an image file and resizes it as [`Preprocessing::to_bytes`].
     ///
     /// # Errors
-    /// See [`decode_file`].
+    /// See [`decode_file`](crate::image::decode_file).
     pub fn load(&self, path: &Path) -> Result<Vec<u8>, ImageError> {
-        Ok(self.to_bytes(&decode_file(path)?.pixels))
+        decode_file_and(path, |decoded| self.to_bytes(&decoded.pixels))
     }
 }
 

@@ -1,6 +1,6 @@
 //! Errors of reading an image.
 
-use super::limits::MAX_SIDE_PX;
+use super::limits::{MAX_MEMORY_BYTES, MAX_PIXELS, MAX_SIDE_PX};
 use crate::input::InputError;
 use image::ImageFormat;
 use std::path::{Path, PathBuf};
@@ -36,8 +36,12 @@ pub enum ImageError {
         /// The error of the decoder.
         reason: String,
     },
-    /// A side is 0 pixels or longer than [`MAX_SIDE_PX`].
-    #[error("{path}: the image is {width}x{height} pixels; sides of 1 to {MAX_SIDE_PX} pixels are supported")]
+    /// A side is 0 pixels or longer than [`MAX_SIDE_PX`], or the image has more than [`MAX_PIXELS`].
+    #[error(
+        "{path}: the image is {width}x{height} pixels; \
+         sides of 1 to {MAX_SIDE_PX} pixels and at most {} megapixels are supported",
+        MAX_PIXELS / MEGA
+    )]
     UnsupportedSize {
         /// The file.
         path: PathBuf,
@@ -56,9 +60,36 @@ pub enum ImageError {
         /// Height in the header, in pixels.
         height: u32,
         /// Size of the file.
-        file_bytes: usize,
+        file_bytes: u64,
+    },
+    /// Decoding the image needs more than [`MAX_MEMORY_BYTES`].
+    #[error(
+        "{path}: the image is {width}x{height} pixels; decoding its format needs {} MB of memory, \
+         and at most {} MB are supported",
+        memory_bytes.div_ceil(MEGA),
+        MAX_MEMORY_BYTES / MEGA
+    )]
+    TooMuchMemory {
+        /// The file.
+        path: PathBuf,
+        /// Width in the header, in pixels.
+        width: u32,
+        /// Height in the header, in pixels.
+        height: u32,
+        /// The memory that decoding needs.
+        memory_bytes: u64,
+    },
+    /// The decoder panicked: it has a bug, and the image is probably damaged.
+    #[error("{path}: the decoder failed: {message}")]
+    Panicked {
+        /// The file.
+        path: PathBuf,
+        /// The message of the panic.
+        message: String,
     },
 }
+
+const MEGA: u64 = 1_000_000;
 
 impl ImageError {
     /// Returns the file.
@@ -69,7 +100,9 @@ impl ImageError {
             | ImageError::UnknownFormat { path, .. }
             | ImageError::Corrupt { path, .. }
             | ImageError::UnsupportedSize { path, .. }
-            | ImageError::ImplausibleSize { path, .. } => path,
+            | ImageError::ImplausibleSize { path, .. }
+            | ImageError::TooMuchMemory { path, .. }
+            | ImageError::Panicked { path, .. } => path,
         }
     }
 
@@ -99,7 +132,9 @@ fn format_name(format: ImageFormat) -> &'static str {
 pub(super) enum Fault {
     Corrupt { format: ImageFormat, reason: String },
     UnsupportedSize { width: u32, height: u32 },
-    ImplausibleSize { width: u32, height: u32, file_bytes: usize },
+    ImplausibleSize { width: u32, height: u32, file_bytes: u64 },
+    TooMuchMemory { width: u32, height: u32, memory_bytes: u64 },
+    Panicked { message: String },
 }
 
 impl Fault {
@@ -116,6 +151,10 @@ impl Fault {
             Fault::ImplausibleSize { width, height, file_bytes } => {
                 ImageError::ImplausibleSize { path, width, height, file_bytes }
             }
+            Fault::TooMuchMemory { width, height, memory_bytes } => {
+                ImageError::TooMuchMemory { path, width, height, memory_bytes }
+            }
+            Fault::Panicked { message } => ImageError::Panicked { path, message },
         }
     }
 }

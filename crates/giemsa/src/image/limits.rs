@@ -5,20 +5,39 @@ use super::error::Fault;
 /// The longest supported side, in pixels.
 pub const MAX_SIDE_PX: u32 = 8192;
 
-/// The largest supported file: the largest image uncompressed with four 16-bit channels, plus 16 MiB of metadata.
-pub const MAX_FILE_BYTES: u64 = 8 * (MAX_SIDE_PX as u64).pow(2) + (16 << 20);
+/// The most supported pixels. The cameras of current telephones take photographs of up to 50 megapixels.
+pub const MAX_PIXELS: u64 = 50_000_000;
+
+/// The most memory that decoding may use, in bytes, summed over all threads.
+///
+/// An image needs 3 bytes per pixel, which is enough for any image of [`MAX_PIXELS`], and more in these formats:
+///
+/// - A JPEG image needs its file in addition. If it is progressive or has a scan per component, all coefficients are
+///   kept until the last scan: 9 bytes per pixel, or 6 with halved chroma, so that 22 or 33 megapixels fit.
+/// - TIFF samples of 16 bits need 6 bytes per pixel in RGB and 8 with alpha, those of 32 bits 12 and 16. One plane per
+///   channel, or JPEG inside TIFF, needs a second copy.
+/// - A BMP image with alpha needs 4 bytes per pixel.
+pub const MAX_MEMORY_BYTES: u64 = 200_000_000;
+
+/// The largest supported file: the largest image uncompressed with four 16-bit channels, plus the metadata.
+pub const MAX_FILE_BYTES: u64 = 8 * MAX_PIXELS + MAX_METADATA_BYTES;
+
+/// The most metadata before the pixels of an image.
+pub(super) const MAX_METADATA_BYTES: u64 = 16 << 20;
 
 /// The most pixels that one byte can encode: 8 pixels of 1 bit times the maximum ratio of deflate (1032) or of TIFF's
 /// LZW (1365), rounded up.
 const MAX_PIXELS_PER_BYTE: u64 = 16_384;
 
-/// Rejects an image without pixels, with a side longer than [`MAX_SIDE_PX`], or with more pixels than its file can
-/// contain.
-pub(super) fn check_size(width: u32, height: u32, file_bytes: usize) -> Result<(), Fault> {
-    if !(1..=MAX_SIDE_PX).contains(&width) || !(1..=MAX_SIDE_PX).contains(&height) {
+/// Rejects an image without pixels, with a side longer than [`MAX_SIDE_PX`], with more than [`MAX_PIXELS`], or with more
+/// pixels than its file can contain.
+pub(super) fn check_size(width: u32, height: u32, file_bytes: u64) -> Result<(), Fault> {
+    let sides = 1..=MAX_SIDE_PX;
+    let pixels = u64::from(width) * u64::from(height);
+    if !sides.contains(&width) || !sides.contains(&height) || pixels > MAX_PIXELS {
         return Err(Fault::UnsupportedSize { width, height });
     }
-    if u64::from(width) * u64::from(height) > MAX_PIXELS_PER_BYTE * file_bytes as u64 {
+    if pixels > MAX_PIXELS_PER_BYTE.saturating_mul(file_bytes) {
         return Err(Fault::ImplausibleSize { width, height, file_bytes });
     }
     Ok(())
