@@ -36,9 +36,12 @@ pub fn write_atomically(path: &Path, write: impl FnOnce(&mut dyn Write) -> io::R
     sync_folder(folder)
 }
 
+/// The prefix of temporary files; 6 random letters and digits follow.
+pub(crate) const TEMPORARY_PREFIX: &str = ".giemsa-";
+
 fn temporary_file() -> tempfile::Builder<'static, 'static> {
     let mut builder = tempfile::Builder::new();
-    builder.prefix(".giemsa-");
+    builder.prefix(TEMPORARY_PREFIX);
     // Temporary files are private by default, and the rename would keep that. The umask restricts 0666 as usual.
     #[cfg(unix)]
     builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
