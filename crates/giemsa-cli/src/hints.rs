@@ -1,7 +1,7 @@
 //! Advice for errors of the library, which does not contain the names of commands and arguments.
 
 use giemsa::dataset::DatasetError;
-use giemsa::train::TrainError;
+use giemsa::train::{Difference, TrainError};
 
 /// Returns the remedy for an error, if an argument or command helps.
 pub fn hint(error: &anyhow::Error) -> Option<String> {
@@ -38,6 +38,11 @@ fn hint_for_training(error: &TrainError) -> Option<String> {
         TrainError::TooManyUnreadable { .. } => "--max-unreadable PERCENT accepts more unreadable images".to_owned(),
         TrainError::SharedImages { .. } => "--allow-shared turns this error into a warning".to_owned(),
         TrainError::FolderInUse { .. } => "choose another folder with --out".to_owned(),
+        TrainError::Mismatch { difference: Difference::InstructionSet { began: Some(began), .. }, .. }
+            if began.is_available() =>
+        {
+            format!("--instruction-set {} continues the run", began.name())
+        }
         TrainError::Mismatch { .. } => {
             "to start again, choose another folder with --out, or delete the earlier run".to_owned()
         }

@@ -2,6 +2,7 @@
 
 use super::cross_validate::{Lines, report, run_folds};
 use super::evaluate::{IntervalArgs, text};
+use super::train::load_recipe;
 use crate::data::{LabelArgs, absolute, list_images, patients, print_line};
 use crate::predictions::{find_all, read};
 use crate::{Context, Outcome};
@@ -70,7 +71,7 @@ pub fn run(args: PretrainArgs, context: &Context) -> anyhow::Result<Outcome> {
         Some(path) => std::fs::read_to_string(path).with_context(|| path.display().to_string())?,
         None => "Not described yet.".to_owned(),
     };
-    let [recipe, baseline] = [&args.recipe, &args.baseline].map(|name| Recipe::load(name));
+    let [recipe, baseline] = [&args.recipe, &args.baseline].map(|name| load_recipe(name, |_| {}));
     let (recipe, baseline) = (recipe?, baseline?);
     let samples = find_all(&args.data, &args.labels, context)?;
     let Some((_, of_baseline)) = evaluate(&args, &baseline, samples.clone(), context)? else {

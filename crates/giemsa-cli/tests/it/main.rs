@@ -13,6 +13,7 @@ mod explain;
 mod fetch_command;
 #[path = "../../../giemsa/tests/it/folder.rs"]
 mod folder;
+mod killed;
 #[path = "../../../giemsa/tests/it/page.rs"]
 mod page;
 mod predict;
