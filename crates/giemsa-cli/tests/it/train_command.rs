@@ -258,11 +258,11 @@ fn a_run_stopped_by_ctrl_c_resumes_to_the_same_model() {
     use std::io::{BufRead, BufReader};
     let (folder, _) = place();
     draw_cells(&folder.path().join("data"), 1, 6, 4);
-    let whole = ["--epochs", "200", "--out", "whole"];
+    let whole = ["--epochs", "40", "--out", "whole"];
     train(folder.path(), Path::new("data"), &whole).success();
     let mut child = std::process::Command::new(assert_cmd::cargo::cargo_bin("giemsa"))
         .current_dir(folder.path())
-        .args(["train", "data", "--recipe", "quick.toml", "--epochs", "200", "--out", "stopped"])
+        .args(["train", "data", "--recipe", "quick.toml", "--epochs", "40", "--out", "stopped"])
         .stdout(std::process::Stdio::piped())
         .stderr(std::process::Stdio::piped())
         .spawn()

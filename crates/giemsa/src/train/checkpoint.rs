@@ -31,7 +31,7 @@ pub struct State {
     pub best: Option<Model>,
     /// The settings of the run.
     pub settings: Settings,
-    /// Digests of the images of the run. `None` before the first call of [`train`](super::train()) without a folder.
+    /// Digests of the images of the run. `None` in a new state, until [`train`](super::train()) or a run folder sets them.
     pub images: Option<ImageDigests>,
     /// Instruction set that the weights were trained with. `None` if an earlier version wrote the checkpoint.
     pub instruction_set: Option<InstructionSet>,
