@@ -3,7 +3,7 @@
 use giemsa::dataset::DatasetError;
 use giemsa::output::destination::DestinationError;
 use giemsa::report::ReportError;
-use giemsa::train::TrainError;
+use giemsa::train::{Difference, TrainError};
 
 /// Returns the remedy for an error, if an argument or command helps.
 pub fn hint(error: &anyhow::Error) -> Option<String> {
@@ -53,6 +53,11 @@ fn hint_for_training(error: &TrainError) -> Option<String> {
         TrainError::TooManyUnreadable { .. } => "--max-unreadable PERCENT accepts more unreadable images".to_owned(),
         TrainError::SharedImages { .. } => "--allow-shared turns this error into a warning".to_owned(),
         TrainError::FolderInUse { .. } => "choose another folder with --out".to_owned(),
+        TrainError::Mismatch { difference: Difference::InstructionSet { began: Some(began), .. }, .. }
+            if began.is_available() =>
+        {
+            format!("--instruction-set {} continues the run", began.name())
+        }
         TrainError::Mismatch { .. } => {
             "to start again, choose another folder with --out, or delete the earlier run".to_owned()
         }

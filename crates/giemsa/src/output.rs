@@ -54,9 +54,12 @@ pub(crate) fn temporary_folder(parent: &Path) -> io::Result<tempfile::TempDir> {
     temporary().tempdir_in(parent).map_err(|error| error.kind().into())
 }
 
+/// The prefix of temporary files and folders; 6 random letters and digits follow.
+pub(crate) const TEMPORARY_PREFIX: &str = ".giemsa-";
+
 fn temporary() -> tempfile::Builder<'static, 'static> {
     let mut builder = tempfile::Builder::new();
-    builder.prefix(".giemsa-");
+    builder.prefix(TEMPORARY_PREFIX);
     builder
 }
 

@@ -1,6 +1,7 @@
 //! `giemsa cross-validate`: evaluates a recipe on every image, each by a network that has not seen its patient.
 
 use super::evaluate::{IntervalArgs, text};
+use super::train::load_recipe;
 use crate::data::{LabelArgs, absolute, list_images, patients};
 use crate::predictions::{find_all, read};
 use crate::print::{print_line, print_note};
@@ -8,7 +9,6 @@ use crate::{Context, Outcome, number_of};
 use giemsa::dataset::Cache;
 use giemsa::evaluate::bootstrap;
 use giemsa::evaluate::metrics::Metrics;
-use giemsa::model::Recipe;
 use giemsa::report::cross_validation::{spread_lines, write_report};
 use giemsa::train::cross_validation::{
     CrossValidationSettings, FoldObserver, FoldReport, FoldsSummary, OutOfFold, THRESHOLD, cross_validate,
@@ -57,8 +57,9 @@ pub struct CrossValidateArgs {
 pub fn run(args: CrossValidateArgs, context: &Context) -> anyhow::Result<Outcome> {
     // From now on, Ctrl-C is a request to stop after the current step.
     crate::interrupted();
-    let mut recipe = Recipe::load(&args.recipe)?;
-    recipe.training.epochs = args.epochs.unwrap_or(recipe.training.epochs);
+    let recipe = load_recipe(&args.recipe, |recipe| {
+        recipe.training.epochs = args.epochs.unwrap_or(recipe.training.epochs);
+    })?;
     let name = recipe.name.clone();
     let out = args.out.clone().unwrap_or_else(|| Path::new("runs").join(format!("cross-validation-{name}")));
     let mut settings = CrossValidationSettings::new(&absolute(&args.data), recipe);

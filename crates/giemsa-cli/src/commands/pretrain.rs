@@ -2,6 +2,7 @@
 
 use super::cross_validate::{Lines, report, run_folds};
 use super::evaluate::{IntervalArgs, text};
+use super::train::load_recipe;
 use crate::data::{LabelArgs, absolute, list_images, patients};
 use crate::exit::Fault;
 use crate::predictions::{find_all, read};
@@ -77,7 +78,7 @@ pub fn run(args: PretrainArgs, context: &Context) -> anyhow::Result<Outcome> {
         Some(path) => read_text(path, MAX_FAILURES_BYTES).map_err(|error| Fault::Usage(error.to_string()))?,
         None => "Not described yet.".to_owned(),
     };
-    let [recipe, baseline] = [&args.recipe, &args.baseline].map(|name| Recipe::load(name));
+    let [recipe, baseline] = [&args.recipe, &args.baseline].map(|name| load_recipe(name, |_| {}));
     let (recipe, baseline) = (recipe?, baseline?);
     let path = args.out.join(format!("{}.safetensors", recipe.name));
     let card_path = args.out.join("MODEL_CARD.md");

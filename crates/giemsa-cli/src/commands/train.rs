@@ -3,11 +3,12 @@
 pub mod progress;
 
 use crate::data::{By, LabelArgs, absolute, bar, fraction, list_images, list_pairs, patients, print_found};
+use crate::exit::Fault;
 use crate::print::{escaped, print_line, print_note, print_unreadable};
 use crate::{Context, Outcome};
 use anyhow::bail;
 use giemsa::RESEARCH_ONLY;
-use giemsa::model::Recipe;
+use giemsa::model::{Recipe, RecipeError};
 use giemsa::train::sets::{SetSettings, Sets, Warning};
 use giemsa::train::{Ending, Run, RunFolder, RunSettings, State, StoppedRun, TrainError};
 use progress::Progress;
@@ -86,7 +87,7 @@ pub struct RecipeArgs {
     learning_rate: Option<f32>,
     /// Steps per epoch [default: one pass over the images]; as in Keras, the next epoch continues with the following
     /// images
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=i64::MAX as u64))]
     steps_per_epoch: Option<u64>,
     /// Seed of the split, the initial weights, the order of the images, augmentation and dropout
     #[arg(long, value_name = "N", default_value_t = 0, value_parser = clap::value_parser!(u64).range(..=i64::MAX as u64))]
@@ -104,7 +105,7 @@ pub fn run(args: TrainArgs, context: &Context) -> anyhow::Result<Outcome> {
 }
 
 fn start(args: TrainArgs, context: &Context) -> anyhow::Result<Outcome> {
-    let recipe = recipe(&args.recipe_args, args.epochs)?;
+    let recipe = changed_recipe(&args.recipe_args, args.epochs)?;
     let out = args.out.clone().map_or_else(|| free_run_folder(&recipe.name), Ok)?;
     let data = args.data.clone().unwrap_or_default();
     RunFolder::check_free(&out)?;
@@ -122,7 +123,10 @@ fn start(args: TrainArgs, context: &Context) -> anyhow::Result<Outcome> {
 fn resume(path: &Path, epochs: Option<u64>, context: &Context) -> anyhow::Result<Outcome> {
     let mut stopped = StoppedRun::open(path)?;
     if let Some(epochs) = epochs {
-        stopped.set_epochs(epochs)?;
+        stopped.set_epochs(epochs).map_err(|error| match error {
+            TrainError::Recipe(error) => usage(*error),
+            other => other.into(),
+        })?;
     }
     let sets = load_sets(stopped.settings(), context).inspect_err(list_images)?;
     let run = stopped.resume(sets)?;
@@ -203,16 +207,27 @@ fn say_result(state: &State, folder: &RunFolder) {
     print_line(&context, RESEARCH_ONLY);
 }
 
-/// Loads the recipe and applies the changes.
-fn recipe(args: &RecipeArgs, epochs: Option<u64>) -> anyhow::Result<Recipe> {
-    let mut recipe = Recipe::load(&args.recipe)?;
-    let training = &mut recipe.training;
-    training.epochs = epochs.unwrap_or(training.epochs);
-    training.batch_size = args.batch_size.map_or(training.batch_size, |size| size as usize);
-    training.learning_rate = args.learning_rate.unwrap_or(training.learning_rate);
-    recipe.input.side_px = args.image_size.map_or(recipe.input.side_px, |side| side as usize);
-    recipe.check("", &format!("recipe `{}` with the given options", recipe.name))?;
+/// Loads the recipe and applies the changes of the options.
+fn changed_recipe(args: &RecipeArgs, epochs: Option<u64>) -> anyhow::Result<Recipe> {
+    load_recipe(&args.recipe, |recipe| {
+        let training = &mut recipe.training;
+        training.epochs = epochs.unwrap_or(training.epochs);
+        training.batch_size = args.batch_size.map_or(training.batch_size, |size| size as usize);
+        training.learning_rate = args.learning_rate.unwrap_or(training.learning_rate);
+        recipe.input.side_px = args.image_size.map_or(recipe.input.side_px, |side| side as usize);
+    })
+}
+
+/// Loads a recipe, changes it, and checks the result. A recipe that cannot be used is a usage error.
+pub fn load_recipe(name: &str, change: impl FnOnce(&mut Recipe)) -> anyhow::Result<Recipe> {
+    let mut recipe = Recipe::load(name).map_err(usage)?;
+    change(&mut recipe);
+    recipe.check("", &format!("recipe `{}` with the given options", recipe.name)).map_err(usage)?;
     Ok(recipe)
+}
+
+fn usage(error: RecipeError) -> anyhow::Error {
+    Fault::Usage(error.to_string()).into()
 }
 
 /// Returns the first of `runs/compact-1`, `runs/compact-2`, … that does not exist.

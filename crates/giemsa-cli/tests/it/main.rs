@@ -16,6 +16,7 @@ mod fetch_command;
 mod folder;
 mod hostile_inputs;
 mod hostile_models;
+mod killed;
 mod outputs;
 #[path = "../../../giemsa/tests/it/page.rs"]
 mod page;

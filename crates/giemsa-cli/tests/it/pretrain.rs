@@ -76,6 +76,23 @@ fn rejects_too_few_patients_before_it_writes_anything() {
     }
 }
 
+#[test]
+fn rejects_numbers_that_are_too_large_before_it_writes_anything() {
+    let (folder, recipe) = place();
+    let root = folder.path();
+    draw_cells(&root.join("data"), 1, 6, 2);
+    let too_large: [&[&str]; 3] = [&["--epochs", "2000000"], &["--folds", "70000"], &["--seed", "9223372036854775808"]];
+    for options in too_large {
+        let mut command = giemsa();
+        command.current_dir(root).args(["cross-validate", "data", "--recipe", "quick.toml", "--out", "out"]);
+        command.args(options).assert().code(2).stderr(contains(options[1]));
+    }
+    fs::write(recipe, QUICK_RECIPE.replace("epochs = 2", "epochs = 2000000")).unwrap();
+    fs::write(root.join("other.toml"), QUICK_RECIPE).unwrap();
+    giemsa().current_dir(root).args(COMMAND).arg("out").assert().code(2).stderr(contains("found 2000000"));
+    assert!(!root.join("out").exists());
+}
+
 #[cfg(unix)]
 #[test]
 fn a_cross_validation_stopped_by_ctrl_c_continues_to_the_same_predictions() {

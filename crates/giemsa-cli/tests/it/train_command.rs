@@ -175,8 +175,15 @@ fn reports_the_step_of_a_non_finite_loss() {
 fn rejects_invalid_options_and_recipes() {
     let (folder, _) = place();
     draw_cells(&folder.path().join("data"), 1, 4, 2);
-    let usage: [&[&str]; 7] = [
+    let usage: [&[&str]; 14] = [
         &["--epochs", "0"],
+        &["--epochs", "99999999999999999999999"],
+        &["--seed", "9223372036854775808"],
+        &["--steps-per-epoch", "9223372036854775808"],
+        &["--batch-size", "4294967296"],
+        &["--image-size", "0"],
+        &["--learning-rate", "1e39"],
+        &["--learning-rate", "0"],
         &["--batch-size", "0"],
         &["--learning-rate", "nan"],
         &["--validation-split", "1"],
@@ -187,8 +194,17 @@ fn rejects_invalid_options_and_recipes() {
     for options in usage {
         train(folder.path(), Path::new("data"), options).code(2).stderr(contains(options[0]));
     }
+    let out_of_range = [
+        (["--epochs", "2000000"], "expected `training.epochs` to be at most 1000000, found 2000000"),
+        (["--batch-size", "2000000"], "expected `training.batch_size` to be at most 1048576, found 2000000"),
+        (["--image-size", "2000"], "expected `input.side_px` to be at most 1024, found 2000"),
+    ];
+    for (options, message) in out_of_range {
+        train(folder.path(), Path::new("data"), &options).code(2).stderr(contains(message));
+    }
+    assert!(!folder.path().join("runs").exists());
     fs::write(folder.path().join("quick.toml"), QUICK_RECIPE.replace("units = 1", "units = 0")).unwrap();
-    train(folder.path(), Path::new("data"), &[]).failure().stderr(
+    train(folder.path(), Path::new("data"), &[]).code(2).stderr(
         contains("quick.toml, line 3, ").and(contains("layer 2 (dense): expected 1 to 16384 `units`, found 0")),
     );
     fs::write(folder.path().join("quick.toml"), QUICK_RECIPE.replace("epochs", "epoch")).unwrap();
@@ -229,6 +245,7 @@ fn a_full_disk_leaves_no_incomplete_file() {
     command.current_dir(folder.path()).args(["train", "data", "--recipe", "quick.toml", "--out", "run"]);
     command.assert().code(1).stderr(contains("run/split.csv: File too large"));
     assert_eq!(names_in(&folder.path().join("run")), ["settings.toml"]);
+    train(folder.path(), Path::new("data"), &["--out", "run"]).success();
 }
 
 #[cfg(unix)]
@@ -237,11 +254,11 @@ fn a_run_stopped_by_ctrl_c_resumes_to_the_same_model() {
     use std::io::{BufRead, BufReader};
     let (folder, _) = place();
     draw_cells(&folder.path().join("data"), 1, 6, 4);
-    let whole = ["--epochs", "200", "--out", "whole"];
+    let whole = ["--epochs", "40", "--out", "whole"];
     train(folder.path(), Path::new("data"), &whole).success();
     let mut child = std::process::Command::new(assert_cmd::cargo::cargo_bin("giemsa"))
         .current_dir(folder.path())
-        .args(["train", "data", "--recipe", "quick.toml", "--epochs", "200", "--out", "stopped"])
+        .args(["train", "data", "--recipe", "quick.toml", "--epochs", "40", "--out", "stopped"])
         .stdout(std::process::Stdio::piped())
         .stderr(std::process::Stdio::piped())
         .spawn()
@@ -302,6 +319,26 @@ fn accepts_class_folders_of_other_names() {
 }
 
 #[test]
+fn resume_explains_how_to_continue_with_another_instruction_set() {
+    use giemsa::nn::kernels::InstructionSet;
+    let (folder, _) = place();
+    draw_cells(&folder.path().join("data"), 1, 6, 2);
+    train(folder.path(), Path::new("data"), &["--out", "run", "--instruction-set", "plain"]).success();
+    let resume = |more: &[&str]| {
+        let mut command = giemsa();
+        command.current_dir(folder.path()).args(["train", "--resume", "run", "--epochs", "3"]).args(more).assert()
+    };
+    // The other sets of this machine, if it has any.
+    for set in InstructionSet::ALL.into_iter().filter(|&set| set != InstructionSet::Plain && set.is_available()) {
+        resume(&["--instruction-set", set.name()]).code(1).stderr(
+            contains(format!("last.safetensors: begun with the instruction set plain, not {}", set.name()))
+                .and(contains("hint: --instruction-set plain continues the run")),
+        );
+    }
+    resume(&["--instruction-set", "plain"]).success().stdout(contains("Epoch 3/3"));
+}
+
+#[test]
 fn resume_extends_a_run_with_a_constant_learning_rate() {
     let (folder, _) = place();
     draw_cells(&folder.path().join("data"), 1, 6, 2);
@@ -314,6 +351,7 @@ fn resume_extends_a_run_with_a_constant_learning_rate() {
     resume(&["--epochs", "4"]).success().stdout(contains("Epoch 3/4").and(contains("Epoch 4/4")));
     let model = |run: &str| fs::read(folder.path().join(run).join("model.safetensors")).unwrap();
     assert!(model("whole") == model("extended"));
+    resume(&["--epochs", "2000000"]).code(2).stderr(contains("at most 1000000, found 2000000"));
     resume(&["--epochs", "1"]).code(1).stderr(contains("the run is in epoch 4 already"));
     for option in [["--seed", "1"], ["--learning-rate", "1"], ["--split-by", "image"], ["--positive", "infected"]] {
         resume(&option).code(2).stderr(contains("cannot be used with"));

@@ -6,7 +6,7 @@ use sha2::{Digest, Sha256};
 use std::fs::{File, TryLockError};
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use ureq::http::{self, header};
 
 const MAX_PAUSE: Duration = Duration::from_secs(10);
@@ -15,7 +15,8 @@ const MAX_BYTES_UNKNOWN_SIZE: u64 = 64 << 20;
 
 /// Downloads into `part`, resumes an interrupted download, and verifies size and SHA-256.
 ///
-/// Returns the file, locked, at an unspecified position. A file with another SHA-256 is deleted.
+/// If a resumed download does not match, the server may have changed the file in between: the download then starts again
+/// from the beginning, once. Returns the file, locked, at an unspecified position. A file with another SHA-256 is deleted.
 pub fn download(
     settings: &FetchSettings,
     remote: &RemoteFile,
@@ -24,24 +25,29 @@ pub fn download(
 ) -> Result<File, FetchError> {
     let agent = agent();
     let mut part = Part::open(part)?;
-    let mut resumed = part.bytes > 0;
+    let mut last_try = false;
     loop {
-        if let Err(error) = receive_with_retries(&agent, settings, remote, &mut part, progress) {
-            part.remove_if_empty()?;
-            return Err(error);
+        match receive_with_retries(&agent, settings, remote, &mut part, progress) {
+            // The part is kept until the server offers a file of the right size.
+            Err(FetchError::Size { .. }) if part.bytes > 0 && !last_try => part.ignored = true,
+            Err(error) => {
+                part.remove_if_empty()?;
+                return Err(error);
+            }
+            Ok(()) => {
+                let found = hexadecimal(&part.sha256.clone().finalize());
+                if found.eq_ignore_ascii_case(&remote.sha256) {
+                    return Ok(part.file);
+                }
+                if last_try || !part.resumed {
+                    std::fs::remove_file(part.path).map_err(FetchError::io(part.path))?;
+                    let (url, expected) = (remote.url.clone(), remote.sha256.clone());
+                    return Err(FetchError::Checksum { url, expected, found });
+                }
+                part.restart()?;
+            }
         }
-        let found = hexadecimal(&part.sha256.clone().finalize());
-        if found.eq_ignore_ascii_case(&remote.sha256) {
-            return Ok(part.file);
-        }
-        if !resumed {
-            std::fs::remove_file(part.path).map_err(FetchError::io(part.path))?;
-            let (url, expected) = (remote.url.clone(), remote.sha256.clone());
-            return Err(FetchError::Checksum { url, expected, found });
-        }
-        // The resumed part may belong to another file: start again from the beginning, once.
-        resumed = false;
-        part.restart()?;
+        last_try = true;
     }
 }
 
@@ -63,10 +69,20 @@ struct Part<'a> {
     file: File,
     bytes: u64,
     sha256: Sha256,
+    /// The content comes from more than one answer.
+    resumed: bool,
+    /// The next request is for the whole file.
+    ignored: bool,
+    /// The largest number of bytes so far, also before a restart.
+    furthest: u64,
 }
 
 impl<'a> Part<'a> {
     fn open(path: &'a Path) -> Result<Part<'a>, FetchError> {
+        // Opening or reading a pipe could wait for ever, and a link could lead to a file of the user.
+        if std::fs::symlink_metadata(path).is_ok_and(|metadata| !metadata.is_file()) {
+            return Err(FetchError::Occupied { path: path.to_owned() });
+        }
         let open = File::options().read(true).write(true).create(true).truncate(false).open(path);
         let mut file = open.map_err(FetchError::io(path))?;
         match file.try_lock() {
@@ -76,13 +92,14 @@ impl<'a> Part<'a> {
         }
         let mut sha256 = Sha256::new();
         let bytes = hash_rest(&mut file, &mut sha256).map_err(FetchError::io(path))?;
-        Ok(Part { path, file, bytes, sha256 })
+        Ok(Part { path, file, bytes, sha256, resumed: bytes > 0, ignored: false, furthest: bytes })
     }
 
     fn restart(&mut self) -> Result<(), FetchError> {
         self.file.set_len(0).and_then(|()| self.file.seek(SeekFrom::Start(0))).map_err(FetchError::io(self.path))?;
         self.bytes = 0;
         self.sha256 = Sha256::new();
+        (self.resumed, self.ignored) = (false, false);
         Ok(())
     }
 
@@ -94,6 +111,7 @@ impl<'a> Part<'a> {
     fn append(&mut self, bytes: &[u8]) -> Result<(), FetchError> {
         self.file.write_all(bytes).map_err(FetchError::io(self.path))?;
         self.bytes += bytes.len() as u64;
+        self.furthest = self.furthest.max(self.bytes);
         self.sha256.update(bytes);
         Ok(())
     }
@@ -113,7 +131,7 @@ impl From<FetchError> for Failure {
     }
 }
 
-/// Retries until the file is complete. Only consecutive attempts without progress count against the limit.
+/// Retries until the file is complete, or too many consecutive attempts receive nothing or only a little.
 fn receive_with_retries(
     agent: &ureq::Agent,
     settings: &FetchSettings,
@@ -121,20 +139,24 @@ fn receive_with_retries(
     part: &mut Part,
     progress: &mut ProgressCallback,
 ) -> Result<(), FetchError> {
-    let mut failures = 0;
+    let (mut failures, mut short) = (0, 0);
     if remote.bytes.is_none_or(|total| part.bytes > total) {
         part.restart()?;
     }
+    part.furthest = part.bytes;
     while remote.bytes != Some(part.bytes) {
-        let before = part.bytes;
-        let reason = match receive(agent, remote, part, progress) {
+        let before = part.furthest;
+        let reason = match receive(agent, settings, remote, part, progress) {
             Ok(()) => return Ok(()),
             Err(Failure::Permanent(error)) => return Err(error),
             Err(Failure::Temporary(reason)) => reason,
         };
-        failures = if remote.bytes.is_some() && part.bytes > before { 1 } else { failures + 1 };
-        if failures >= settings.attempts {
-            return Err(FetchError::Network { url: remote.url.clone(), reason, attempts: failures });
+        let gained = part.furthest - before;
+        failures = if remote.bytes.is_some() && gained > 0 { 1 } else { failures + 1 };
+        short = if gained >= settings.least_bytes() { 0 } else { short + 1 };
+        if failures >= settings.attempts || short >= settings.short_attempts {
+            let attempts = if failures >= settings.attempts { failures } else { short };
+            return Err(FetchError::Network { url: remote.url.clone(), reason, attempts });
         }
         let pause = settings.pause.saturating_mul(1 << (failures - 1).min(16)).min(MAX_PAUSE);
         report(progress, Progress::Retrying { reason, pause })?;
@@ -146,6 +168,7 @@ fn receive_with_retries(
 /// Requests the rest of the file.
 fn receive(
     agent: &ureq::Agent,
+    settings: &FetchSettings,
     remote: &RemoteFile,
     part: &mut Part,
     progress: &mut ProgressCallback,
@@ -154,7 +177,7 @@ fn receive(
         part.restart()?;
     }
     let mut request = agent.get(&remote.url);
-    if part.bytes > 0 {
+    if part.bytes > 0 && !part.ignored {
         request = request.header(header::RANGE, format!("bytes={}-", part.bytes));
     }
     let response = request.call().map_err(|error| match error {
@@ -169,6 +192,7 @@ fn receive(
     let max_bytes = remote.bytes.unwrap_or(MAX_BYTES_UNKNOWN_SIZE);
     let mut body = response.into_body().into_reader();
     let mut buffer = vec![0; 64 << 10];
+    let (mut since, mut bytes_since) = (Instant::now(), 0);
     loop {
         let read = match body.read(&mut buffer) {
             Ok(0) => break,
@@ -181,6 +205,11 @@ fn receive(
             return Err(FetchError::TooLong { url: remote.url.clone(), max_bytes }.into());
         }
         part.append(&buffer[..read])?;
+        bytes_since += read as u64;
+        if since.elapsed() >= settings.speed_window {
+            check_speed(settings, remote, bytes_since, since.elapsed())?;
+            (since, bytes_since) = (Instant::now(), 0);
+        }
         let (url, bytes) = (remote.url.clone(), part.bytes);
         report(progress, Progress::Downloading { url, bytes, total: remote.bytes })?;
     }
@@ -192,13 +221,19 @@ fn receive(
     }
 }
 
+fn check_speed(settings: &FetchSettings, remote: &RemoteFile, bytes: u64, elapsed: Duration) -> Result<(), FetchError> {
+    let (found, expected) = ((bytes as f64 / elapsed.as_secs_f64()) as u64, settings.min_bytes_per_s);
+    if found < expected { Err(FetchError::TooSlow { url: remote.url.clone(), expected, found }) } else { Ok(()) }
+}
+
 /// Checks the status and the announced size, and truncates the part if the answer starts at the beginning.
 fn accept(remote: &RemoteFile, part: &mut Part, response: &http::Response<ureq::Body>) -> Result<(), Failure> {
     let announced = match response.status().as_u16() {
         200 => {
+            check_size(remote, response.body().content_length())?;
             // The answer starts at the beginning, even if a range was requested.
             part.restart()?;
-            response.body().content_length()
+            return Ok(());
         }
         206 => {
             let (start, total) = content_range(response);
@@ -209,8 +244,8 @@ fn accept(remote: &RemoteFile, part: &mut Part, response: &http::Response<ureq::
             total
         }
         416 if part.bytes > 0 => {
-            part.restart()?;
             check_size(remote, content_range(response).1)?;
+            part.restart()?;
             return Err(Failure::Temporary("the server does not have the rest of the file".to_owned()));
         }
         status @ (408 | 429 | 500..) => {
@@ -218,7 +253,9 @@ fn accept(remote: &RemoteFile, part: &mut Part, response: &http::Response<ureq::
         }
         status => return Err(FetchError::Status { url: remote.url.clone(), status }.into()),
     };
-    Ok(check_size(remote, announced)?)
+    check_size(remote, announced)?;
+    part.resumed = true;
+    Ok(())
 }
 
 fn check_size(remote: &RemoteFile, announced: Option<u64>) -> Result<(), FetchError> {

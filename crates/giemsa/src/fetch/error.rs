@@ -18,7 +18,7 @@ pub enum FetchError {
         url: String,
         /// The error of the last attempt.
         reason: String,
-        /// The number of consecutive attempts that received nothing.
+        /// The number of consecutive attempts that received nothing, or only a little.
         attempts: u32,
     },
     /// The address is not a valid URL.
@@ -28,6 +28,16 @@ pub enum FetchError {
         url: String,
         /// The error of the parser.
         reason: String,
+    },
+    /// The server is too slow.
+    #[error("{url}: expected at least {expected} bytes per second, found {found}; the download is kept")]
+    TooSlow {
+        /// The address.
+        url: String,
+        /// The lowest accepted speed, in bytes per second.
+        expected: u64,
+        /// The speed, in bytes per second.
+        found: u64,
     },
     /// The server refuses the request.
     #[error("{url}: the server answered with status {status}")]
@@ -135,6 +145,12 @@ pub enum ArchiveError {
     TooLarge {
         /// The limit.
         max_bytes: u64,
+    },
+    /// The data of two entries overlap, so that a small archive could unpack to many large files.
+    #[error("{name}: overlaps another entry")]
+    Overlap {
+        /// One of the entries.
+        name: PathBuf,
     },
     /// The name of an entry leads out of the folder.
     #[error("unsafe name {name:?}")]

@@ -35,6 +35,7 @@ const PART: &str = ".cell_images.zip.part";
 const UNPACKING: &str = ".cell_images.unpacking";
 /// A file in the folder of images that records the unpacked archive.
 const RECEIPT: &str = ".fetched.toml";
+const MAX_RECEIPT_BYTES: u64 = 64 << 10;
 
 /// A file on a server, with its expected content.
 #[derive(Clone, Debug)]
@@ -54,8 +55,15 @@ pub struct FetchSettings {
     pub archive: RemoteFile,
     /// Small files that are placed next to the images.
     pub tables: Vec<RemoteFile>,
-    /// The number of consecutive attempts without progress before the download fails.
+    /// The number of consecutive attempts that receive nothing before the download fails.
     pub attempts: u32,
+    /// The number of consecutive attempts that receive less than the slowest accepted server sends in one
+    /// [`speed_window`](FetchSettings::speed_window), before the download fails.
+    pub short_attempts: u32,
+    /// The lowest accepted speed of a connection, averaged over each [`speed_window`](FetchSettings::speed_window).
+    pub min_bytes_per_s: u64,
+    /// The time over which the speed is averaged.
+    pub speed_window: Duration,
     /// The pause after the first failed attempt. It doubles with each consecutive failure, up to 10 seconds.
     pub pause: Duration,
     /// The limits on the unpacked archive.
@@ -79,8 +87,21 @@ impl FetchSettings {
 
     /// Returns the default settings for another archive, without tables.
     pub fn for_archive(archive: RemoteFile) -> FetchSettings {
-        let (tables, limits) = (Vec::new(), Limits::default());
-        FetchSettings { archive, tables, attempts: 6, pause: Duration::from_secs(1), limits }
+        FetchSettings {
+            archive,
+            tables: Vec::new(),
+            attempts: 6,
+            short_attempts: 20,
+            min_bytes_per_s: 1024,
+            speed_window: Duration::from_secs(60),
+            pause: Duration::from_secs(1),
+            limits: Limits::default(),
+        }
+    }
+
+    /// Returns the number of bytes that the slowest accepted server sends in one `speed_window`.
+    fn least_bytes(&self) -> u64 {
+        (self.min_bytes_per_s as f64 * self.speed_window.as_secs_f64()) as u64
     }
 }
 
@@ -239,7 +260,7 @@ fn complete_images(folder: &Path, sha256: &str) -> Option<usize> {
         files: usize,
         bytes: u64,
     }
-    let receipt: Receipt = toml::from_str(&input::read_text(&folder.join(RECEIPT), 1 << 20).ok()?).ok()?;
+    let receipt: Receipt = toml::from_str(&input::read_text(&folder.join(RECEIPT), MAX_RECEIPT_BYTES).ok()?).ok()?;
     let found = count(folder).ok()?;
     let matches = receipt.archive_sha256.eq_ignore_ascii_case(sha256)
         && found == Count { files: receipt.files, bytes: receipt.bytes };

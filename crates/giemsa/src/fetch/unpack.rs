@@ -2,7 +2,8 @@
 
 use super::{ArchiveError, FetchError, Progress, ProgressCallback};
 use std::fs::{self, File};
-use std::io::{Read, Seek, Write};
+use std::io::{Read, Seek, SeekFrom, Write};
+use std::ops::Range;
 use std::path::{Component, Path, PathBuf};
 use zip::read::ZipFile;
 
@@ -15,7 +16,7 @@ pub struct Limits {
     pub file_bytes: u64,
     /// The size of all files.
     pub total_bytes: u64,
-    /// The compression ratio of one file. Images are already compressed.
+    /// The compression ratio of one file, and of the archive. Images are already compressed.
     pub ratio: u64,
 }
 
@@ -28,20 +29,23 @@ impl Default for Limits {
 
 /// A high ratio is harmless below this size, and a plain black image reaches one.
 const SMALL_BYTES: u64 = 64 << 10;
+/// The same for all files of an archive together.
+const SMALL_TOTAL_BYTES: u64 = 1 << 20;
 
 /// Unpacks the files of an archive into `folder`, which is created.
 ///
 /// The archive is rejected before anything is written if the name of an entry leads out of the folder, an entry is a link
-/// or a device, or an announced size exceeds the limits. An entry that unpacks to another size than announced is an
+/// or a device, entries overlap, or an announced size exceeds the limits. An entry that unpacks to another size than announced is an
 /// error.
 pub fn unpack(
-    archive: impl Read + Seek,
+    mut archive: impl Read + Seek,
     folder: &Path,
     limits: &Limits,
     progress: &mut ProgressCallback,
 ) -> Result<(), FetchError> {
+    let archive_bytes = archive.seek(SeekFrom::End(0)).map_err(|error| invalid(error.into()))?;
     let mut archive = zip::ZipArchive::new(archive).map_err(invalid)?;
-    let names = names(&mut archive, limits)?;
+    let names = names(&mut archive, archive_bytes, limits)?;
     let total = names.len();
     fs::create_dir_all(folder).map_err(FetchError::io(folder))?;
     for (index, name) in names.into_iter().enumerate() {
@@ -62,29 +66,48 @@ fn invalid(error: zip::result::ZipError) -> ArchiveError {
 /// Checks all entries, and returns for each the path to unpack it to; `None` for folders and ignored files.
 fn names(
     archive: &mut zip::ZipArchive<impl Read + Seek>,
+    archive_bytes: u64,
     limits: &Limits,
 ) -> Result<Vec<Option<PathBuf>>, ArchiveError> {
     if archive.len() > limits.entries {
         return Err(ArchiveError::TooManyEntries { max: limits.entries, found: archive.len() });
     }
+    let max_bytes = limits.total_bytes.min((archive_bytes.saturating_mul(limits.ratio)).max(SMALL_TOTAL_BYTES));
     let mut names = Vec::with_capacity(archive.len());
+    let mut ranges = Vec::with_capacity(archive.len());
     let mut total_bytes = 0;
     for index in 0..archive.len() {
         let entry = archive.by_index_raw(index).map_err(invalid)?;
         let name = safe_name(&entry)?;
         check_kind(&entry, &name)?;
+        ranges.push((range(&entry), index));
         if !entry.is_file() || is_ignored(&name) {
             names.push(None);
             continue;
         }
         check_size(&entry, &name, limits)?;
         total_bytes += entry.size();
-        if total_bytes > limits.total_bytes {
-            return Err(ArchiveError::TooLarge { max_bytes: limits.total_bytes });
+        if total_bytes > max_bytes {
+            return Err(ArchiveError::TooLarge { max_bytes });
         }
         names.push(Some(name));
     }
-    Ok(names)
+    match first_overlap(ranges) {
+        Some(index) => Err(ArchiveError::Overlap { name: safe_name(&archive.by_index_raw(index).map_err(invalid)?)? }),
+        None => Ok(names),
+    }
+}
+
+/// Returns the bytes of an entry in the archive: its header and its data.
+fn range<R: Read>(entry: &ZipFile<R>) -> Range<u64> {
+    let start = entry.header_start();
+    start..entry.data_start().unwrap_or(start).saturating_add(entry.compressed_size())
+}
+
+/// Returns the index of an entry whose bytes also belong to another entry.
+fn first_overlap(mut ranges: Vec<(Range<u64>, usize)>) -> Option<usize> {
+    ranges.sort_unstable_by_key(|(range, _)| range.start);
+    ranges.windows(2).find(|pair| pair[1].0.start < pair[0].0.end).map(|pair| pair[1].1)
 }
 
 fn check_kind<R: Read>(entry: &ZipFile<R>, name: &Path) -> Result<(), ArchiveError> {
@@ -233,6 +256,51 @@ mod tests {
             assert!(error.contains(expected), "expected {expected:?} in {error:?}");
             assert_eq!(files, [""; 0]);
         }
+    }
+
+    /// Sets the offset of the header of an entry, counted from 0, in the directory of an archive.
+    fn set_offset(archive: &mut [u8], entry: usize, offset: u32) {
+        let records = (0..archive.len() - 4).filter(|&at| archive[at..].starts_with(b"PK\x01\x02"));
+        let record = records.collect::<Vec<_>>()[entry];
+        // Section 4.3.12 of the specification of zip, APPNOTE.TXT.
+        archive[record + 42..record + 46].copy_from_slice(&offset.to_le_bytes());
+    }
+
+    #[test]
+    fn rejects_entries_that_overlap() {
+        let content = b"the same bytes for both entries";
+        let mut same = zip_of(&[("a", content), ("b", content)]);
+        set_offset(&mut same, 1, 0);
+        // The header and the data of b are within the data of a (Fifield 2019, "A better zip bomb").
+        let stored = SimpleFileOptions::default().compression_method(zip::CompressionMethod::Stored);
+        let stored_zip = |entries: &[(&str, &[u8])]| {
+            let mut writer = ZipWriter::new(Cursor::new(Vec::new()));
+            for (name, contents) in entries {
+                writer.start_file(*name, stored).unwrap();
+                writer.write_all(contents).unwrap();
+            }
+            writer.finish().unwrap().into_inner()
+        };
+        let inner = stored_zip(&[("b", content)]);
+        let mut quoted = stored_zip(&[("a", &inner), ("b", content)]);
+        set_offset(&mut quoted, 1, 30 + 1);
+        for archive in [same, quoted] {
+            let (result, files) = unpacked(&archive, &Limits::default());
+            assert!(matches!(result, Err(FetchError::Archive(ArchiveError::Overlap { .. }))), "{result:?}");
+            assert_eq!(files, [""; 0]);
+        }
+    }
+
+    #[test]
+    fn rejects_many_small_files_that_unpack_to_a_multiple_of_the_archive() {
+        let zeros = vec![0; 60_000];
+        let names: Vec<String> = (0..100).map(|number| format!("{number}.png")).collect();
+        let archive = zip_of(&names.iter().map(|name| (name.as_str(), &zeros[..])).collect::<Vec<_>>());
+        let (result, files) = unpacked(&archive, &Limits::default());
+        assert!(matches!(result, Err(FetchError::Archive(ArchiveError::TooLarge { .. }))), "{result:?}");
+        assert_eq!(files, [""; 0]);
+        let few = zip_of(&names[..10].iter().map(|name| (name.as_str(), &zeros[..])).collect::<Vec<_>>());
+        unpacked(&few, &Limits::default()).0.unwrap();
     }
 
     #[test]

@@ -13,8 +13,8 @@ pub mod resize;
 mod tiff;
 
 pub use boundary::is_decoding;
-pub(crate) use decode::{decode_file_and, starts_like_an_image};
 pub use decode::{decode_bytes, decode_file, read_size};
+pub(crate) use decode::{decode_file_and, starts_like_an_image};
 pub use decoded::{ColourMode, Decoded};
 pub use error::ImageError;
 pub use limits::{MAX_FILE_BYTES, MAX_MEMORY_BYTES, MAX_PIXELS, MAX_SIDE_PX};

@@ -2,7 +2,7 @@
 
 use super::{ReportError, write_error, write_file};
 use crate::output::destination::is_own;
-use crate::output::{parent_of, sync_folder, temporary_folder};
+use crate::output::{TEMPORARY_PREFIX, parent_of, sync_folder, temporary_folder};
 use std::fs;
 use std::io;
 use std::path::Path;
@@ -47,7 +47,7 @@ fn names_in(folder: &Path) -> io::Result<Vec<String>> {
         entries => entries?,
     };
     let names = entries.map(|entry| Ok(entry?.file_name().to_string_lossy().into_owned()));
-    names.filter(|name| !name.as_ref().is_ok_and(|name: &String| name.starts_with(".giemsa-"))).collect()
+    names.filter(|name| !name.as_ref().is_ok_and(|name: &String| name.starts_with(TEMPORARY_PREFIX))).collect()
 }
 
 fn is_file_of_report(name: &str) -> bool {

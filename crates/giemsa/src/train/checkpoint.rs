@@ -1,15 +1,18 @@
 //! The state of a run, and the file that stores it: `last.safetensors`.
 //!
 //! A checkpoint is a model file with additional content: the state of the optimizer (`adam.…`), the averaged weights
-//! (`ema.…`) if the recipe averages them, and in the metadata the progress as TOML, the seed, the steps per epoch, and a
-//! digest of the training set and of the validation set.
+//! (`ema.…`) if the recipe averages them, and in the metadata the progress as TOML, the seed, the steps per epoch, the
+//! instruction set, and a digest of the training set and of the validation set.
 
 use super::error::{Difference, TrainError};
 use super::history::EpochRow;
 use super::settings::Settings;
+use crate::dataset::{LabelledImages, image_digest};
+use crate::image::ImageError;
 use crate::model::container::{self, Metadata};
 use crate::model::file::{AVERAGE_PREFIX, OPTIMIZER_PREFIX};
 use crate::model::{Model, ModelError};
+use crate::nn::kernels::{InstructionSet, instruction_set};
 use crate::nn::{ArchitectureError, Network, Tensor};
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -28,8 +31,10 @@ pub struct State {
     pub best: Option<Model>,
     /// The settings of the run.
     pub settings: Settings,
-    /// Digests of the images of the run. `None` before the first call of [`train`](super::train()).
+    /// Digests of the images of the run. `None` in a new state, until [`train`](super::train()) or a run folder sets them.
     pub images: Option<ImageDigests>,
+    /// Instruction set that the weights were trained with. `None` if an earlier version wrote the checkpoint.
+    pub instruction_set: Option<InstructionSet>,
     /// The file that the state was read from.
     path: Option<PathBuf>,
 }
@@ -41,6 +46,20 @@ pub struct ImageDigests {
     pub training: String,
     /// Digest of the validation set.
     pub validation: String,
+}
+
+impl ImageDigests {
+    /// Computes the digests of both sets of a run.
+    ///
+    /// # Errors
+    /// If an image cannot be read back.
+    pub fn of(
+        training: &dyn LabelledImages,
+        validation: &dyn LabelledImages,
+        side_px: usize,
+    ) -> Result<ImageDigests, ImageError> {
+        Ok(ImageDigests { training: image_digest(training, side_px)?, validation: image_digest(validation, side_px)? })
+    }
 }
 
 /// Progress of a run.
@@ -76,18 +95,20 @@ const SEED: &str = "seed";
 const STEPS_PER_EPOCH: &str = "steps_per_epoch";
 const TRAINING_IMAGES: &str = "training_images";
 const VALIDATION_IMAGES: &str = "validation_images";
+const INSTRUCTION_SET: &str = "instruction_set";
 
 impl State {
     /// Returns the state before the first step.
     ///
     /// # Errors
-    /// If the layers of the recipe do not fit together.
+    /// If the recipe is invalid.
     pub fn new(settings: &Settings) -> Result<State, TrainError> {
+        settings.check()?;
         let recipe = &settings.recipe;
         let network = Network::new(recipe.input_shape(), &recipe.layers, settings.seed)?;
         let average = (recipe.training.ema_decay > 0.0).then(|| network.weights());
-        let (progress, settings) = (Progress::default(), settings.clone());
-        Ok(State { network, average, progress, best: None, settings, images: None, path: None })
+        let (progress, settings, instruction_set) = (Progress::default(), settings.clone(), Some(instruction_set()));
+        Ok(State { network, average, progress, best: None, settings, images: None, instruction_set, path: None })
     }
 
     /// Reads a checkpoint.
@@ -126,6 +147,7 @@ impl State {
             best: None,
             settings: Settings { recipe: model.recipe, seed, steps_per_epoch },
             images,
+            instruction_set: texts.get(INSTRUCTION_SET).and_then(|name| instruction_set_named(name)),
             path: Some(path.to_owned()),
         })
     }
@@ -150,6 +172,9 @@ impl State {
         if let Some(steps) = steps_per_epoch {
             texts.insert(STEPS_PER_EPOCH.to_owned(), steps.to_string());
         }
+        if let Some(set) = self.instruction_set {
+            texts.insert(INSTRUCTION_SET.to_owned(), set.name().to_owned());
+        }
         if let Some(images) = &self.images {
             texts.insert(TRAINING_IMAGES.to_owned(), images.training.clone());
             texts.insert(VALIDATION_IMAGES.to_owned(), images.validation.clone());
@@ -164,11 +189,14 @@ impl State {
         Model::new(recipe.clone(), self.network.clone()).save_with(path, texts, extra).map_err(write_error)
     }
 
-    /// Checks that training may continue with these settings and images, and stores both in the state.
+    /// Checks that training may continue with these settings and images on the instruction set in use, and stores all of
+    /// them in the state. Before the first step, any instruction set will do.
     ///
     /// # Errors
-    /// [`TrainError::Mismatch`] if the state was trained with other settings or images.
+    /// [`TrainError::Mismatch`] if the state was trained with other settings, other images or another instruction set;
+    /// [`TrainError::Recipe`] if the recipe is invalid.
     pub(super) fn continue_with(&mut self, settings: &Settings, images: ImageDigests) -> Result<(), TrainError> {
+        settings.check()?;
         let image_difference = |began: &ImageDigests| {
             if began.training != images.training {
                 Some(Difference::TrainingImages)
@@ -176,13 +204,22 @@ impl State {
                 (began.validation != images.validation).then_some(Difference::ValidationImages)
             }
         };
-        let difference = Difference::of_settings(&self.settings, settings);
-        if let Some(difference) = difference.or_else(|| self.images.as_ref().and_then(image_difference)) {
+        if let Some(difference) = self.difference(settings).or_else(|| self.images.as_ref().and_then(image_difference))
+        {
             return Err(TrainError::Mismatch { path: self.path.clone(), difference });
         }
         self.settings = settings.clone();
         self.images = Some(images);
+        self.instruction_set = Some(instruction_set());
         Ok(())
+    }
+
+    /// Returns what differs between the run so far and these settings, on the instruction set in use. Before the first
+    /// step, any instruction set is right.
+    pub(super) fn difference(&self, settings: &Settings) -> Option<Difference> {
+        let of_sets = || Difference::of_instruction_sets(self.instruction_set);
+        Difference::of_settings(&self.settings, settings)
+            .or_else(|| (self.progress.steps_done > 0).then(of_sets).flatten())
     }
 
     /// Returns the network that is validated and kept: with the averaged weights, if there are any.
@@ -225,6 +262,11 @@ impl fmt::Debug for State {
             .field("progress", &self.progress)
             .finish_non_exhaustive()
     }
+}
+
+/// Returns the instruction set with this name; `None` if there is no such set.
+pub(super) fn instruction_set_named(name: &str) -> Option<InstructionSet> {
+    InstructionSet::ALL.into_iter().find(|set| set.name() == name)
 }
 
 /// Returns the state of the optimizer and the averaged weights, the latter under the names of the weights.

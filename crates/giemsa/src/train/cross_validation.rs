@@ -3,8 +3,10 @@
 //! The folds are trained one after the other. Each one is stored in the output folder, so an interrupted cross-validation
 //! continues where it stopped. Nothing is chosen on the held-out fold: its network is that of the last epoch.
 
+use super::checkpoint::instruction_set_named;
 use super::error::{Difference, TrainError};
 use super::folder::{RunFolder, read_toml, with_path, write_toml};
+use super::lock::FolderLock;
 use super::settings::Settings;
 use super::{Ending, Observer, State, train};
 use crate::dataset::split::folds;
@@ -15,6 +17,7 @@ use crate::evaluate::patients::{Spread, spread};
 use crate::evaluate::predictions_csv::{read_predictions, write_predictions};
 use crate::evaluate::{EvaluateError, LabelledPrediction, bootstrap, labelled_predictions};
 use crate::model::{Model, Recipe, Tta, predict_logits};
+use crate::nn::kernels::instruction_set;
 use crate::preprocess::Images;
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
@@ -44,7 +47,7 @@ impl CrossValidationSettings {
     }
 }
 
-/// The content of `settings.toml`: the settings, and a digest of all images.
+/// The content of `settings.toml`: the settings, a digest of all images, and the instruction set.
 #[derive(Debug, Serialize, Deserialize)]
 struct Stored {
     data: PathBuf,
@@ -52,6 +55,8 @@ struct Stored {
     seed: u64,
     #[serde(default)]
     images: String,
+    #[serde(default)]
+    instruction_set: String,
     recipe: Recipe,
 }
 
@@ -72,6 +77,7 @@ impl Stored {
                 epochs.then_some(Difference::RecipeContent { recipe, parts })
             })
             .or_else(|| (self.images != now.images).then_some(Difference::Images))
+            .or_else(|| Difference::of_instruction_sets(instruction_set_named(&self.instruction_set)))
     }
 }
 
@@ -111,21 +117,23 @@ pub trait FoldObserver: Observer {
 /// `out` receives `settings.toml` and, per fold, the model and the predictions of the held-out images.
 ///
 /// # Errors
-/// If the images cannot be divided by patient, `out` belongs to something else or was begun with other settings or
-/// images ([`TrainError::Mismatch`]), or training fails.
+/// If the recipe is invalid, the images cannot be divided by patient, `out` belongs to something else or was begun with
+/// other settings, images or another instruction set ([`TrainError::Mismatch`]), another process uses `out`, or training
+/// fails.
 pub fn cross_validate(
     settings: &CrossValidationSettings,
     images: &Cache,
     out: &Path,
     observer: &mut dyn FoldObserver,
 ) -> Result<Option<OutOfFold>, TrainError> {
+    Settings::new(settings.recipe.clone(), settings.seed).check()?;
     let samples = images.samples();
     if let Some(sample) = samples.iter().find(|sample| sample.patient.is_none()) {
         return Err(TrainError::MissingPatient { path: sample.path.clone() });
     }
     let fold_of = folds(samples, settings.folds, settings.seed)
         .map_err(|source| TrainError::Divide { folder: settings.data.clone(), source: Box::new(source) })?;
-    begin_or_resume(out, settings, images)?;
+    let _lock = begin_or_resume(out, settings, images)?;
     let mut probabilities = vec![f64::NAN; samples.len()];
     for fold in 0..settings.folds {
         let run = FoldRun { settings, images, fold_of: &fold_of, fold, folder: out.join(format!("fold-{}", fold + 1)) };
@@ -144,19 +152,24 @@ pub fn cross_validate(
     Ok(Some(OutOfFold { predictions, fold_of }))
 }
 
-/// Creates the folder, or checks that it was begun with the same settings and images.
-fn begin_or_resume(out: &Path, settings: &CrossValidationSettings, images: &Cache) -> Result<(), TrainError> {
+/// Creates the folder, or checks that it was begun with the same settings, images and instruction set. Returns its lock.
+fn begin_or_resume(out: &Path, settings: &CrossValidationSettings, images: &Cache) -> Result<FolderLock, TrainError> {
     let CrossValidationSettings { data, folds, seed, recipe } = settings.clone();
-    let now = Stored { data, folds, seed, images: image_digest(images, recipe.input.side_px)?, recipe };
+    let digest = image_digest(images, recipe.input.side_px)?;
+    let now =
+        Stored { data, folds, seed, images: digest, instruction_set: instruction_set().name().to_owned(), recipe };
     let path = out.join("settings.toml");
     if path.exists() {
+        let lock = FolderLock::acquire(out)?;
         return match read_toml::<Stored>(&path)?.difference(&now) {
             Some(difference) => Err(TrainError::Mismatch { path: Some(path), difference }),
-            None => Ok(()),
+            None => Ok(lock),
         };
     }
     RunFolder::create(out)?;
-    write_toml(&path, &now)
+    let lock = FolderLock::acquire(out)?;
+    write_toml(&path, &now)?;
+    Ok(lock)
 }
 
 /// One fold of a cross-validation.
@@ -183,10 +196,15 @@ impl<'a> FoldRun<'a> {
 
     /// Returns the predictions of the held-out images; `None` if the observer stopped the training.
     fn predictions(&self, observer: &mut dyn FoldObserver) -> Result<Option<Vec<LabelledPrediction>>, TrainError> {
-        match self.finished()? {
-            Some(predictions) => Ok(Some(predictions)),
-            None => self.train(observer),
+        let predictions = match self.finished()? {
+            Some(predictions) => Some(predictions),
+            None => self.train(observer)?,
+        };
+        let checkpoint = RunFolder::existing(&self.folder).last();
+        if predictions.is_some() && checkpoint.exists() {
+            with_path(&checkpoint, |path| std::fs::remove_file(path))?;
         }
+        Ok(predictions)
     }
 
     /// Reads the predictions of a fold that was finished earlier.
@@ -213,6 +231,7 @@ impl<'a> FoldRun<'a> {
     /// Trains on all other folds and predicts this one.
     fn train(&self, observer: &mut dyn FoldObserver) -> Result<Option<Vec<LabelledPrediction>>, TrainError> {
         with_path(&self.folder, |folder| std::fs::create_dir_all(folder))?;
+        let _lock = FolderLock::acquire(&self.folder)?;
         let run = RunFolder::existing(&self.folder);
         let settings = Settings::new(self.settings.recipe.clone(), self.settings.seed);
         let mut state = State::load_or_new(&run.last(), &settings)?;
@@ -234,9 +253,6 @@ impl<'a> FoldRun<'a> {
         run.save_best(&Model::new(settings.recipe, network))?;
         // This file is written last, because it marks the fold as finished.
         with_path(&self.predictions_path(), |path| write_predictions(path, &predictions, THRESHOLD))?;
-        if run.last().exists() {
-            with_path(&run.last(), |path| std::fs::remove_file(path))?;
-        }
         Ok(Some(predictions))
     }
 }

@@ -9,6 +9,7 @@ use crate::input::InputError;
 use crate::model::recipe::Schedule;
 use crate::model::{ModelError, PredictError, Recipe, RecipeError};
 use crate::nn::ArchitectureError;
+use crate::nn::kernels::{InstructionSet, instruction_set};
 use std::fmt;
 use std::path::PathBuf;
 
@@ -46,6 +47,12 @@ pub enum TrainError {
     /// The folder of a new run contains files.
     #[error("{path}: expected a new or empty folder, found files in it")]
     FolderInUse {
+        /// The folder.
+        path: PathBuf,
+    },
+    /// Another process is training in the folder.
+    #[error("{path}: another process is training in this folder")]
+    Busy {
         /// The folder.
         path: PathBuf,
     },
@@ -228,6 +235,13 @@ pub enum Difference {
         /// Steps per epoch given now.
         now: Option<u64>,
     },
+    /// The instruction sets differ, so the rounding of the sums differs.
+    InstructionSet {
+        /// Instruction set that the run was begun with; `None` if an earlier version began it, which did not record it.
+        began: Option<InstructionSet>,
+        /// Instruction set in use now.
+        now: InstructionSet,
+    },
     /// The numbers of folds differ.
     Folds {
         /// Folds that the cross-validation was begun with.
@@ -279,6 +293,13 @@ impl Difference {
         })
     }
 
+    /// Compares the instruction set that a run was begun with to the one in use.
+    #[must_use]
+    pub fn of_instruction_sets(began: Option<InstructionSet>) -> Option<Difference> {
+        let now = instruction_set();
+        (began != Some(now)).then_some(Difference::InstructionSet { began, now })
+    }
+
     /// Compares two recipes. Under a constant learning rate, the number of epochs may differ.
     #[must_use]
     pub fn of_recipes(began: &Recipe, now: &Recipe) -> Option<Difference> {
@@ -313,6 +334,18 @@ impl fmt::Display for Difference {
             Difference::StepsPerEpoch { began, now } => {
                 write!(f, "begun with {} per epoch, not {}", steps(began), steps(now))
             }
+            Difference::InstructionSet { began: Some(began), now } => write!(
+                f,
+                "begun with the instruction set {}, not {}, which would give other weights",
+                began.name(),
+                now.name()
+            ),
+            Difference::InstructionSet { began: None, now } => write!(
+                f,
+                "begun by an earlier version, which did not record the instruction set; if it was not {}, the weights \
+                 would be others",
+                now.name()
+            ),
             Difference::Folds { began, now } => write!(f, "begun with {began} folds, not {now}"),
             Difference::Data { began, now } => {
                 write!(f, "begun with the images of {}, not {}", began.display(), now.display())

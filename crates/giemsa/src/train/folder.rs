@@ -3,6 +3,8 @@
 use super::checkpoint::{State, write_error};
 use super::error::TrainError;
 use super::history::{self, EpochRow};
+use super::lock::is_temporary;
+use super::run::RunSettings;
 use crate::classes::Class;
 use crate::dataset::Sample;
 use crate::input;
@@ -68,25 +70,37 @@ impl RunFolder {
     /// Creates a new folder for a run, and its parents if necessary.
     ///
     /// # Errors
-    /// If the folder contains files or cannot be created.
+    /// If the folder is not free (see [`RunFolder::check_free`]) or cannot be created.
     pub fn create(path: &Path) -> Result<RunFolder, TrainError> {
         RunFolder::check_free(path)?;
         with_path(path, |path| std::fs::create_dir_all(path))?;
         Ok(RunFolder { path: path.to_owned() })
     }
 
-    /// Checks that a folder does not exist or is empty.
+    /// Checks that a folder does not exist, is empty, or contains only files of a run that was killed before its first
+    /// checkpoint was complete: `settings.toml`, `split.csv` and temporary files.
     ///
     /// # Errors
-    /// [`TrainError::FolderInUse`] if the folder contains files, [`TrainError::Io`] if it is not a folder or cannot be
-    /// read.
+    /// [`TrainError::FolderInUse`] if the folder contains other files, [`TrainError::Io`] if it is not a folder or cannot
+    /// be read.
     pub fn check_free(path: &Path) -> Result<(), TrainError> {
-        match std::fs::read_dir(path).map(Iterator::count) {
-            Ok(0) => Ok(()),
-            Ok(_) => Err(TrainError::FolderInUse { path: path.to_owned() }),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-            Err(source) => Err(TrainError::Io { path: path.to_owned(), source }),
+        let folder = RunFolder::existing(path);
+        let entries = match std::fs::read_dir(path) {
+            Ok(entries) => entries,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+            Err(source) => return Err(TrainError::Io { path: path.to_owned(), source }),
+        };
+        let is_settings = |path: &Path| path == folder.settings() && read_toml::<RunSettings>(path).is_ok();
+        for entry in entries {
+            let entry = with_path(path, |_| entry)?;
+            let (file, settings) = (entry.path(), folder.settings());
+            // The list of images is written after the settings.
+            let is_split = file == folder.split() && is_settings(&settings);
+            if !is_split && !is_settings(&file) && !is_temporary(&entry) {
+                return Err(TrainError::FolderInUse { path: path.to_owned() });
+            }
         }
+        Ok(())
     }
 
     /// Returns the folder of an existing run, without checking that it exists.

@@ -13,6 +13,7 @@ mod error;
 pub mod folder;
 pub mod history;
 pub mod leak;
+mod lock;
 pub mod pretraining;
 pub mod run;
 mod schedule;
@@ -27,7 +28,7 @@ pub use run::{Run, RunSettings, StoppedRun};
 pub use settings::Settings;
 
 use crate::classes::Class;
-use crate::dataset::{LabelledImages, image_digest};
+use crate::dataset::LabelledImages;
 use crate::evaluate::loss::loss_and_accuracy;
 use crate::model::{Model, ModelError, PredictError, Tta, predict_logits};
 use crate::nn::StepSettings;
@@ -82,8 +83,8 @@ pub enum Ending {
 /// `last.safetensors` is written.
 ///
 /// # Errors
-/// If a set is empty, the state was trained with other settings or images ([`TrainError::Mismatch`]), the loss is not
-/// finite, or a file cannot be written.
+/// If a set is empty, the recipe is invalid, the state was trained with other settings, other images or another
+/// instruction set ([`TrainError::Mismatch`]), the loss is not finite, or a file cannot be written.
 pub fn train(
     state: &mut State,
     settings: &Settings,
@@ -97,10 +98,7 @@ pub fn train(
             return Err(TrainError::NoImages { part });
         }
     }
-    let side_px = settings.recipe.input.side_px;
-    let images =
-        ImageDigests { training: image_digest(training, side_px)?, validation: image_digest(validation, side_px)? };
-    state.continue_with(settings, images)?;
+    state.continue_with(settings, ImageDigests::of(training, validation, settings.recipe.input.side_px)?)?;
     let plan = Plan::new(settings, training.len());
     let mut batches = Batches::new(settings, training, &plan);
     let elapsed_before_s = state.progress.elapsed_s;

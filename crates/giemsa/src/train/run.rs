@@ -32,9 +32,10 @@
 //! # }
 //! ```
 
-use super::checkpoint::State;
+use super::checkpoint::{ImageDigests, State};
 use super::error::{Difference, TrainError};
 use super::folder::{RunFolder, SplitRow, read_toml};
+use super::lock::FolderLock;
 use super::sets::{Parts, SetSettings, Sets, divide};
 use super::settings::Settings;
 use super::{Ending, Observer, train};
@@ -98,20 +99,29 @@ pub struct Run {
     settings: RunSettings,
     sets: Sets,
     state: State,
+    _lock: FolderLock,
 }
 
 impl Run {
     /// Creates the folder of a run, with its settings, its split and a checkpoint before the first step.
     ///
+    /// The checkpoint is written last: until then, the folder is free for another start.
+    ///
     /// # Errors
-    /// If the folder contains files or cannot be written, or the layers of the recipe do not fit together.
+    /// If the folder is not free (see [`RunFolder::check_free`]), cannot be written, or another process trains in it, or
+    /// the recipe is invalid.
     pub fn start(folder: &Path, settings: RunSettings, sets: Sets) -> Result<Run, TrainError> {
-        let state = State::new(&settings.training())?;
+        let mut state = State::new(&settings.training())?;
+        let side_px = settings.recipe.input.side_px;
+        state.images = Some(ImageDigests::of(&sets.training, &sets.validation, side_px)?);
         let folder = RunFolder::create(folder)?;
+        let lock = FolderLock::acquire(folder.path())?;
+        // Another process may have started a run, and ended, since the first check.
+        RunFolder::check_free(folder.path())?;
         folder.save_settings(&settings)?;
         folder.save_split(&sets.split_rows())?;
         folder.save_last(&state)?;
-        Ok(Run { folder, settings, sets, state })
+        Ok(Run { folder, settings, sets, state, _lock: lock })
     }
 
     /// Trains to the last epoch, or until the observer stops the run.
@@ -163,18 +173,24 @@ pub struct StoppedRun {
 }
 
 impl StoppedRun {
-    /// Reads the settings and the checkpoint of a run.
+    /// Reads the settings and the checkpoint of a run. A run that was killed before its first checkpoint was complete
+    /// starts from the beginning.
     ///
     /// # Errors
-    /// If the folder is not that of a run, or its settings do not belong to its checkpoint.
+    /// If the folder is not that of a run, its settings do not belong to its checkpoint, or the checkpoint was trained
+    /// with another instruction set ([`TrainError::Mismatch`]).
     pub fn open(path: &Path) -> Result<StoppedRun, TrainError> {
         let folder = RunFolder::existing(path);
         if !folder.settings().exists() {
             return Err(TrainError::NotARun { path: path.to_owned() });
         }
         let settings: RunSettings = read_toml(&folder.settings())?;
+        if RunFolder::check_free(path).is_ok() {
+            let state = State::new(&settings.training())?;
+            return Ok(StoppedRun { folder, settings, state });
+        }
         let state = State::load(&folder.last())?;
-        if let Some(difference) = Difference::of_settings(&state.settings, &settings.training()) {
+        if let Some(difference) = state.difference(&settings.training()) {
             return Err(TrainError::Mismatch { path: Some(folder.last()), difference });
         }
         Ok(StoppedRun { folder, settings, state })
@@ -197,9 +213,9 @@ impl StoppedRun {
     ///
     /// # Errors
     /// [`TrainError::EpochsFixed`] if the learning rate depends on the number of epochs, [`TrainError::EpochsPassed`] if
-    /// more epochs were begun.
+    /// more epochs were begun, [`TrainError::Recipe`] if the number is too large.
     pub fn set_epochs(&mut self, epochs: u64) -> Result<(), TrainError> {
-        let training = &mut self.settings.recipe.training;
+        let training = &self.settings.recipe.training;
         if epochs == training.epochs {
             return Ok(());
         }
@@ -211,23 +227,29 @@ impl StoppedRun {
         if epochs < begun {
             return Err(TrainError::EpochsPassed { begun, requested: epochs });
         }
-        training.epochs = epochs;
-        self.settings.recipe.check("", "the resumed run")?;
+        let mut changed = self.settings.training();
+        changed.recipe.training.epochs = epochs;
+        changed.check()?;
+        self.settings.recipe = changed.recipe;
         Ok(())
     }
 
     /// Continues the run with its images, which must be those that it was begun with.
     ///
     /// # Errors
-    /// [`TrainError::Mismatch`] if the images differ from `split.csv`; [`TrainError::Io`] if a file of the run cannot be
-    /// read or written.
+    /// [`TrainError::Mismatch`] if the images differ from `split.csv`; [`TrainError::Busy`] if another process trains in
+    /// the folder; [`TrainError::Io`] if a file of the run cannot be read or written.
     pub fn resume(self, sets: Sets) -> Result<Run, TrainError> {
         let StoppedRun { folder, settings, state } = self;
+        if RunFolder::check_free(folder.path()).is_ok() {
+            return Run::start(folder.path(), settings, sets);
+        }
+        let lock = FolderLock::acquire(folder.path())?;
         if let Some(difference) = split_difference(&folder.read_split()?, &sets.split_rows()) {
             return Err(TrainError::Mismatch { path: Some(folder.split()), difference });
         }
         folder.save_settings(&settings)?;
-        Ok(Run { folder, settings, sets, state })
+        Ok(Run { folder, settings, sets, state, _lock: lock })
     }
 }
 

@@ -1,6 +1,6 @@
 //! The settings on which the weights depend.
 
-use crate::model::Recipe;
+use crate::model::{Recipe, RecipeError};
 
 /// The settings on which the weights depend, together with the images.
 #[derive(Clone, Debug, PartialEq)]
@@ -19,5 +19,13 @@ impl Settings {
     #[must_use]
     pub fn new(recipe: Recipe, seed: u64) -> Settings {
         Settings { recipe, seed, steps_per_epoch: None }
+    }
+
+    /// Checks the recipe, because a checkpoint with an invalid recipe could not be read again.
+    ///
+    /// # Errors
+    /// See [`Recipe::check`].
+    pub fn check(&self) -> Result<(), RecipeError> {
+        self.recipe.check("", &format!("recipe `{}`", self.recipe.name))
     }
 }

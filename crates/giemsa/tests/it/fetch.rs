@@ -138,6 +138,120 @@ fn rejects_a_body_that_is_too_long() {
 }
 
 #[test]
+fn starts_over_once_if_the_file_changes_between_two_connections() {
+    let body = archive();
+    let mut other = body.clone();
+    other[1000] ^= 1;
+    for repaired in [true, false] {
+        let out = tempfile::tempdir().unwrap();
+        let server = Server::start({
+            let (body, other) = (body.clone(), other.clone());
+            move |number, request| match number {
+                0 => cut(ok(&other), 4000),
+                1 => from(&body, request.start),
+                _ => from(if repaired { &body } else { &other }, request.start),
+            }
+        });
+        let result = fetch_into(out.path(), &settings(&server, &body));
+        assert_eq!(server.starts(), [0, 4000, 0]);
+        if repaired {
+            result.unwrap();
+            assert_whole(out.path());
+        } else {
+            assert!(matches!(result, Err(FetchError::Checksum { .. })), "{result:?}");
+            assert_eq!(names_in(out.path()), [""; 0]);
+        }
+    }
+}
+
+#[test]
+fn asks_once_for_the_whole_file_if_its_size_changes_between_two_connections() {
+    let body = archive();
+    let longer = [body.as_slice(), b"more"].concat();
+    for repaired in [true, false] {
+        let out = tempfile::tempdir().unwrap();
+        let server = Server::start({
+            let (body, longer) = (body.clone(), longer.clone());
+            move |number, request| match number {
+                0 => cut(ok(&body), 4000),
+                1 => from(&longer, request.start),
+                _ => from(if repaired { &body } else { &longer }, request.start),
+            }
+        });
+        let result = fetch_into(out.path(), &settings(&server, &body));
+        assert_eq!(server.starts(), [0, 4000, 0]);
+        if repaired {
+            result.unwrap();
+            assert_whole(out.path());
+        } else {
+            assert!(matches!(result, Err(FetchError::Size { .. })), "{result:?}");
+            let part = fs::read(out.path().join(".cell_images.zip.part")).unwrap();
+            assert!(part == body[..4000], "a later download can resume");
+        }
+    }
+}
+
+#[test]
+fn gives_up_on_a_slow_server_and_keeps_the_received_part() {
+    let (body, out) = (archive(), tempfile::tempdir().unwrap());
+    let server = Server::start_slow(2, {
+        let body = body.clone();
+        move |_, request| from(&body, request.start)
+    });
+    let speed_window = Duration::from_millis(100);
+    let slow = FetchSettings { min_bytes_per_s: 1_000_000, speed_window, ..settings(&server, &body) };
+    let error = fetch_into(out.path(), &slow).unwrap_err();
+    assert!(matches!(error, FetchError::TooSlow { expected: 1_000_000, .. }), "{error}");
+    assert_eq!(names_in(out.path()), [".cell_images.zip.part"]);
+    assert_eq!(server.starts(), [0]);
+}
+
+#[test]
+fn gives_up_on_a_server_that_sends_a_few_bytes_per_connection() {
+    let (body, out) = (archive(), tempfile::tempdir().unwrap());
+    let server = Server::start({
+        let body = body.clone();
+        move |_, request| cut(from(&body, request.start), 10)
+    });
+    let error = fetch_into(out.path(), &settings(&server, &body)).unwrap_err();
+    assert!(matches!(error, FetchError::Network { attempts: 20, .. }), "{error}");
+    assert_eq!(server.starts().len(), 20);
+    assert_eq!(fs::read(out.path().join(".cell_images.zip.part")).unwrap().len(), 200);
+}
+
+#[test]
+fn gives_up_on_a_server_that_starts_over_each_time() {
+    let (body, out) = (archive(), tempfile::tempdir().unwrap());
+    let server = Server::start({
+        let body = body.clone();
+        // Every second answer is longer than the one before.
+        move |number, _| cut(ok(&body), 4000 + number % 2)
+    });
+    let error = fetch_into(out.path(), &settings(&server, &body)).unwrap_err();
+    assert!(matches!(error, FetchError::Network { attempts: 3, .. }), "{error}");
+}
+
+#[cfg(unix)]
+#[test]
+fn rejects_a_pipe_or_a_link_in_place_of_the_part() {
+    let (body, out) = (archive(), tempfile::tempdir().unwrap());
+    let (part, mine) = (out.path().join(".cell_images.zip.part"), out.path().join("mine"));
+    let server = Server::start(|_, _| Vec::new());
+    let reject = || {
+        let error = fetch_into(out.path(), &settings(&server, &body)).unwrap_err();
+        assert!(matches!(&error, FetchError::Occupied { path } if *path == part), "{error}");
+    };
+    assert!(std::process::Command::new("mkfifo").arg(&part).status().unwrap().success());
+    reject();
+    fs::remove_file(&part).unwrap();
+    fs::write(&mine, "mine").unwrap();
+    std::os::unix::fs::symlink(&mine, &part).unwrap();
+    reject();
+    assert_eq!(fs::read(mine).unwrap(), b"mine");
+    assert_eq!(server.starts(), [0; 0]);
+}
+
+#[test]
 fn retries_a_busy_server_but_not_a_refusal() {
     let (body, out) = (archive(), tempfile::tempdir().unwrap());
     let server = Server::start({

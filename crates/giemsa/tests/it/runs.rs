@@ -3,11 +3,13 @@
 use giemsa::dataset::Cache;
 use giemsa::dataset::labels::LabelSettings;
 use giemsa::model::{Model, Recipe};
+use giemsa::nn::kernels::{InstructionSet, instruction_set};
 use giemsa::train::cross_validation::{CrossValidationSettings, FoldObserver, FoldReport, OutOfFold, cross_validate};
 use giemsa::train::pretraining::train_on_all;
 use giemsa::train::sets::Warning;
 use giemsa::train::{
-    Difference, Ending, EpochRow, Observer, Run, RunSettings, Settings, StepReport, StoppedRun, TrainError,
+    Difference, Ending, EpochRow, Observer, Run, RunFolder, RunSettings, Settings, State, StepReport, StoppedRun,
+    TrainError,
 };
 use image::{Rgb, RgbImage};
 use std::ops::ControlFlow;
@@ -100,12 +102,154 @@ fn a_run_is_resumed_only_with_its_images() {
         other => panic!("{other}"),
     };
     assert!(matches!(difference, Difference::TrainingImages | Difference::ValidationImages), "{difference}");
+    drop(run);
     std::fs::remove_file(&changed).unwrap();
     let error = resume(StoppedRun::open(&folder).unwrap()).unwrap_err();
     let TrainError::Mismatch { path: Some(path), difference: Difference::ImageList { began, .. } } = error else {
         panic!("{error}")
     };
     assert_eq!((path, began), (folder.join("split.csv"), Some(changed)));
+}
+
+#[test]
+fn a_run_killed_during_its_start_can_be_started_again_and_resumed() {
+    let (place, data) = prepared();
+    let folder = |name: &str| place.path().join(name);
+    let settings = RunSettings::new(&data, recipe());
+    start(&folder("whole"), settings.clone()).train(&mut StopAfter(NEVER)).unwrap();
+    let model = |name: &str| std::fs::read(folder(name).join("model.safetensors")).unwrap();
+    // Files in the order in which a start writes them. A killed process leaves the next one under a temporary name.
+    for written in [&[][..], &["settings.toml"], &["settings.toml", "split.csv"]] {
+        let killed = |name: &str| {
+            let _ = std::fs::remove_dir_all(folder(name));
+            std::fs::create_dir(folder(name)).unwrap();
+            for file in written {
+                std::fs::copy(folder("whole").join(file), folder(name).join(file)).unwrap();
+            }
+            std::fs::write(folder(name).join(".giemsa-a1B2c3"), "half").unwrap();
+        };
+        killed("run");
+        start(&folder("run"), settings.clone()).train(&mut StopAfter(NEVER)).unwrap();
+        assert!(model("run") == model("whole"));
+        assert!(!folder("run").join(".giemsa-a1B2c3").exists());
+        killed("run");
+        match StoppedRun::open(&folder("run")) {
+            Ok(stopped) => {
+                resume(stopped).unwrap().train(&mut StopAfter(NEVER)).unwrap();
+                assert!(model("run") == model("whole"));
+            }
+            Err(error) => assert!(written.is_empty() && matches!(error, TrainError::NotARun { .. }), "{error}"),
+        }
+    }
+}
+
+#[test]
+fn a_folder_with_other_files_is_not_free() {
+    let (place, data) = prepared();
+    let whole = place.path().join("whole");
+    start(&whole, RunSettings::new(&data, recipe()));
+    let settings = std::fs::read_to_string(whole.join("settings.toml")).unwrap();
+    let cases: [&[(&str, &str)]; 6] = [
+        &[("settings.toml", "colour = 'red'")],
+        &[("split.csv", "path,patient,part,class\n")],
+        &[("settings.toml", &settings), ("notes.txt", "mine")],
+        &[("settings.toml", &settings), ("model.safetensors", "")],
+        &[(".giemsa-notes.txt", "mine")],
+        &[(".giemsa-a1B2c3/mine", "mine")],
+    ];
+    for (number, files) in cases.iter().enumerate() {
+        let folder = place.path().join(number.to_string());
+        for (name, text) in *files {
+            std::fs::create_dir_all(folder.join(name).parent().unwrap()).unwrap();
+            std::fs::write(folder.join(name), text).unwrap();
+        }
+        let error = RunFolder::create(&folder).unwrap_err();
+        assert!(matches!(error, TrainError::FolderInUse { .. }), "{number}: {error}");
+        for (name, text) in *files {
+            assert_eq!(std::fs::read_to_string(folder.join(name)).unwrap(), *text);
+        }
+    }
+    assert!(matches!(RunFolder::create(&whole), Err(TrainError::FolderInUse { .. })));
+}
+
+#[cfg(unix)]
+#[test]
+fn one_run_at_a_time_trains_in_a_folder() {
+    let (place, data) = prepared();
+    let folder = place.path().join("run");
+    let mut run = start(&folder, RunSettings::new(&data, recipe()));
+    let error = resume(StoppedRun::open(&folder).unwrap()).unwrap_err();
+    assert!(matches!(&error, TrainError::Busy { path } if *path == folder), "{error}");
+    run.train(&mut StopAfter(2)).unwrap();
+    drop(run);
+    resume(StoppedRun::open(&folder).unwrap()).unwrap();
+}
+
+#[test]
+fn a_run_killed_in_its_first_epoch_is_resumed_only_with_its_images() {
+    let (place, data) = prepared();
+    let folder = place.path().join("run");
+    // Only the checkpoint before the first step is left.
+    start(&folder, RunSettings::new(&data, recipe()));
+    RgbImage::from_pixel(4, 4, Rgb([1, 2, 3])).save(data.join("Parasitized/C3P1_0.png")).unwrap();
+    let error = resume(StoppedRun::open(&folder).unwrap()).unwrap().train(&mut StopAfter(NEVER)).unwrap_err();
+    assert!(matches!(&error, TrainError::Mismatch { difference, .. } if difference.is_of_images()), "{error}");
+}
+
+fn another_instruction_set() -> InstructionSet {
+    InstructionSet::ALL.into_iter().find(|&set| set != instruction_set()).unwrap()
+}
+
+#[test]
+fn a_run_is_resumed_only_with_its_instruction_set() {
+    let (place, data) = prepared();
+    let folder = place.path().join("run");
+    start(&folder, RunSettings::new(&data, recipe())).train(&mut StopAfter(2)).unwrap();
+    let last = folder.join("last.safetensors");
+    let now = instruction_set();
+    // A checkpoint of an earlier version does not contain its instruction set.
+    for began in [Some(another_instruction_set()), None] {
+        let mut state = State::load(&last).unwrap();
+        assert_eq!(state.instruction_set, Some(now));
+        state.instruction_set = began;
+        let other = place.path().join("other.safetensors");
+        state.save(&other).unwrap();
+        let mine = std::fs::read(&last).unwrap();
+        std::fs::copy(&other, &last).unwrap();
+        let error = StoppedRun::open(&folder).unwrap_err();
+        let TrainError::Mismatch { path, difference } = error else { panic!("{error}") };
+        assert_eq!((path, difference), (Some(last.clone()), Difference::InstructionSet { began, now }));
+        std::fs::write(&last, mine).unwrap();
+    }
+    resume(StoppedRun::open(&folder).unwrap()).unwrap().train(&mut StopAfter(NEVER)).unwrap();
+}
+
+#[test]
+fn a_recipe_that_could_not_be_read_back_is_rejected_before_anything_is_written() {
+    let (place, data) = prepared();
+    let out = place.path().join("out");
+    let mut large = recipe();
+    large.training.epochs = 2_000_000;
+    let settings = RunSettings::new(&data, large.clone());
+    let sets = settings.divide().unwrap().load(&settings.recipe.input, &|| {}).unwrap();
+    let images = Cache::load(LabelSettings::default().scan_all(&data).unwrap().samples, &large.input, None, &|| {});
+    let cross_validation = CrossValidationSettings::new(&data, large.clone());
+    let training = Settings::new(large, 0);
+    let images = images.unwrap();
+    let errors = [
+        Run::start(&out, settings, sets).err().unwrap(),
+        cross_validate(&cross_validation, &images, &out, &mut StopAfter(1)).unwrap_err(),
+        train_on_all(&training, &images, &out, &mut StopAfter(1)).unwrap_err(),
+    ];
+    for error in errors {
+        let expected = "recipe `quick`: expected `training.epochs` to be at most 1000000, found 2000000";
+        assert_eq!(error.to_string(), expected);
+    }
+    assert!(!out.exists());
+    start(&out, RunSettings::new(&data, recipe())).train(&mut StopAfter(2)).unwrap();
+    let mut stopped = StoppedRun::open(&out).unwrap();
+    assert!(matches!(stopped.set_epochs(2_000_000), Err(TrainError::Recipe(_))));
+    assert_eq!(stopped.settings().recipe.training.epochs, 3);
 }
 
 #[test]
@@ -201,6 +345,36 @@ fn a_cross_validation_of_other_images_is_not_continued() {
     let error = fold_by_fold(&data, &out, NEVER).unwrap_err();
     let TrainError::Mismatch { path: Some(path), difference: Difference::Images } = error else { panic!("{error}") };
     assert_eq!(path, out.join("settings.toml"));
+}
+
+#[test]
+fn a_cross_validation_of_another_instruction_set_is_not_continued() {
+    let (place, data) = prepared();
+    let out = place.path().join("out");
+    // The first fold is finished, so its network cannot be trained again.
+    assert_eq!(fold_by_fold(&data, &out, 20).unwrap(), None);
+    let path = out.join("settings.toml");
+    let mine = std::fs::read_to_string(&path).unwrap();
+    let line = |set: InstructionSet| format!("instruction_set = \"{}\"\n", set.name());
+    let now = instruction_set();
+    for (text, began) in [(line(another_instruction_set()), Some(another_instruction_set())), (String::new(), None)] {
+        std::fs::write(&path, mine.replace(&line(now), &text)).unwrap();
+        let error = fold_by_fold(&data, &out, NEVER).unwrap_err();
+        let TrainError::Mismatch { path: Some(at), difference } = error else { panic!("{error}") };
+        assert_eq!((&at, difference), (&path, Difference::InstructionSet { began, now }));
+    }
+    std::fs::write(&path, mine).unwrap();
+    assert!(fold_by_fold(&data, &out, NEVER).unwrap().is_some());
+}
+
+#[test]
+fn a_cross_validation_killed_while_it_writes_its_settings_starts_again() {
+    let (place, data) = prepared();
+    let out = place.path().join("out");
+    std::fs::create_dir(&out).unwrap();
+    std::fs::write(out.join(".giemsa-a1B2c3"), "half").unwrap();
+    assert!(fold_by_fold(&data, &out, NEVER).unwrap().is_some());
+    assert!(!out.join(".giemsa-a1B2c3").exists());
 }
 
 #[test]

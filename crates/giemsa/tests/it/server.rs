@@ -7,6 +7,7 @@ use std::io::{BufRead, BufReader, Cursor, Write};
 use std::net::{TcpListener, TcpStream};
 use std::path::Path;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 use zip::write::{SimpleFileOptions, ZipWriter};
 
 /// A request of a client.
@@ -29,6 +30,11 @@ pub struct Server {
 impl Server {
     /// Starts a server that runs until the test ends.
     pub fn start(answer: impl Fn(usize, &Request) -> Vec<u8> + Send + 'static) -> Server {
+        Server::start_slow(usize::MAX, answer)
+    }
+
+    /// Starts a server that pauses for a few milliseconds after each `chunk` bytes.
+    pub fn start_slow(chunk: usize, answer: impl Fn(usize, &Request) -> Vec<u8> + Send + 'static) -> Server {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = format!("http://{}", listener.local_addr().unwrap());
         let requests = Arc::new(Mutex::new(Vec::new()));
@@ -39,7 +45,11 @@ impl Server {
                 let request = read_request(&stream);
                 log.lock().unwrap().push(request.clone());
                 // A client may close the connection early.
-                let _ = stream.write_all(&answer(number, &request));
+                let answer = answer(number, &request);
+                let _ = answer.chunks(chunk).enumerate().try_for_each(|(number, bytes)| {
+                    std::thread::sleep(Duration::from_millis(if number > 0 { 5 } else { 0 }));
+                    stream.write_all(bytes)
+                });
             }
         });
         Server { address, requests }

@@ -1,0 +1,49 @@
+//! The lock of a run folder: one process at a time trains in it.
+
+use super::error::TrainError;
+use super::folder::with_path;
+use crate::output::TEMPORARY_PREFIX;
+use std::fs::{DirEntry, File, TryLockError};
+use std::path::Path;
+
+/// A lock of a folder. The operating system releases it when the process ends, however it ends.
+#[derive(Debug)]
+pub(super) struct FolderLock {
+    _folder: Option<File>,
+}
+
+impl FolderLock {
+    /// Locks a folder, and removes temporary files that a killed process has left in it. Where folders cannot be locked,
+    /// as on some network file systems, does neither.
+    ///
+    /// # Errors
+    /// [`TrainError::Busy`] if another process holds the lock, [`TrainError::Io`] if a file cannot be removed.
+    pub fn acquire(path: &Path) -> Result<FolderLock, TrainError> {
+        let Ok(folder) = File::open(path) else { return Ok(FolderLock { _folder: None }) };
+        match folder.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => return Err(TrainError::Busy { path: path.to_owned() }),
+            Err(TryLockError::Error(_)) => return Ok(FolderLock { _folder: None }),
+        }
+        with_path(path, remove_temporary_files)?;
+        Ok(FolderLock { _folder: Some(folder) })
+    }
+}
+
+fn remove_temporary_files(folder: &Path) -> std::io::Result<()> {
+    for entry in std::fs::read_dir(folder)? {
+        let entry = entry?;
+        if is_temporary(&entry) {
+            std::fs::remove_file(entry.path())?;
+        }
+    }
+    Ok(())
+}
+
+/// Returns whether an entry of a folder is a temporary file that a killed process has left, or another one is writing.
+pub(super) fn is_temporary(entry: &DirEntry) -> bool {
+    let name = entry.file_name();
+    let random = name.to_str().and_then(|name| name.strip_prefix(TEMPORARY_PREFIX));
+    random.is_some_and(|random| random.len() == 6 && random.bytes().all(|byte| byte.is_ascii_alphanumeric()))
+        && entry.file_type().is_ok_and(|kind| kind.is_file())
+}
