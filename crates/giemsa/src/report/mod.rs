@@ -9,6 +9,7 @@ pub mod cross_validation;
 pub mod curves;
 pub mod evaluation;
 mod evaluation_charts;
+mod legend;
 pub mod model_card;
 pub mod page;
 pub mod plot;
