@@ -7,6 +7,7 @@ use super::{ReportError, png_bytes, write_error, write_file, write_png};
 use crate::classes::Class;
 use crate::evaluate::bootstrap::Interval;
 use crate::evaluate::counts::Counts;
+use crate::evaluate::limit_of_detection::variation_note;
 use crate::evaluate::metric_values::MetricValues;
 use crate::evaluate::metrics::Metrics;
 use crate::evaluate::predictions_csv::write_predictions;
@@ -110,6 +111,7 @@ fn page_with(evaluation: &Evaluation<'_>, charts: &[NamedChart]) -> Result<Strin
         rows: metric_rows(&metrics.values, &metrics.intervals.values),
         folds,
         charts: charts.iter().map(drawn).collect::<Result<_, _>>()?,
+        variation_note: variation_note(&metrics.detection_limits),
         misses: error_cells(predictions, metrics.threshold, Class::Parasitized),
         alarms: error_cells(predictions, metrics.threshold, Class::Uninfected),
     };
@@ -126,6 +128,7 @@ struct PageData<'a> {
     rows: Vec<MetricRow>,
     folds: &'a [FoldRow],
     charts: Vec<DrawnChart>,
+    variation_note: Option<&'static str>,
     misses: Vec<Cell>,
     alarms: Vec<Cell>,
 }
