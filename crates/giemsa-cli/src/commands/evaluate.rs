@@ -9,6 +9,7 @@ use anyhow::Context as _;
 use giemsa::RESEARCH_ONLY;
 use giemsa::evaluate::bootstrap::{Interval, MAX_DRAWS, Settings};
 use giemsa::evaluate::clusters::Resampled;
+use giemsa::evaluate::limit_of_detection::variation_note;
 use giemsa::evaluate::metrics::Metrics;
 use giemsa::evaluate::provenance::Provenance;
 use giemsa::report::evaluation::{Evaluation, write_report};
@@ -185,6 +186,9 @@ fn detection_lines(metrics: &Metrics) -> String {
             row.cells,
             100.0 * row.clean_reading
         );
+    }
+    if let Some(note) = variation_note(&metrics.detection_limits) {
+        let _ = writeln!(text, "{note}");
     }
     text
 }

@@ -104,6 +104,25 @@ fn the_limit_of_detection_at_sensitivity_zero_is_undefined() {
 }
 
 #[test]
+fn a_variation_between_patients_of_zero_is_explained() {
+    let (_folder, root) = prepared();
+    // Two patients with the same images: their false positive rates are equal.
+    for patient in ["C70", "C71"] {
+        for (number, grey) in [51, 204, 255].into_iter().enumerate() {
+            save_grey(&root.join(format!("data/Uninfected/{patient}P1_{number}.png")), grey);
+        }
+    }
+    let metrics = json(&mut evaluate(&root, &["data", "--json"]), 0);
+    let row = &metrics["detection_limits"][2];
+    assert_eq!((&row["patients_differ"], &row["between_patients"]), (&Value::from(true), &Value::from(0.0)));
+    let explained = contains("The estimated variation of the false positive rate between patients is 0");
+    let printed = contains("FPR varies between patients").and(explained.clone());
+    evaluate(&root, &["data", "--report", "out"]).assert().success().stdout(printed);
+    let page = fs::read_to_string(root.join("out/index.html")).unwrap();
+    assert!(explained.eval(&page) && page.contains("<td>varies between patients</td>"));
+}
+
+#[test]
 fn json_contains_the_provenance() {
     let (_folder, root) = prepared();
     let found = json(&mut evaluate(&root, &["data", "--json", "--report", "out"]), 0)["provenance"].clone();

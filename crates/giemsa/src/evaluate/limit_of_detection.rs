@@ -25,8 +25,8 @@ pub struct CellErrors {
     pub sensitivity: f64,
     /// Mean over patients of the fraction of uninfected cells that are classified as Parasitized.
     pub false_positive_rate: f64,
-    /// Standard deviation of the false positive rate between patients; 0 if all patients have the same rate.
-    pub between_patients: f64,
+    /// Standard deviation of the false positive rate between patients; `None` if all patients have the same rate.
+    pub between_patients: Option<f64>,
 }
 
 /// The limit of detection for one number of cells.
@@ -36,6 +36,8 @@ pub struct DetectionLimit {
     pub cells: u64,
     /// `true` if the false positive rate varies between patients.
     pub patients_differ: bool,
+    /// Standard deviation of the false positive rate between patients; `None` if all patients have the same rate.
+    pub between_patients: Option<f64>,
     /// The mean reading of a parasite-free slide: the mean false positive rate.
     pub clean_reading: f64,
     /// The smallest count that at most 5 % of parasite-free slides exceed.
@@ -55,11 +57,30 @@ pub fn detection_limit(errors: CellErrors, cells: u64) -> DetectionLimit {
     let exceeding = |parasitaemia: f64| Reading::of(errors, parasitaemia).exceeds(cells, critical_count);
     DetectionLimit {
         cells,
-        patients_differ: errors.between_patients > 0.0,
+        patients_differ: errors.between_patients.is_some(),
+        between_patients: errors.between_patients,
         clean_reading: errors.false_positive_rate,
         critical_count,
         critical_reading: critical_count as f64 / cells as f64,
         limit_of_detection: smallest(|parasitaemia| exceeding(parasitaemia) >= 1.0 - ERROR_RATE),
+    }
+}
+
+/// Explains why limits for a false positive rate that varies between patients are missing, or do not include a variation;
+/// `None` if they are as expected, or there are no limits at all.
+#[must_use]
+pub fn variation_note(limits: &[DetectionLimit]) -> Option<&'static str> {
+    let between_patients = limits.last()?.between_patients;
+    match between_patients {
+        None => Some(
+            "The variation of the false positive rate between patients cannot be estimated: this requires two patients \
+             with at least two Uninfected images each.",
+        ),
+        Some(deviation) if deviation > 0.0 => None,
+        Some(_) => Some(
+            "The estimated variation of the false positive rate between patients is 0: the rates of the patients differ no \
+             more than expected by chance. The limits for a rate that varies are those of its mean over patients.",
+        ),
     }
 }
 
@@ -89,7 +110,7 @@ impl Reading {
         let uninfected = 1.0 - parasitaemia;
         Reading {
             mean: parasitaemia * errors.sensitivity + uninfected * errors.false_positive_rate,
-            between_patients: uninfected * errors.between_patients,
+            between_patients: uninfected * errors.between_patients.unwrap_or(0.0),
         }
     }
 
@@ -155,7 +176,7 @@ mod tests {
 
     #[test]
     fn only_the_number_of_cells_limits_a_perfect_classifier() {
-        let perfect = CellErrors { sensitivity: 1.0, false_positive_rate: 0.0, between_patients: 0.0 };
+        let perfect = CellErrors { sensitivity: 1.0, false_positive_rate: 0.0, between_patients: None };
         let row = detection_limit(perfect, 1000);
         assert_eq!(row.critical_count, 0);
         // At least one parasite among 1,000 cells in 95 % of slides: (1 - p)^1000 = 0.05.
@@ -165,14 +186,14 @@ mod tests {
 
     #[test]
     fn returns_none_for_a_classifier_that_guesses() {
-        let guessing = CellErrors { sensitivity: 0.02, false_positive_rate: 0.02, between_patients: 0.0 };
+        let guessing = CellErrors { sensitivity: 0.02, false_positive_rate: 0.02, between_patients: None };
         assert_eq!(detection_limit(guessing, 1000).limit_of_detection, None);
     }
 
     #[test]
     fn more_cells_help_less_if_patients_differ() {
-        let alike = CellErrors { sensitivity: 0.95, false_positive_rate: 0.02, between_patients: 0.0 };
-        let differing = CellErrors { between_patients: 0.02, ..alike };
+        let alike = CellErrors { sensitivity: 0.95, false_positive_rate: 0.02, between_patients: None };
+        let differing = CellErrors { between_patients: Some(0.02), ..alike };
         let gain = |errors| {
             let limit = |cells| detection_limit(errors, cells).limit_of_detection.unwrap();
             limit(1000) / limit(10_000)
@@ -183,7 +204,7 @@ mod tests {
     #[test]
     fn does_not_panic_at_extreme_rates() {
         for rate in [0.0, 1e-9, 0.5, 1.0] {
-            for between_patients in [0.0, 1e-12, 0.3, 1.0] {
+            for between_patients in [None, Some(0.0), Some(1e-12), Some(0.3), Some(1.0)] {
                 for sensitivity in [0.0, 0.5, 1.0] {
                     let errors = CellErrors { sensitivity, false_positive_rate: rate, between_patients };
                     let row = detection_limit(errors, 1000);

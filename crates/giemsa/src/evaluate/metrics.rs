@@ -100,16 +100,67 @@ impl Metrics {
 }
 
 /// Computes the limits of detection for each number of cells: with the pooled false positive rate for all patients, and
-/// with a rate that varies between patients as in these predictions.
+/// with a rate that varies between patients as in these predictions, if that variation can be estimated.
 fn detection_limits(values: &MetricValues<Option<f64>>, by_patient: Option<&ByPatient>) -> Vec<DetectionLimit> {
     let (Some(sensitivity), Some(specificity)) = (values.sensitivity, values.specificity) else {
         return Vec::new();
     };
-    let uniform = CellErrors { sensitivity, false_positive_rate: 1.0 - specificity, between_patients: 0.0 };
+    let uniform = CellErrors { sensitivity, false_positive_rate: 1.0 - specificity, between_patients: None };
     let varying = by_patient.and_then(|by_patient| {
-        let between_patients = by_patient.false_positive_rate_between_patients.filter(|&spread| spread > 0.0)?;
-        Some(CellErrors { sensitivity, false_positive_rate: by_patient.macro_false_positive_rate?, between_patients })
+        let between_patients = Some(by_patient.false_positive_rate_between_patients?);
+        let false_positive_rate = by_patient.macro_false_positive_rate?;
+        Some(CellErrors { sensitivity, false_positive_rate, between_patients })
     });
     let errors = std::iter::once(uniform).chain(varying);
     errors.flat_map(|errors| SLIDE_CELLS.map(|cells| detection_limit(errors, cells))).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::classes::Class::{self, Parasitized, Uninfected};
+    use crate::evaluate::limit_of_detection::variation_note;
+
+    /// One patient per pair of counts: false positives and true negatives; each has a true positive.
+    fn metrics(patients: &[(usize, usize)]) -> Metrics {
+        let image = |patient: usize, class: Class, probability_parasitized| LabelledPrediction {
+            path: "cell.png".into(),
+            class,
+            patient: Some(format!("C{patient}")),
+            probability_parasitized,
+        };
+        let images = patients.iter().enumerate().flat_map(|(patient, &(positives, negatives))| {
+            let alarms = std::iter::repeat_n(image(patient, Uninfected, 0.9), positives);
+            let rest = std::iter::repeat_n(image(patient, Uninfected, 0.1), negatives);
+            alarms.chain(rest).chain([image(patient, Parasitized, 0.9)])
+        });
+        let images: Vec<LabelledPrediction> = images.collect();
+        Metrics::compute(&images, 0.5, Settings { draws: 2, seed: 0 }).unwrap()
+    }
+
+    #[test]
+    fn limits_for_patients_who_differ_are_listed_if_their_estimated_variation_is_zero() {
+        // Rates of 4/10 and 11/20: the variance 0.01125 is less than the sampling variance (0.24/9 + 0.2475/19) / 2 = 0.0198.
+        let metrics = metrics(&[(4, 6), (11, 9)]);
+        let between = metrics.by_patient.as_ref().unwrap().false_positive_rate_between_patients;
+        assert_eq!(between, Some(0.0));
+        let rows: Vec<(u64, bool, Option<f64>)> =
+            metrics.detection_limits.iter().map(|row| (row.cells, row.patients_differ, row.between_patients)).collect();
+        let expected =
+            [(1_000, false, None), (10_000, false, None), (1_000, true, Some(0.0)), (10_000, true, Some(0.0))];
+        assert_eq!(rows, expected);
+        // The pooled rate is 15/30, the mean of the patients (4/10 + 11/20) / 2.
+        for (row, expected) in metrics.detection_limits.iter().zip([0.5, 0.5, 0.475, 0.475]) {
+            assert!((row.clean_reading - expected).abs() < 1e-15, "{row:?}");
+        }
+    }
+
+    #[test]
+    fn a_note_explains_limits_without_variation_between_patients() {
+        let note = |patients: &[(usize, usize)]| variation_note(&metrics(patients).detection_limits);
+        assert!(note(&[(4, 6), (11, 9)]).unwrap().contains("is 0"));
+        assert!(note(&[(4, 6)]).unwrap().contains("cannot be estimated"));
+        assert_eq!(note(&[(0, 11), (11, 0)]), None);
+        assert_eq!(variation_note(&[]), None);
+    }
 }

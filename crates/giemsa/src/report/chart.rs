@@ -1,9 +1,8 @@
 //! Charts with lines, dots, bars and confidence bands.
 
 use super::axis::{Axis, Coordinate};
+use super::legend::{Entry, draw_legend};
 use super::plot::{Area, COLOURS, FONT, GRID, INK, MUTED, PARASITIZED, UNINFECTED};
-use plotters::chart::SeriesAnno;
-pub use plotters::prelude::SeriesLabelPosition;
 use plotters::prelude::*;
 
 /// The way in which the points of a series are drawn.
@@ -108,45 +107,37 @@ pub struct Chart {
     pub series: Vec<Series>,
     /// Width and height in SVG pixels.
     pub size_px: (u32, u32),
-    /// The position of the legend.
-    pub legend: SeriesLabelPosition,
 }
 
 type Context2d<'a, B> = ChartContext<'a, B, Cartesian2d<Coordinate, Coordinate>>;
-type DrawResult<B> = Result<(), DrawingAreaErrorKind<<B as DrawingBackend>::ErrorType>>;
+pub(super) type DrawResult<B, T = ()> = Result<T, DrawingAreaErrorKind<<B as DrawingBackend>::ErrorType>>;
 
 impl Chart {
-    /// Creates a chart of 460 × 340 SVG pixels with its legend in the upper right corner.
+    /// Creates a chart of 460 × 340 SVG pixels.
     #[must_use]
     pub fn new(title: impl Into<String>, x: Axis, y: Axis, series: Vec<Series>) -> Chart {
-        let legend = SeriesLabelPosition::UpperRight;
-        Chart { title: title.into(), x, y, series, size_px: (460, 340), legend }
-    }
-
-    /// Sets the position of the legend.
-    #[must_use]
-    pub fn with_legend(self, legend: SeriesLabelPosition) -> Chart {
-        Chart { legend, ..self }
+        Chart { title: title.into(), x, y, series, size_px: (460, 340) }
     }
 
     /// Draws the chart; lengths are multiplied by `unit`.
-    pub(super) fn draw<B: DrawingBackend>(&self, area: &Area<B>, unit: f64) -> Result<(), String> {
-        let mut context = ChartBuilder::on(area)
-            .caption(&self.title, (FONT, 19.0 * unit).into_font().color(&INK))
-            .margin(12.0 * unit)
+    pub(super) fn draw<B: DrawingBackend>(&self, area: &Area<B>, unit: f64) -> DrawResult<B> {
+        let margin = 12.0 * unit;
+        let area = area
+            .margin(margin, margin, margin, margin)
+            .titled(&self.title, (FONT, 19.0 * unit).into_font().color(&INK))?;
+        let colour = |(index, series): (usize, &Series)| series.colour.unwrap_or(Colour::Palette(index)).rgb();
+        let colours: Vec<RGBColor> = self.series.iter().enumerate().map(colour).collect();
+        let coloured = || self.series.iter().zip(&colours);
+        let named = coloured().filter(|(series, _)| !series.name.is_empty());
+        let entries: Vec<Entry<'_>> =
+            named.map(|(Series { name, mark, .. }, &colour)| Entry { name, mark: *mark, colour }).collect();
+        let area = draw_legend(area, &entries, unit)?;
+        let mut context = ChartBuilder::on(&area)
             .x_label_area_size(46.0 * unit)
             .y_label_area_size(62.0 * unit)
-            .build_cartesian_2d(Coordinate(self.x.clone()), Coordinate(self.y.clone()))
-            .map_err(|error| error.to_string())?;
-        self.draw_axes(&mut context, unit).map_err(|error| error.to_string())?;
-        for (index, series) in self.series.iter().enumerate() {
-            let colour = series.colour.unwrap_or(Colour::Palette(index)).rgb();
-            draw_series(&mut context, series, colour, unit).map_err(|error| error.to_string())?;
-        }
-        if self.series.iter().any(|series| !series.name.is_empty()) {
-            self.draw_legend(&mut context, unit).map_err(|error| error.to_string())?;
-        }
-        Ok(())
+            .build_cartesian_2d(Coordinate(self.x.clone()), Coordinate(self.y.clone()))?;
+        self.draw_axes(&mut context, unit)?;
+        coloured().try_for_each(|(series, &colour)| draw_series(&mut context, series, colour, unit))
     }
 
     fn draw_axes<'a, B: DrawingBackend + 'a>(&self, context: &mut Context2d<'a, B>, unit: f64) -> DrawResult<B> {
@@ -157,29 +148,15 @@ impl Chart {
             .axis_style(INK.stroke_width(unit as u32))
             .x_desc(&self.x.label)
             .y_desc(&self.y.label)
-            .x_labels(self.x.max_ticks())
-            .y_labels(self.y.max_ticks())
             .label_style((FONT, 15.0 * unit).into_font().color(&INK))
             .axis_desc_style((FONT, 16.0 * unit).into_font().color(&INK))
             .draw()
     }
-
-    fn draw_legend<'a, B: DrawingBackend + 'a>(&self, context: &mut Context2d<'a, B>, unit: f64) -> DrawResult<B> {
-        context
-            .configure_series_labels()
-            .position(self.legend.clone())
-            .margin((8.0 * unit) as u32)
-            .legend_area_size((30.0 * unit) as u32)
-            .background_style(WHITE.mix(0.85))
-            .border_style(GRID.stroke_width(unit as u32))
-            .label_font((FONT, 15.0 * unit).into_font().color(&INK))
-            .draw()
-    }
 }
 
-const DOT_RADIUS: f64 = 3.5;
-const BAR_OPACITY: f64 = 0.75;
-const BAND_OPACITY: f64 = 0.2;
+pub(super) const DOT_RADIUS: f64 = 3.5;
+pub(super) const BAR_OPACITY: f64 = 0.75;
+pub(super) const BAND_OPACITY: f64 = 0.2;
 
 fn draw_series<'a, B: DrawingBackend + 'a>(
     context: &mut Context2d<'a, B>,
@@ -190,8 +167,7 @@ fn draw_series<'a, B: DrawingBackend + 'a>(
     let points = || series.points.iter().copied().filter(|(x, y)| x.is_finite() && y.is_finite());
     let line = colour.stroke_width((2.0 * unit) as u32);
     let dot = |at: (f64, f64), radius: f64, style: ShapeStyle| Circle::new(at, radius * unit, style);
-    // Only the first drawn shape of a series has an entry in the legend.
-    let drawn = match series.mark {
+    match series.mark {
         Mark::Line | Mark::LineAndDots => context.draw_series(LineSeries::new(points(), line))?,
         Mark::ThinLine => context.draw_series(LineSeries::new(points(), colour.stroke_width(unit as u32)))?,
         Mark::Dashed | Mark::DashedAndDots => {
@@ -207,9 +183,6 @@ fn draw_series<'a, B: DrawingBackend + 'a>(
             context.draw_series([Polygon::new(points().collect::<Vec<_>>(), colour.mix(BAND_OPACITY).filled())])?
         }
     };
-    if !series.name.is_empty() {
-        add_to_legend(drawn, series, colour, unit);
-    }
     match series.mark {
         Mark::LineAndDots => {
             context.draw_series(points().map(|at| dot(at, DOT_RADIUS, colour.filled())))?;
@@ -222,35 +195,4 @@ fn draw_series<'a, B: DrawingBackend + 'a>(
         _ => {}
     }
     Ok(())
-}
-
-/// Adds a series to the legend: with a rectangle, a dot, or a line.
-fn add_to_legend<'a, B: DrawingBackend + 'a>(
-    drawn: &mut SeriesAnno<'a, B>,
-    series: &Series,
-    colour: RGBColor,
-    unit: f64,
-) {
-    let at = move |x: i32, fraction: f64| x + (fraction * 26.0 * unit) as i32;
-    let width = if series.mark == Mark::ThinLine { unit } else { 2.0 * unit };
-    let line = move |x: i32, y: i32, from: f64, to: f64| {
-        PathElement::new(vec![(at(x, from), y), (at(x, to), y)], colour.stroke_width(width as u32))
-    };
-    let half = (5.0 * unit) as i32;
-    let drawn = drawn.label(&series.name);
-    match series.mark {
-        Mark::Line | Mark::LineAndDots | Mark::ThinLine => drawn.legend(move |(x, y)| line(x, y, 0.0, 1.0)),
-        Mark::Dashed | Mark::DashedAndDots => drawn.legend(move |(x, y)| {
-            EmptyElement::at((0, 0)) + line(x, y, 0.0, 0.27) + line(x, y, 0.42, 0.69) + line(x, y, 0.84, 1.0)
-        }),
-        Mark::Dots | Mark::Circles(_) => {
-            drawn.legend(move |(x, y)| Circle::new((at(x, 0.5), y), DOT_RADIUS * unit, colour.filled()))
-        }
-        Mark::Bars(_) | Mark::Band => {
-            let opacity = if series.mark == Mark::Band { BAND_OPACITY } else { BAR_OPACITY };
-            drawn.legend(move |(x, y)| {
-                Rectangle::new([(at(x, 0.0), y - half), (at(x, 1.0), y + half)], colour.mix(opacity).filled())
-            })
-        }
-    };
 }

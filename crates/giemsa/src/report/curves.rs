@@ -1,7 +1,7 @@
 //! Learning curves: loss and accuracy by epoch.
 
 use super::axis::{Axis, covering};
-use super::chart::{Chart, Mark, Series, SeriesLabelPosition};
+use super::chart::{Chart, Mark, Series};
 use super::plot::to_image;
 use super::{ReportError, write_png as write_image};
 use crate::train::EpochRow;
@@ -17,7 +17,7 @@ pub fn curves(history: &[EpochRow]) -> [Chart; 2] {
     // The margins of the axes must not suggest values that are impossible.
     loss.y.range.start = loss.y.range.start.max(0.0);
     accuracy.y.range.end = accuracy.y.range.end.min(1.0);
-    [loss, accuracy.with_legend(SeriesLabelPosition::LowerRight)]
+    [loss, accuracy]
 }
 
 fn chart(history: &[EpochRow], title: &str, label: &str, of: impl Fn(&EpochRow) -> (f64, f64)) -> Chart {
@@ -26,7 +26,7 @@ fn chart(history: &[EpochRow], title: &str, label: &str, of: impl Fn(&EpochRow) 
     };
     let both = history.iter().map(&of).flat_map(|(training, validation)| [training, validation]);
     let y = Axis::new(label, covering(both)).with_decimals(2);
-    let last = history.iter().map(|row| row.epoch as f64).fold(2.0, f64::max);
+    let last = history.iter().map(|row| row.epoch as f64).fold(1.0, f64::max);
     let x = Axis::new("epoch", 0.8..last + 0.2).with_decimals(0);
     let training = series("training", &|row| of(row).0, Mark::LineAndDots);
     let validation = series("validation", &|row| of(row).1, Mark::DashedAndDots);

@@ -8,6 +8,7 @@ use super::{ReportError, png_bytes, write_error};
 use crate::classes::Class;
 use crate::evaluate::bootstrap::Interval;
 use crate::evaluate::counts::Counts;
+use crate::evaluate::limit_of_detection::variation_note;
 use crate::evaluate::metric_values::MetricValues;
 use crate::evaluate::metrics::Metrics;
 use crate::evaluate::predictions_csv::predictions_csv;
@@ -121,6 +122,7 @@ fn page_with(evaluation: &Evaluation<'_>, charts: &[NamedChart]) -> Result<Strin
         rows: metric_rows(&metrics.values, &metrics.intervals.values),
         folds,
         charts: charts.iter().map(drawn).collect::<Result<_, _>>()?,
+        variation_note: variation_note(&metrics.detection_limits),
         misses: error_cells(predictions, metrics.threshold, Class::Parasitized),
         alarms: error_cells(predictions, metrics.threshold, Class::Uninfected),
     };
@@ -137,6 +139,7 @@ struct PageData<'a> {
     rows: Vec<MetricRow>,
     folds: &'a [FoldRow],
     charts: Vec<DrawnChart>,
+    variation_note: Option<&'static str>,
     misses: Vec<Cell>,
     alarms: Vec<Cell>,
 }

@@ -1,7 +1,7 @@
 //! The charts of the evaluation page.
 
 use super::axis::{Axis, Scale};
-use super::chart::{Chart, Colour, Mark, Series, SeriesLabelPosition};
+use super::chart::{Chart, Colour, Mark, Series};
 use crate::classes::Class;
 use crate::evaluate::LabelledPrediction;
 use crate::evaluate::bootstrap::Settings;
@@ -45,14 +45,14 @@ pub(super) fn charts(predictions: &[LabelledPrediction], metrics: &Metrics) -> V
     charts
 }
 
-const SIZE_PX: (u32, u32) = (460, 400);
+const SIZE_PX: (u32, u32) = (460, 420);
 
 fn unit_axis(label: &str) -> Axis {
     Axis::new(label, -0.01..1.01)
 }
 
 fn chart(title: &str, x: Axis, y: Axis, series: Vec<Series>) -> Chart {
-    Chart { size_px: SIZE_PX, legend: SeriesLabelPosition::LowerRight, ..Chart::new(title, x, y, series) }
+    Chart { size_px: SIZE_PX, ..Chart::new(title, x, y, series) }
 }
 
 fn threshold_dot(point: Option<(f64, f64)>) -> Series {
@@ -92,7 +92,6 @@ fn precision_recall(predictions: &[LabelledPrediction], metrics: &Metrics) -> Ch
         threshold_dot(metrics.values.sensitivity.zip(metrics.values.precision)),
     ];
     chart("Precision-recall curve", unit_axis("sensitivity (recall)"), unit_axis("precision"), series)
-        .with_legend(SeriesLabelPosition::LowerLeft)
 }
 
 fn calibration(metrics: &Metrics) -> Chart {
@@ -154,7 +153,7 @@ fn patients(table: &[PatientRow]) -> [Chart; 2] {
             Series::new("patient", dots, Mark::Dots).with_colour(colour),
         ];
         let x = Axis::new("patients, by rate", 0.0..end).with_decimals(0);
-        chart(title, x, Axis::new("", 0.0..highest).with_percent(), series).with_legend(SeriesLabelPosition::UpperLeft)
+        chart(title, x, Axis::new("", 0.0..highest).with_percent(), series)
     };
     [
         chart("False negative rate by patient", &misses, Colour::Parasitized),

@@ -10,6 +10,7 @@ pub mod curves;
 pub mod evaluation;
 mod evaluation_charts;
 pub mod folder;
+mod legend;
 pub mod model_card;
 pub mod page;
 pub mod plot;

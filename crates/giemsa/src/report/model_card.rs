@@ -4,6 +4,7 @@ use super::ReportError;
 use crate::classes::Class;
 use crate::evaluate::LabelledPrediction;
 use crate::evaluate::bootstrap::Interval;
+use crate::evaluate::limit_of_detection::variation_note;
 use crate::evaluate::metric_values::MetricValues;
 use crate::evaluate::metrics::Metrics;
 use crate::evaluate::paired::Comparison;
@@ -66,6 +67,7 @@ struct Filled<'a> {
     folds: usize,
     instruction_set: &'a str,
     metrics: &'a Metrics,
+    variation_note: Option<&'static str>,
     baseline: Option<Baseline<'a>>,
     rows: Vec<Row>,
     spreads: Vec<SpreadRow<'a>>,
@@ -118,6 +120,7 @@ pub fn model_card(model: &Model, card: &Card<'_>) -> Result<String, ReportError>
         folds: card.folds,
         instruction_set: card.instruction_set,
         metrics: card.metrics,
+        variation_note: variation_note(&card.metrics.detection_limits),
         baseline: card.baseline.map(|(name, comparison)| Baseline {
             name,
             only_this_right: comparison.mcnemar.only_a_right,

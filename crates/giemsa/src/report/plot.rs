@@ -103,7 +103,7 @@ fn draw<B: DrawingBackend>(charts: &[Chart], area: &Area<B>, unit: f64) -> Resul
     let mut rest = area.clone();
     for chart in charts {
         let (left, right) = rest.split_horizontally((f64::from(chart.size_px.0) * unit).round() as u32);
-        chart.draw(&left, unit).map_err(|reason| draw_error(&chart.title, reason))?;
+        chart.draw(&left, unit).map_err(|error| draw_error(&chart.title, error.to_string()))?;
         rest = right;
     }
     area.present().map_err(|error| draw_error("the charts", error.to_string()))

@@ -173,7 +173,7 @@ fn limits_of_detection_match_scipy() {
         let errors = CellErrors {
             sensitivity: read(&case["sensitivity"]),
             false_positive_rate: read(&case["false_positive_rate"]),
-            between_patients: read(&case["between_patients"]),
+            between_patients: Some(read(&case["between_patients"])),
         };
         let row = detection_limit(errors, read(&case["cells"]));
         assert_eq!(row.critical_count, read::<u64>(&case["critical_count"]), "{case}");

@@ -89,6 +89,29 @@ fn charts_skip_points_that_are_not_finite() {
 }
 
 #[test]
+fn a_legend_covers_no_data() {
+    // Dots all over the plot, so that a legend inside of it would cover some.
+    let dots = (0..121).map(|i| (f64::from(i % 11) / 10.0, f64::from(i / 11) / 10.0)).collect();
+    let names = ["a line", "another line", "a third line with a long name", "a fourth line with a long name"];
+    let lines = names.map(|name| Series::new(name, vec![(0.0, 0.0)], Mark::Line));
+    let series = lines.into_iter().chain([Series::new("", dots, Mark::Dots)]).collect();
+    let axis = || Axis::new("", 0.0..1.0);
+    let svg = to_svg(&[Chart::new("title", axis(), axis(), series)]).unwrap();
+    let tops = |element: &str, attribute: &str| -> Vec<i32> {
+        let after = |text: &str| text.split(&format!(" {attribute}=\"")).nth(1)?.split('"').next()?.parse().ok();
+        svg.split('<').filter(|text| text.starts_with(element)).filter_map(after).collect()
+    };
+    let highest_dot = *tops("circle", "cy").iter().min().unwrap();
+    for name in names {
+        let end = svg.find(name).unwrap();
+        let start = svg[..end].rfind("<text").unwrap();
+        let text = svg[start..end].split(" y=\"").nth(1).unwrap();
+        let y: i32 = text.split('"').next().unwrap().parse().unwrap();
+        assert!(y + 10 < highest_dot, "{name} at {y}, a dot at {highest_dot}");
+    }
+}
+
+#[test]
 fn a_page_is_self_contained_and_has_all_metrics() {
     let picture =
         |alt: &str| Picture { image: square([1, 2, 3], 4), alt: alt.into(), lines: vec!["<b>0.5</b>".into()] };

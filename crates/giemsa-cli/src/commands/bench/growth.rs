@@ -10,7 +10,7 @@ use giemsa::dataset::scan::{ClassFolders, scan_classes};
 use giemsa::model::Recipe;
 use giemsa::nn::{Network, Shape};
 use giemsa::report::axis::{Axis, Scale, covering_log};
-use giemsa::report::chart::{Chart, Mark, Series, SeriesLabelPosition};
+use giemsa::report::chart::{Chart, Mark, Series};
 use giemsa::report::plot::to_image;
 use giemsa::report::write_png;
 use giemsa::synthetic::write_folder;
@@ -170,7 +170,11 @@ fn chart(title: &str, label: &str, works: &[&str], value: fn(&Measurement) -> f6
             let points = of_work().filter(|row| row.threads == count);
             let points = points.map(|row| (row.size as f64, value(row))).collect();
             let (_, short) = work.split_once(": ").unwrap_or(("", work));
-            let name = if threads.len() > 1 { format!("{short}, {count} thr.") } else { short.to_owned() };
+            let name = match count {
+                _ if threads.len() == 1 => short.to_owned(),
+                1 => format!("{short}, 1 thread"),
+                _ => format!("{short}, {count} threads"),
+            };
             series.push(Series::new(name, points, Mark::LineAndDots));
         }
     }
@@ -179,15 +183,7 @@ fn chart(title: &str, label: &str, works: &[&str], value: fn(&Measurement) -> f6
     };
     let x = Axis::new("size", over(|point| point.0)).with_scale(Scale::Log10);
     let y = Axis::new(label, over(|point| point.1)).with_scale(Scale::Log10);
-    let rises =
-        |series: &Series| series.points.first().map(|point| point.1) < series.points.last().map(|point| point.1);
-    let lower = series.first().is_some_and(rises);
-    let mut chart = Chart::new(title, x, y, series);
-    // Rising series leave the lower right corner free, falling series the upper right one.
-    if lower {
-        chart.legend = SeriesLabelPosition::LowerRight;
-    }
-    chart
+    Chart::new(title, x, y, series)
 }
 
 /// Shows no progress.
