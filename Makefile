@@ -1,6 +1,6 @@
 # `make check` runs everything a change must pass. CONTRIBUTING.md describes the other targets.
 
-.PHONY: build check format lint test docs examples demo bench peers pretrained
+.PHONY: build check format lint test docs examples attack demo bench peers pretrained
 
 build:
 	cargo build --release
@@ -29,6 +29,11 @@ examples:
 		echo "example $$example:"; \
 		cargo run --quiet --package giemsa --all-features --example $$example || exit 1; \
 	done
+
+# Broken images, models and recipes, kills and full disks: ten minutes at most, and a table of the results at the end. A
+# short version is part of `make test`.
+attack:
+	GIEMSA_ATTACK=full cargo test --release --package giemsa-cli --test attack
 
 demo:
 	cargo run --release -- demo
