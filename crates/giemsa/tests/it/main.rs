@@ -10,6 +10,7 @@ mod evaluation;
 mod fetch;
 #[cfg(feature = "fetch")]
 mod folder;
+mod hostile_images;
 mod images;
 mod model_file;
 mod network_golden;
