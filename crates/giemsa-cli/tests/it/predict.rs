@@ -100,6 +100,27 @@ fn prints_a_row_with_the_error_for_an_unreadable_image() {
     }
 }
 
+/// A PNG of 8 x 8 pixels with a palette of four bytes: a colour, and a third of a colour.
+const BROKEN_PALETTE: &[u8] = b"\x89PNG\x0d\x0a\x1a\x0a\x00\x00\x00\x0dIHDR\x00\x00\x00\x08\x00\x00\x00\x08\x08\x03\x00\x00\x00\xf3\xd1N\xb9\x00\x00\x00\x04PLTE\
+    abcdxe\xbcw\x00\x00\x00\x0eIDATx\xdaca\x80\x02\x16\xca\x18\x00\x05X\x00!\xe7\xe0\xeb\x8e\x00\x00\x00\x00IEND\xaeB`\x82";
+
+#[test]
+fn an_image_on_which_a_decoder_panics_or_prints_costs_one_row() {
+    let (_folder, root) = prepared();
+    fs::write(root.join("palette.png"), BROKEN_PALETTE).unwrap();
+    // The width is text of 1 GiB.
+    let directory = b"\x01\0\0\x01\x02\0\0\0\0\x40\x08\0\0\0\0\0\0\0";
+    fs::write(root.join("text.tif"), [b"II*\0\x08\0\0\0", &directory[..]].concat()).unwrap();
+    let bad = ["palette.png", "text.tif"];
+    let run = predict(&root, &["--quiet", "cells", "palette.png", "text.tif", "--format", "jsonl"]).assert().code(5);
+    let run = run.stderr(contains("panicked").or(contains("LimitsExceeded")).not());
+    let rows = rows(&run);
+    assert_eq!(rows.len(), 5);
+    for row in &rows {
+        assert_eq!(row["error"].is_string(), bad.iter().any(|name| row["path"] == *name), "{row}");
+    }
+}
+
 #[test]
 fn csv_has_a_header_and_names_the_predicted_class() {
     let (_folder, root) = prepared();

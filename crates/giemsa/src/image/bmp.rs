@@ -27,7 +27,7 @@ pub(super) fn open<'a>(
     let decode = move || {
         if with_alpha { rgb_in_place(pixels, read, rgb_on_black) } else { rgb_in_place(pixels, read, |rgb| rgb) }
     };
-    Ok(Opened { header: Header { width, height, colour_mode, memory_bytes }, decode: Box::new(decode) })
+    Ok(Opened { header: Header { width, height, colour_mode, memory_bytes, alone: false }, decode: Box::new(decode) })
 }
 
 /// Reads the bits per pixel, which the `image` crate does not expose: at byte 24 after the old header of 12 bytes, else

@@ -31,13 +31,14 @@ pub(super) fn catch<T>(decode: impl FnOnce() -> Result<T, Fault>) -> Result<T, F
     // Whatever the decoder had changed when it panicked is dropped here.
     let result = catch_unwind(AssertUnwindSafe(decode));
     DECODING.set(false);
-    result.unwrap_or_else(|payload| Err(Fault::Panicked { message: message(payload.as_ref()) }))
+    result.unwrap_or_else(|payload| Err(panicked(payload.as_ref())))
 }
 
-/// Returns the message of a panic in one line.
-fn message(payload: &(dyn Any + Send)) -> String {
+/// Returns the error of a panic, with its message in one line.
+pub(super) fn panicked(payload: &(dyn Any + Send)) -> Fault {
     let text = payload.downcast_ref::<&str>().copied().or(payload.downcast_ref::<String>().map(String::as_str));
-    text.unwrap_or("unknown reason").lines().map(str::trim).collect::<Vec<_>>().join(" ")
+    let lines = text.unwrap_or("unknown reason").lines().map(str::trim);
+    Fault::Panicked { message: lines.collect::<Vec<_>>().join(" ") }
 }
 
 #[cfg(test)]

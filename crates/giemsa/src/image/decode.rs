@@ -69,9 +69,9 @@ pub fn read_size(path: &Path) -> Result<(u32, u32, ColourMode), ImageError> {
 }
 
 /// What decoders read: a file or bytes in memory.
-pub(super) trait Source: BufRead + Seek {}
+pub(super) trait Source: BufRead + Seek + Send {}
 
-impl<T: BufRead + Seek> Source for T {}
+impl<T: BufRead + Seek + Send> Source for T {}
 
 /// What a decoder knows of an image before it decodes the pixels.
 pub(super) struct Header {
@@ -80,13 +80,15 @@ pub(super) struct Header {
     pub colour_mode: ColourMode,
     /// The memory that decoding needs, including the pixels in RGB.
     pub memory_bytes: u64,
+    /// Whether the decoder itself allocates large buffers.
+    pub alone: bool,
 }
 
 /// An image whose header has been read.
 pub(super) struct Opened<'a> {
     pub header: Header,
     /// Decodes the pixels: `[height, width, 3]`, RGB.
-    pub decode: Box<dyn FnOnce() -> Result<Vec<u8>, Fault> + 'a>,
+    pub decode: Box<dyn FnOnce() -> Result<Vec<u8>, Fault> + Send + 'a>,
 }
 
 fn open_file(path: &Path) -> Result<(File, u64), InputError> {
@@ -110,12 +112,13 @@ fn decode(
     let format = detect_format(source, path)?;
     let decoded = boundary::catch(|| {
         let Opened { header, decode } = open(source, file_bytes, format)?;
-        let Header { width, height, colour_mode, memory_bytes } = header;
+        let Header { width, height, colour_mode, memory_bytes, alone } = header;
         if memory_bytes > MAX_MEMORY_BYTES {
             return Err(Fault::TooMuchMemory { width, height, memory_bytes });
         }
         let reservation = memory::reserve(memory_bytes);
-        let pixels = RgbImage::from_raw(width, height, decode()?);
+        let bytes = if alone && memory::is_large(memory_bytes) { memory::run_alone(decode) } else { decode() }?;
+        let pixels = RgbImage::from_raw(width, height, bytes);
         let pixels = pixels.ok_or_else(|| Fault::corrupt(format, "too few pixels"))?;
         Ok((Decoded { pixels, colour_mode }, reservation))
     });

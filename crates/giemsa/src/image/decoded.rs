@@ -1,6 +1,7 @@
 //! A decoded image, and the conversions to 8-bit RGB that all formats share.
 
 use super::error::Fault;
+use super::memory;
 use image::RgbImage;
 
 /// The colour mode of an image file.
@@ -81,7 +82,7 @@ pub(super) fn rgb_in_place<const N: usize>(
     read: impl FnOnce(&mut [u8]) -> Result<(), Fault>,
     to_rgb: impl Fn([u8; N]) -> [u8; 3],
 ) -> Result<Vec<u8>, Fault> {
-    let mut bytes = vec![0; pixels * N.max(3)];
+    let mut bytes = memory::zeros(pixels * N.max(3));
     let start = bytes.len() - pixels * N;
     read(&mut bytes[start..])?;
     for i in 0..pixels {
@@ -89,8 +90,7 @@ pub(super) fn rgb_in_place<const N: usize>(
         pixel.copy_from_slice(&bytes[start + i * N..][..N]);
         bytes[i * 3..][..3].copy_from_slice(&to_rgb(pixel));
     }
-    bytes.truncate(pixels * 3);
-    bytes.shrink_to_fit();
+    memory::shorten(&mut bytes, pixels * 3);
     Ok(bytes)
 }
 

@@ -6,6 +6,7 @@
 use super::decode::{Header, Opened, Source};
 use super::decoded::{ColourMode, rgb_in_place};
 use super::error::Fault;
+use super::memory;
 use image::ImageFormat;
 use std::io::{BufRead, Read};
 use zune_jpeg::JpegDecoder;
@@ -35,14 +36,15 @@ pub(super) fn open<'a>(
     check(frame.width, frame.height)?;
     let colour_mode = if frame.sampling.len() == 1 { ColourMode::Grey } else { ColourMode::Rgb };
     let memory_bytes = file_bytes + frame.memory_bytes();
-    let header = Header { width: frame.width, height: frame.height, colour_mode, memory_bytes };
+    let alone = frame.keeps_coefficients();
+    let header = Header { width: frame.width, height: frame.height, colour_mode, memory_bytes, alone };
     Ok(Opened { header, decode: Box::new(move || decode(source, frame, file_bytes)) })
 }
 
 fn decode(source: &mut dyn Source, frame: Frame, file_bytes: u64) -> Result<Vec<u8>, Fault> {
-    let mut bytes = frame.header;
-    let scan = bytes.len();
-    bytes.reserve_exact(file_bytes as usize);
+    let scan = frame.header.len();
+    let mut bytes = Vec::with_capacity(memory::capacity(scan + file_bytes as usize + SCAN_END.len()));
+    bytes.extend(frame.header);
     source.take(file_bytes).read_to_end(&mut bytes).map_err(corrupt)?;
     let end = find_end(&bytes[scan..])?;
     bytes.truncate(scan + end);
@@ -72,10 +74,15 @@ struct Frame {
 }
 
 impl Frame {
-    /// Returns the memory of the pixels, and of the coefficients if they are kept until the last scan.
+    /// Returns whether the decoder keeps the coefficients of the whole image until the last scan.
+    fn keeps_coefficients(&self) -> bool {
+        self.progressive || self.scanned != self.sampling.len()
+    }
+
+    /// Returns the memory of the pixels, and of the coefficients if they are kept.
     fn memory_bytes(&self) -> u64 {
         let pixels = u64::from(self.width) * u64::from(self.height);
-        if !self.progressive && self.scanned == self.sampling.len() {
+        if !self.keeps_coefficients() {
             return 3 * pixels;
         }
         let largest = |axis: usize| self.sampling.iter().map(|factors| factors[axis]).max().map_or(1, u32::from).max(1);

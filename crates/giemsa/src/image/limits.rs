@@ -13,17 +13,17 @@ pub const MAX_PIXELS: u64 = 50_000_000;
 /// An image needs 3 bytes per pixel, which is enough for any image of [`MAX_PIXELS`], and more in these formats:
 ///
 /// - A JPEG image needs its file in addition. If it is progressive or has a scan per component, all coefficients are
-///   kept until the last scan: 9 bytes per pixel, or 6 with halved chroma, so that 22 or 33 megapixels fit.
+///   kept until the last scan: 9 bytes per pixel, or 6 with halved chroma, so that 20 or 30 megapixels fit.
 /// - TIFF samples of 16 bits need 6 bytes per pixel in RGB and 8 with alpha, those of 32 bits 12 and 16. One plane per
 ///   channel, or JPEG inside TIFF, needs a second copy.
 /// - A BMP image with alpha needs 4 bytes per pixel.
-pub const MAX_MEMORY_BYTES: u64 = 200_000_000;
+pub const MAX_MEMORY_BYTES: u64 = 180_000_000;
 
 /// The largest supported file: the largest image uncompressed with four 16-bit channels, plus the metadata.
 pub const MAX_FILE_BYTES: u64 = 8 * MAX_PIXELS + MAX_METADATA_BYTES;
 
-/// The most metadata before the pixels of an image.
-pub(super) const MAX_METADATA_BYTES: u64 = 16 << 20;
+/// The most metadata of a file.
+const MAX_METADATA_BYTES: u64 = 16 << 20;
 
 /// The most pixels that one byte can encode: 8 pixels of 1 bit times the maximum ratio of deflate (1032) or of TIFF's
 /// LZW (1365), rounded up.

@@ -1,6 +1,12 @@
 //! Memory for decoding, which all threads share: a thread waits before it decodes a large image until other threads have
 //! finished theirs. Small images never wait.
+//!
+//! Freed memory counts too, if it does not go back to the system. The allocator of glibc keeps what a thread frees for that
+//! thread, in allocations of up to 32 MiB. So the buffers of large images are larger than that; and a decoder that
+//! allocates large buffers itself runs on one thread at a time, whose memory the next such thread takes over.
 
+use super::boundary;
+use super::error::Fault;
 use super::limits::MAX_MEMORY_BYTES;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
@@ -9,12 +15,52 @@ const UNCOUNTED_BYTES: u64 = 1 << 20;
 
 static MEMORY: Memory = Memory::new(MAX_MEMORY_BYTES);
 
+/// Returns whether an image that needs this much memory is counted.
+pub(super) fn is_large(bytes: u64) -> bool {
+    bytes > UNCOUNTED_BYTES
+}
+
 /// Waits until this much memory is free, and reserves it until the reservation is dropped.
 ///
 /// A thread must not hold two reservations, nor wait for another thread while it holds one: both threads could wait for
 /// ever.
 pub(super) fn reserve(bytes: u64) -> Reservation<'static> {
     MEMORY.reserve(bytes)
+}
+
+/// The smallest capacity of the buffer of a large image. Only the part that is used occupies memory.
+const LARGE_CAPACITY: usize = 33 << 20;
+
+/// Returns the capacity for a buffer of this length.
+pub(super) fn capacity(bytes: usize) -> usize {
+    if is_large(bytes as u64) { bytes.max(LARGE_CAPACITY) } else { bytes }
+}
+
+/// Returns a buffer of zeros.
+pub(super) fn zeros(bytes: usize) -> Vec<u8> {
+    let mut buffer = vec![0; capacity(bytes)];
+    buffer.truncate(bytes);
+    buffer
+}
+
+/// Shortens a buffer, and frees what is then unused.
+pub(super) fn shorten(buffer: &mut Vec<u8>, bytes: usize) {
+    let shrink = buffer.len() > bytes;
+    buffer.truncate(bytes);
+    if shrink {
+        buffer.shrink_to(capacity(bytes));
+    }
+}
+
+/// Runs a decoder on a thread of its own, after every other decoder that was passed to this function has returned.
+pub(super) fn run_alone<T: Send>(decode: impl FnOnce() -> Result<T, Fault> + Send) -> Result<T, Fault> {
+    static ALONE: Mutex<()> = Mutex::new(());
+    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+    std::thread::scope(|scope| {
+        let thread = std::thread::Builder::new().spawn_scoped(scope, || boundary::catch(decode));
+        let joined = thread.map_err(|error| Fault::Panicked { message: error.to_string() })?.join();
+        joined.unwrap_or_else(|payload| Err(boundary::panicked(payload.as_ref())))
+    })
 }
 
 struct Memory {
@@ -34,7 +80,7 @@ impl Memory {
     }
 
     fn reserve(&self, bytes: u64) -> Reservation<'_> {
-        if bytes <= UNCOUNTED_BYTES {
+        if !is_large(bytes) {
             return Reservation { memory: self, bytes: 0 };
         }
         // More than the limit is never free.
@@ -83,6 +129,41 @@ mod tests {
             }
         });
         assert_eq!(*memory.lock(), 0);
+    }
+
+    #[test]
+    fn runs_decoders_alone_and_returns_their_panics() {
+        let running = std::sync::atomic::AtomicUsize::new(0);
+        let count = |change: fn(usize) -> usize| {
+            let (before, set) = (std::sync::atomic::Ordering::SeqCst, std::sync::atomic::Ordering::SeqCst);
+            running.fetch_update(set, before, |n| Some(change(n))).unwrap()
+        };
+        std::thread::scope(|scope| {
+            for _ in 0..8 {
+                scope.spawn(|| {
+                    let result = run_alone(|| {
+                        assert_eq!(count(|n| n + 1), 0);
+                        std::thread::yield_now();
+                        assert!(boundary::is_decoding());
+                        Ok(count(|n| n - 1))
+                    });
+                    assert_eq!(result.unwrap(), 1);
+                });
+            }
+        });
+        let result = run_alone::<()>(|| panic!("no table"));
+        assert!(matches!(result, Err(Fault::Panicked { message }) if message == "no table"));
+    }
+
+    #[test]
+    fn buffers_of_large_images_have_a_large_capacity() {
+        let mut buffer = zeros(2_000_000);
+        assert!(buffer.len() == 2_000_000 && buffer.capacity() >= LARGE_CAPACITY);
+        shorten(&mut buffer, 1_500_000);
+        assert!(buffer.len() == 1_500_000 && buffer.capacity() >= LARGE_CAPACITY);
+        shorten(&mut buffer, 1000);
+        assert!(buffer.len() == 1000 && buffer.capacity() < 2000);
+        assert_eq!(zeros(1000).capacity(), 1000);
     }
 
     #[test]

@@ -4,6 +4,7 @@
 use super::decode::{Header, Opened, Source};
 use super::decoded::{ColourMode, all_to_8_bits, grey_on_black, rgb_on_black, to_8_bits};
 use super::error::Fault;
+use super::memory;
 use image::ImageFormat;
 use png::{BitDepth, ColorType, Decoder, InterlaceInfo, Limits, Reader, Transformations};
 
@@ -33,13 +34,14 @@ pub(super) fn open<'a>(
         return Err(corrupt("the first frame is smaller than the image"));
     }
     let colour_mode = colour_mode(info.color_type, info.bit_depth);
-    let header = Header { width, height, colour_mode, memory_bytes: 3 * u64::from(width) * u64::from(height) };
+    let memory_bytes = 3 * u64::from(width) * u64::from(height);
+    let header = Header { width, height, colour_mode, memory_bytes, alone: false };
     Ok(Opened { header, decode: Box::new(move || decode(reader)) })
 }
 
 fn decode(mut reader: Reader<&mut dyn Source>) -> Result<Vec<u8>, Fault> {
     let (width, height) = reader.info().size();
-    let mut pixels = vec![0; width as usize * height as usize * 3];
+    let mut pixels = memory::zeros(width as usize * height as usize * 3);
     if reader.output_color_type() == (ColorType::Rgb, BitDepth::Eight) {
         reader.next_frame(&mut pixels).map_err(corrupt)?;
     } else {

@@ -7,6 +7,7 @@ use super::decode::{Header, Opened, Source};
 use super::decoded::{ColourMode, all_to_8_bits, rgb_in_place, rgb_on_black, to_8_bits};
 use super::error::Fault;
 use super::limits::MAX_FILE_BYTES;
+use super::memory;
 use image::ImageFormat;
 use std::io::SeekFrom;
 use tiff::ColorType;
@@ -32,12 +33,13 @@ pub(super) fn open<'a>(
         // The planes are read into a buffer of their own.
         memory_bytes += u64::from(width) * u64::from(height) * pixel_bytes as u64;
     }
-    memory_bytes += chunk_row_bytes(&mut decoder, width, height)?;
+    memory_bytes += chunk_row_bytes(&mut decoder, colour, width, height)?;
     memory_bytes += embedded_jpeg::memory_bytes(&mut decoder, height, file_bytes)?;
     let mut limits = Limits::unlimited();
     limits.intermediate_buffer_size = file_bytes as usize;
-    let decoder = decoder.with_limits(limits);
-    let header = Header { width, height, colour_mode: colour_mode(colour), memory_bytes };
+    let mut decoder = decoder.with_limits(limits);
+    let alone = embedded_jpeg::is_used(&mut decoder)?;
+    let header = Header { width, height, colour_mode: colour_mode(colour), memory_bytes, alone };
     Ok(Opened { header, decode: Box::new(move || decode(decoder, colour)) })
 }
 
@@ -80,16 +82,17 @@ fn is_planar(decoder: &mut Decoder) -> Result<bool, Fault> {
 
 /// Returns the bytes in a row of a strip or tile, which may be wider than the image, and may contain samples that are
 /// not decoded. They are decompressed, nevertheless.
-fn chunk_row_bytes(decoder: &mut Decoder, width: u32, height: u32) -> Result<u64, Fault> {
+fn chunk_row_bytes(decoder: &mut Decoder, colour: ColorType, width: u32, height: u32) -> Result<u64, Fault> {
     let samples: u64 = decoder.find_tag_unsigned(Tag::SamplesPerPixel).map_err(corrupt)?.unwrap_or(1);
-    let bits = decoder.colortype().map_err(corrupt)?.bit_depth();
-    let pixel_bytes = samples * u64::from(bits).div_ceil(8);
+    let pixel_bytes = samples * u64::from(colour.bit_depth()).div_ceil(8);
     let chunk_width = u64::from(decoder.chunk_dimensions().0);
-    let image_width = u64::from(width).next_multiple_of(chunk_width);
-    if image_width.saturating_mul(pixel_bytes).saturating_mul(height.into()) > MAX_FILE_BYTES {
+    let height = u64::from(height);
+    let row_bytes = u64::from(width).next_multiple_of(chunk_width).saturating_mul(pixel_bytes);
+    let expected = u64::from(width) * height * self::pixel_bytes(colour) as u64;
+    if row_bytes.saturating_mul(height) > MAX_FILE_BYTES.max(expected) {
         return Err(corrupt("too many samples outside the image"));
     }
-    Ok(chunk_width * pixel_bytes)
+    Ok(chunk_width.saturating_mul(pixel_bytes))
 }
 
 /// Decodes the samples, and converts them to 8-bit RGB.
@@ -121,13 +124,13 @@ fn decode(mut decoder: Decoder, colour: ColorType) -> Result<Vec<u8>, Fault> {
 /// Reads the samples, the channels of a pixel side by side.
 fn read(decoder: &mut Decoder, colour: ColorType, width: usize, samples: &mut [u8]) -> Result<(), Fault> {
     if colour == ColorType::Gray(1) {
-        let mut packed = vec![0; width.div_ceil(8) * (samples.len() / width)];
+        let mut packed = memory::zeros(width.div_ceil(8) * (samples.len() / width));
         decoder.read_image_bytes(&mut packed).map_err(corrupt)?;
         for (row, bits) in samples.chunks_exact_mut(width).zip(packed.chunks_exact(width.div_ceil(8))) {
             row.iter_mut().enumerate().for_each(|(x, grey)| *grey = (bits[x / 8] >> (7 - x % 8) & 1) * 255);
         }
     } else if is_planar(decoder)? {
-        let mut planes = vec![0; samples.len()];
+        let mut planes = memory::zeros(samples.len());
         decoder.read_image_bytes(&mut planes).map_err(corrupt)?;
         let sample_bytes = usize::from(colour.bit_depth() / 8);
         let channels = usize::from(colour.num_samples());

@@ -8,18 +8,18 @@ use serde::Deserialize;
 use std::path::Path;
 
 #[derive(Deserialize)]
-struct Golden {
+pub struct Golden {
     width: u32,
     height: u32,
-    files: Vec<GoldenFile>,
+    pub files: Vec<GoldenFile>,
     resized: Vec<GoldenResize>,
 }
 
 #[derive(Deserialize)]
-struct GoldenFile {
-    format: String,
-    colour_mode: String,
-    file: String,
+pub struct GoldenFile {
+    pub format: String,
+    pub colour_mode: String,
+    pub file: String,
     pixels: String,
 }
 
@@ -32,11 +32,11 @@ struct GoldenResize {
     pixels: String,
 }
 
-fn golden() -> Golden {
+pub fn golden() -> Golden {
     serde_json::from_str(include_str!("../../../../tests/reference/image_golden.json")).unwrap()
 }
 
-fn from_hex(text: &str) -> Vec<u8> {
+pub fn from_hex(text: &str) -> Vec<u8> {
     (0..text.len()).step_by(2).map(|i| u8::from_str_radix(&text[i..i + 2], 16).unwrap()).collect()
 }
 
@@ -46,7 +46,7 @@ fn largest_difference(a: &[u8], b: &[u8]) -> u8 {
 }
 
 /// Decodes with a meaningless name, because the format is detected from the content.
-fn decode(bytes: &[u8]) -> Result<Decoded, ImageError> {
+pub fn decode(bytes: &[u8]) -> Result<Decoded, ImageError> {
     decode_bytes(bytes, Path::new("cell.txt"))
 }
 
@@ -166,12 +166,12 @@ fn rejects_a_header_with_too_many_pixels() {
     }
 }
 
-fn find(bytes: &[u8], wanted: &[u8]) -> Option<usize> {
+pub fn find(bytes: &[u8], wanted: &[u8]) -> Option<usize> {
     bytes.windows(wanted.len()).position(|window| window == wanted)
 }
 
 /// Computes the checksum of a PNG chunk, bit by bit (PNG specification, annex D).
-fn crc32(bytes: &[u8]) -> u32 {
+pub fn crc32(bytes: &[u8]) -> u32 {
     !bytes.iter().fold(u32::MAX, |crc, &byte| {
         (0..8).fold(crc ^ u32::from(byte), |crc, _| (crc >> 1) ^ (0xedb8_8320 * (crc & 1)))
     })

@@ -11,6 +11,7 @@ mod fetch;
 #[cfg(feature = "fetch")]
 mod folder;
 mod hostile_models;
+mod hostile_images;
 mod images;
 mod model_file;
 mod network_golden;

@@ -15,7 +15,7 @@ const PIXEL_BYTES: u64 = 12;
 
 /// Returns the memory for decoding one strip or tile; 0 without JPEG.
 pub(super) fn memory_bytes(decoder: &mut Decoder, height: u32, file_bytes: u64) -> Result<u64, Fault> {
-    if !is_jpeg(decoder)? {
+    if !is_used(decoder)? {
         return Ok(0);
     }
     let (width, rows) = decoder.chunk_dimensions();
@@ -27,7 +27,7 @@ pub(super) fn memory_bytes(decoder: &mut Decoder, height: u32, file_bytes: u64) 
 
 /// Rejects a JPEG image that is larger than its strip or tile, or has too many scans.
 pub(super) fn check(decoder: &mut Decoder) -> Result<(), Fault> {
-    if !is_jpeg(decoder)? {
+    if !is_used(decoder)? {
         return Ok(());
     }
     let (width, height) = decoder.chunk_dimensions();
@@ -55,7 +55,8 @@ pub(super) fn check(decoder: &mut Decoder) -> Result<(), Fault> {
     Ok(())
 }
 
-fn is_jpeg(decoder: &mut Decoder) -> Result<bool, Fault> {
+/// Returns whether the strips or tiles are JPEG images.
+pub(super) fn is_used(decoder: &mut Decoder) -> Result<bool, Fault> {
     let compression = decoder.find_tag_unsigned::<u16>(Tag::Compression).map_err(corrupt)?;
     Ok(compression == Some(CompressionMethod::ModernJPEG.to_u16()))
 }
