@@ -5,6 +5,7 @@
 
 mod augment;
 mod dataset;
+mod documents;
 mod evaluation;
 #[cfg(feature = "fetch")]
 mod fetch;
