@@ -42,8 +42,8 @@ pub struct Predictor<'a> {
 const BATCH: usize = 100;
 /// The most input values per forward pass: 100 images of 118x118 pixels, in 16 MiB.
 const BATCH_VALUES: usize = 1 << 22;
-/// Images decoded at once, while the network processes the previous block.
-const BLOCK: usize = 400;
+/// Batches that are decoded at once, while the network processes the previous ones.
+const BLOCK_BATCHES: usize = 4;
 
 impl Model {
     /// Predicts the class of one image in memory.
@@ -125,7 +125,7 @@ impl<'a> Predictor<'a> {
     /// If an image has no pixels.
     pub fn predict_images(&self, images: &[RgbImage]) -> Result<Vec<Prediction>, ModelError> {
         let mut predictions = Vec::with_capacity(images.len());
-        for block in images.chunks(BLOCK) {
+        for block in images.chunks(BLOCK_BATCHES * batch_len(&self.model.network)) {
             let bytes: Vec<Vec<u8>> = block.par_iter().map(|image| self.model.recipe.input.to_bytes(image)).collect();
             predictions.extend(self.predict_preprocessed(&bytes.iter().map(Vec::as_slice).collect::<Vec<_>>())?);
         }
@@ -169,7 +169,8 @@ impl<'a> Predictor<'a> {
             }
         };
         let decode = |block: Vec<_>| -> Vec<DecodedFile> { block.into_par_iter().map(decode_one).collect() };
-        let mut next_block = || -> Vec<_> { paths.by_ref().take(BLOCK).collect() };
+        let block = BLOCK_BATCHES * batch_len(&self.model.network);
+        let mut next_block = || -> Vec<_> { paths.by_ref().take(block).collect() };
         let mut decoded = decode(next_block());
         while !decoded.is_empty() {
             let coming = next_block();
