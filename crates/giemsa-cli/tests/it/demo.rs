@@ -41,7 +41,7 @@ fn draws_trains_evaluates_and_writes_a_self_contained_page() {
 }
 
 #[test]
-fn refuses_a_folder_with_other_files_and_says_what_to_do() {
+fn refuses_a_folder_with_other_files_and_suggests_a_remedy() {
     let place = tempfile::tempdir().unwrap();
     std::fs::write(place.path().join("mine.txt"), "x").unwrap();
     let run = giemsa().args(["demo", &place.path().display().to_string()]).assert().code(1);

@@ -8,7 +8,7 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-/// Marks a folder as an output of the demo, and tells its reader that the next run replaces it.
+/// The file that marks a folder as an output of the demo; its text announces that the next run replaces the folder.
 const MARKER: &str = "README.txt";
 const MARKER_TEXT: &str = "\
 This folder was made by `giemsa demo`. The next `giemsa demo` with the same output folder replaces it: keep your own files
