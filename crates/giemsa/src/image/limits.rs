@@ -10,14 +10,14 @@ pub const MAX_PIXELS: u64 = 50_000_000;
 
 /// The most memory that decoding may use, in bytes, summed over all threads.
 ///
-/// An image needs 3 bytes per pixel, which is enough for any image of [`MAX_PIXELS`], and more in these formats:
+/// An image needs 3 bytes per pixel, so that every image of [`MAX_PIXELS`] fits, but more in these formats:
 ///
-/// - A JPEG image needs its file in addition. If it is progressive or has a scan per component, all coefficients are
-///   kept until the last scan: 9 bytes per pixel, or 6 with halved chroma, so that 20 or 30 megapixels fit.
-/// - TIFF samples of 16 bits need 6 bytes per pixel in RGB and 8 with alpha, those of 32 bits 12 and 16. One plane per
-///   channel, or JPEG inside TIFF, needs a second copy.
-/// - A BMP image with alpha needs 4 bytes per pixel.
-pub const MAX_MEMORY_BYTES: u64 = 180_000_000;
+/// - JPEG needs its file in addition. If it is progressive or has a scan per channel, the decoder keeps all coefficients
+///   until the last scan: 9 bytes per pixel, or 6 with halved chroma, so that 18 or 27 megapixels fit.
+/// - TIFF with 16 bits per sample needs 6 bytes per pixel, or 8 with alpha (27 or 20 megapixels); with 32 bits, 12 or 16.
+///   Separate planes need a copy in addition, and JPEG inside TIFF 12 bytes per pixel of a strip or tile.
+/// - TIFF and BMP with alpha, and ink in TIFF, need 4 bytes per pixel (41 megapixels).
+pub const MAX_MEMORY_BYTES: u64 = 165_000_000;
 
 /// The largest supported file: the largest image uncompressed with four 16-bit channels, plus the metadata.
 pub const MAX_FILE_BYTES: u64 = 8 * MAX_PIXELS + MAX_METADATA_BYTES;
