@@ -13,7 +13,7 @@ pub(super) struct FolderLock {
 }
 
 impl FolderLock {
-    /// Locks a folder, and removes temporary files that a killed process has left in it. Where folders cannot be locked,
+    /// Locks a folder, and removes temporary files and folders that a killed process has left in it. Where folders cannot be locked,
     /// as on some network file systems, does neither.
     ///
     /// # Errors
@@ -25,25 +25,49 @@ impl FolderLock {
             Err(TryLockError::WouldBlock) => return Err(TrainError::Busy { path: path.to_owned() }),
             Err(TryLockError::Error(_)) => return Ok(FolderLock { _folder: None }),
         }
-        with_path(path, remove_temporary_files)?;
+        with_path(path, remove_temporary_entries)?;
         Ok(FolderLock { _folder: Some(folder) })
     }
 }
 
-fn remove_temporary_files(folder: &Path) -> std::io::Result<()> {
+fn remove_temporary_entries(folder: &Path) -> std::io::Result<()> {
     for entry in std::fs::read_dir(folder)? {
         let entry = entry?;
         if is_temporary(&entry) {
-            std::fs::remove_file(entry.path())?;
+            let is_folder = entry.file_type()?.is_dir();
+            if is_folder { std::fs::remove_dir_all(entry.path())? } else { std::fs::remove_file(entry.path())? }
         }
     }
     Ok(())
 }
 
-/// Returns whether an entry of a folder is a temporary file that a killed process has left, or another one is writing.
+/// Returns whether an entry of a folder is a temporary file, or the temporary folder of a report, that a killed process has
+/// left, or another one is writing.
 pub(super) fn is_temporary(entry: &DirEntry) -> bool {
     let name = entry.file_name();
     let random = name.to_str().and_then(|name| name.strip_prefix(TEMPORARY_PREFIX));
     random.is_some_and(|random| random.len() == 6 && random.bytes().all(|byte| byte.is_ascii_alphanumeric()))
-        && entry.file_type().is_ok_and(|kind| kind.is_file())
+        && entry.file_type().is_ok_and(|kind| kind.is_file() || kind.is_dir())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn removes_what_a_killed_process_has_left_and_nothing_else() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = |name: &str| folder.path().join(name);
+        std::fs::create_dir_all(path(".giemsa-Ab12Cd/new/plots")).unwrap();
+        std::fs::write(path(".giemsa-aaaaaa"), "half a checkpoint").unwrap();
+        for mine in [".giemsa-mynotes", ".giemsa-a-b-c-", "last.safetensors"] {
+            std::fs::write(path(mine), "").unwrap();
+        }
+        let _lock = FolderLock::acquire(folder.path()).unwrap();
+        assert!(!path(".giemsa-Ab12Cd").exists() && !path(".giemsa-aaaaaa").exists());
+        assert!(
+            path(".giemsa-mynotes").exists() && path(".giemsa-a-b-c-").exists() && path("last.safetensors").exists()
+        );
+        assert!(matches!(FolderLock::acquire(folder.path()), Err(TrainError::Busy { .. })));
+    }
 }
