@@ -5,7 +5,7 @@ mod error;
 mod unpack;
 
 pub use error::{ArchiveError, FetchError};
-pub use unpack::Limits;
+pub use unpack::{Limits, unpack};
 
 use crate::checksum::sha256_of_file;
 use crate::input;
