@@ -11,8 +11,8 @@ mod evaluation;
 mod fetch;
 #[cfg(feature = "fetch")]
 mod folder;
-mod hostile_models;
 mod hostile_images;
+mod hostile_models;
 mod images;
 mod model_file;
 mod network_golden;
