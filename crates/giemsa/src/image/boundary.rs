@@ -49,10 +49,10 @@ mod tests {
     #[test]
     fn converts_a_panic_of_a_decoder_to_an_error_with_its_message() {
         let rows = std::hint::black_box(3);
-        let panics: [(Box<dyn Fn()>, &str); 3] = [
-            (Box::new(|| panic!("no palette")), "no palette"),
-            (Box::new(move || assert_eq!(rows, 4)), "assertion `left == right` failed left: 3 right: 4"),
-            (Box::new(|| std::panic::panic_any(5)), "unknown reason"),
+        let panics: [(&dyn Fn(), &str); 3] = [
+            (&|| panic!("no palette"), "no palette"),
+            (&|| assert_eq!(rows, 4), "assertion `left == right` failed left: 3 right: 4"),
+            (&|| std::panic::panic_any(5), "unknown reason"),
         ];
         for (decoder, expected) in panics {
             let result = catch::<()>(|| {
