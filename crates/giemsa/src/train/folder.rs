@@ -96,7 +96,9 @@ impl RunFolder {
             let (file, settings) = (entry.path(), folder.settings());
             // The list of images is written after the settings.
             let is_split = file == folder.split() && is_settings(&settings);
-            if !is_split && !is_settings(&file) && !is_temporary(&entry) {
+            // A run that is begun writes files only; a temporary folder is of something else.
+            let is_leftover = is_temporary(&entry) && entry.file_type().is_ok_and(|kind| kind.is_file());
+            if !is_split && !is_settings(&file) && !is_leftover {
                 return Err(TrainError::FolderInUse { path: path.to_owned() });
             }
         }
