@@ -17,10 +17,10 @@ pub fn attack(size: Size) -> Vec<Row> {
     rows
 }
 
-/// Runs with a limit on the size of each file, in blocks of 512 bytes.
+/// Runs with a limit on the size of each file, in blocks of 512 bytes: up to 368 KiB, which is enough.
 fn limit_files(training: &Training, size: Size) -> Row {
     let mut row = Row::new("limited file size, `giemsa train`");
-    for blocks in 0..size.of(3, 24) {
+    for blocks in (0..size.of(3, 24)).map(|step| 32 * step) {
         let name = format!("limited-{blocks}");
         let train = training.start(&name);
         let arguments = train.get_args().map(|arg| arg.to_str().unwrap()).collect::<Vec<_>>().join(" ");
@@ -42,8 +42,8 @@ fn small_disk(training: &Training, size: Size) -> Option<Row> {
         command.args(["-t", "tmpfs", "-o", options, "tmpfs"]).arg(&disk);
         command.output().is_ok_and(|output| output.status.success())
     };
-    for pages in 1..size.of(3, 24) {
-        if !mount(&format!("size={}k", 4 * pages)) {
+    for step in 1..size.of(3, 24) {
+        if !mount(&format!("size={}k", 32 * step)) {
             return None;
         }
         let output = training.start("disk/run").output().unwrap();

@@ -1,5 +1,7 @@
 //! Broken images: decoded one by one, and by the program in folders.
 
+mod large;
+
 use crate::Size;
 use crate::cells::cell;
 use crate::mutation::{Random, fix_png_checksums, mutate};
@@ -19,7 +21,11 @@ const FOLDER_FILES: usize = 5_000;
 /// Attacks the decoders, then the program.
 pub fn attack(size: Size) -> Vec<Row> {
     let seeds = seeds();
-    vec![decode(&seeds, size.of(4_000, 100_000)), predict(&seeds, size.of(300, 20_000))]
+    let mut rows = vec![decode(&seeds, size.of(4_000, 100_000)), predict(&seeds, size.of(300, 100_000))];
+    if size == Size::Full {
+        rows.push(large::attack());
+    }
+    rows
 }
 
 /// Returns intact files of every format and colour mode.
@@ -67,17 +73,18 @@ fn predict(seeds: &[Vec<u8>], count: usize) -> Row {
         for number in first..first + files {
             std::fs::write(folder.path().join(format!("{number}.png")), broken(seeds, number)).unwrap();
         }
-        let start = Instant::now();
-        let run =
-            run(Command::new(env!("CARGO_BIN_EXE_giemsa")).args(["predict", "--format", "csv"]).arg(folder.path()));
-        row.inputs += files;
-        row.longest = row.longest.max(start.elapsed());
-        check(&mut row, &run, files);
+        predict_folder(&mut row, folder.path(), files);
     }
     row
 }
 
-fn check(row: &mut Row, run: &Run, files: usize) {
+/// Lets the program classify the images of a folder, and checks its rows and its memory.
+fn predict_folder(row: &mut Row, folder: &Path, files: usize) {
+    let start = Instant::now();
+    let run = run(Command::new(env!("CARGO_BIN_EXE_giemsa")).args(["predict", "--format", "csv"]).arg(folder));
+    row.inputs += files;
+    row.longest = row.longest.max(start.elapsed());
+    row.peak_memory_mb = row.peak_memory_mb.max(run.peak_memory_kb >> 10);
     let rows = csv::Reader::from_reader(&run.stdout[..]).records().map(Result::unwrap).collect::<Vec<_>>();
     let refused = rows.iter().filter(|record| !record[4].is_empty()).count();
     row.refused += refused;

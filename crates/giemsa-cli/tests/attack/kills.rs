@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 /// Kills runs, resumes them until they end, and compares the weights with those of an undisturbed run.
 pub fn attack(size: Size) -> Vec<Row> {
     let training = Training::new();
-    let kills = size.of(4, 50);
+    let kills = size.of(4, 100);
     vec![kill_runs(&training, kills), kill_cross_validations(&training, kills)]
 }
 

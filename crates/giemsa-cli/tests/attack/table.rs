@@ -30,12 +30,14 @@ pub struct Row {
     pub attack: &'static str,
     /// Number of inputs.
     pub inputs: usize,
-    /// Inputs that were accepted.
+    /// Inputs that were accepted, or runs that were completed.
     pub accepted: usize,
     /// Inputs that were refused with an error.
     pub refused: usize,
-    /// The longest time for one input.
+    /// The longest time for one input; of a folder of images, for all of them.
     pub longest: Duration,
+    /// The most memory of the program; 0 if it was not measured.
+    pub peak_memory_mb: u64,
     /// Descriptions of what must not happen: a panic, a hang, a lost row, other bytes.
     pub faults: Vec<String>,
 }
@@ -81,10 +83,11 @@ const LISTED: usize = 20;
 /// Formats the rows as a table, followed by the first faults.
 pub fn format(rows: &[Row]) -> String {
     let mut text =
-        "\n| attack | inputs | accepted | refused | longest (ms) | faults |\n|---|---|---|---|---|---|\n".to_owned();
-    for Row { attack, inputs, accepted, refused, longest, faults } in rows {
+        "\n| attack | inputs | accepted | refused | longest (ms) | memory (MB) | faults |\n|---|---|---|---|---|---|---|\n".to_owned();
+    for Row { attack, inputs, accepted, refused, longest, peak_memory_mb, faults } in rows {
+        let memory = if *peak_memory_mb == 0 { String::new() } else { peak_memory_mb.to_string() };
         let (longest, faults) = (longest.as_millis(), faults.len());
-        let _ = writeln!(text, "| {attack} | {inputs} | {accepted} | {refused} | {longest} | {faults} |");
+        let _ = writeln!(text, "| {attack} | {inputs} | {accepted} | {refused} | {longest} | {memory} | {faults} |");
     }
     for (row, fault) in rows.iter().flat_map(|row| row.faults.iter().map(move |fault| (row, fault))).take(LISTED) {
         let _ = writeln!(text, "fault in {}: {fault}", row.attack);
