@@ -129,9 +129,9 @@ fn folders_in(folder: &Path) -> Result<Vec<PathBuf>, DatasetError> {
     }
 }
 
-/// Lists the images of a class folder. An error of one of its subfolders is that of all.
-fn images_of_class(folder: &Path) -> Result<Vec<PathBuf>, DatasetError> {
-    Ok(images_in(folder).into_iter().collect::<Result<_, _>>()?)
+/// Lists the images of one of the class folders. An error of one of its subfolders is that of all.
+fn images_of_class(folder: &Path, class_folders: &[PathBuf]) -> Result<Vec<PathBuf>, DatasetError> {
+    Ok(listing::images_of_class(folder, class_folders).into_iter().collect::<Result<_, _>>()?)
 }
 
 fn name_of(path: &Path) -> String {
@@ -172,8 +172,9 @@ fn find_parts(folders: &[PathBuf]) -> (Option<&PathBuf>, Option<&PathBuf>) {
 pub fn scan_any_classes(folder: &Path) -> Result<Vec<ClassFolder>, DatasetError> {
     let mut folders = class_folders(folder, &ClassFolders::default())?;
     let mut classes = Vec::new();
-    let mut add = |part: Option<&Path>, path: &Path| {
-        classes.push(ClassFolder { part: part.map(name_of), name: name_of(path), files: images_of_class(path)? });
+    let mut add = |part: Option<&Path>, path: &Path, class_folders: &[PathBuf]| {
+        let files = images_of_class(path, class_folders)?;
+        classes.push(ClassFolder { part: part.map(name_of), name: name_of(path), files });
         Ok::<(), DatasetError>(())
     };
     if let (Some(training), Some(_)) = find_parts(&folders) {
@@ -181,12 +182,12 @@ pub fn scan_any_classes(folder: &Path) -> Result<Vec<ClassFolder>, DatasetError>
         folders.sort_by_key(|path| *path != training);
         for part in &folders {
             match folders_in(part)?.as_slice() {
-                [] => add(None, part)?,
-                inner => inner.iter().try_for_each(|path| add(Some(part), path))?,
+                [] => add(None, part, &folders)?,
+                inner => inner.iter().try_for_each(|path| add(Some(part), path, inner))?,
             }
         }
     } else {
-        folders.iter().try_for_each(|path| add(None, path))?;
+        folders.iter().try_for_each(|path| add(None, path, &folders))?;
     }
     if classes.iter().all(|class| class.files.is_empty()) {
         return Err(DatasetError::NoImages { path: folder.to_owned() });
@@ -218,7 +219,7 @@ pub fn scan_classes(
             let missing = classes.name_of(class).to_owned();
             return Err(DatasetError::MissingClass { path: path(), missing, found: names_of(&folders) });
         };
-        let files = images_of_class(class_folder)?;
+        let files = images_of_class(class_folder, &folders)?;
         if files.is_empty() {
             return Err(DatasetError::NoImages { path: class_folder.clone() });
         }
@@ -301,6 +302,21 @@ mod tests {
             (names(&train), names(&test)),
             (vec!["a.png".into(), "b.png".into()], vec!["c.png".into(), "d.png".into()])
         );
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_link_out_of_a_class_folder_gives_no_image_a_second_class() {
+        let folder = folder_with(&["Parasitized/a.png", "Uninfected/b.png", "other/c.png"]);
+        std::fs::rename(folder.path().join("other"), folder.path().join(".other")).unwrap();
+        let class = folder.path().join("Parasitized");
+        for (name, target) in [("up", ".."), ("beside", "../Uninfected"), ("more", "../.other")] {
+            std::os::unix::fs::symlink(target, class.join(name)).unwrap();
+        }
+        let Layout::Classes(samples) = scan(folder.path()).unwrap() else { panic!() };
+        assert_eq!(names(&samples), ["a.png", "c.png", "b.png"]);
+        let counts: Vec<usize> = scan_any_classes(folder.path()).unwrap().iter().map(|c| c.files.len()).collect();
+        assert_eq!(counts, [2, 1]);
     }
 
     #[test]

@@ -45,6 +45,18 @@ pub fn images_in(folder: &Path) -> Vec<Result<PathBuf, InputError>> {
     found
 }
 
+/// Lists the images below a class folder as [`images_in`], except those to which only a link leads out of it: into one of the
+/// other class folders, or into a folder that contains them all. Such an image would get a second class.
+pub(super) fn images_of_class(folder: &Path, class_folders: &[PathBuf]) -> Vec<Result<PathBuf, InputError>> {
+    let data = folder.parent().and_then(|data| data.canonicalize().ok()).unwrap_or_default();
+    let outside = class_folders.iter().map(PathBuf::as_path).chain(data.ancestors());
+    let mut visited: HashSet<FolderId> = outside.filter_map(|path| id(path).ok()).collect();
+    id(folder).iter().for_each(|this| _ = visited.remove(this));
+    let mut found = Vec::new();
+    add_images(folder, 0, &mut visited, &mut found);
+    found
+}
+
 /// Adds the images below `folder`, which is `depth` levels below the first one, unless it is in `visited`.
 fn add_images(
     folder: &Path,
