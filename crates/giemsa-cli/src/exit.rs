@@ -1,13 +1,12 @@
 //! The result of a command as an error message on standard error and as an exit code.
 
 use crate::Outcome;
-use crate::print::print_note;
+use crate::print::{escaped, print_note};
 use giemsa::dataset::DatasetError;
 use giemsa::evaluate::EvaluateError;
 use giemsa::image::ImageError;
 use giemsa::input::InputError;
 use giemsa::model::{ModelError, PredictError, RecipeError};
-use giemsa::output::printable_lines;
 use giemsa::train::TrainError;
 use std::io::{self, IsTerminal};
 use std::process::ExitCode;
@@ -49,20 +48,20 @@ pub fn code_after(result: anyhow::Result<Outcome>) -> ExitCode {
         Err(error) => {
             let (red, plain) =
                 if crate::colour_wanted() && io::stderr().is_terminal() { ("\x1b[1;31m", "\x1b[0m") } else { ("", "") };
-            let causes = causes(&error).join("\nbecause: ").replace('\n', "\n  ");
-            print_note(format_args!("{red}error:{plain} {}", printable_lines(&causes)));
+            print_note(format_args!("{red}error:{plain} {}", causes(&error).join("\n  because: ")));
             if let Some(hint) = crate::hints::hint(&error) {
-                print_note(format_args!("hint: {hint}"));
+                print_note(format_args!("hint: {}", escaped(hint)));
             }
             code_of(&error).into()
         }
     }
 }
 
-/// Returns one message per cause, without the causes that the line before already ends with.
+/// Returns one line per cause, without the causes that the line before already ends with. Control characters and line breaks,
+/// as in a name, are escaped.
 fn causes(error: &anyhow::Error) -> Vec<String> {
     let mut lines: Vec<String> = Vec::new();
-    for cause in error.chain().map(ToString::to_string) {
+    for cause in error.chain().map(escaped) {
         if !lines.last().is_some_and(|line| line.ends_with(&cause)) {
             lines.push(cause);
         }

@@ -3,7 +3,7 @@
 use giemsa::dataset::DatasetError;
 use giemsa::output::destination::DestinationError;
 use giemsa::report::ReportError;
-use giemsa::train::{Difference, TrainError};
+use giemsa::train::{Difference, RunFolder, TrainError};
 
 /// Returns the remedy for an error, if an argument or command helps.
 pub fn hint(error: &anyhow::Error) -> Option<String> {
@@ -52,6 +52,9 @@ fn hint_for_training(error: &TrainError) -> Option<String> {
         TrainError::MissingPatient { .. } => UNKNOWN_PATIENT.to_owned(),
         TrainError::TooManyUnreadable { .. } => "--max-unreadable PERCENT accepts more unreadable images".to_owned(),
         TrainError::SharedImages { .. } => "--allow-shared turns this error into a warning".to_owned(),
+        TrainError::FolderInUse { path } if RunFolder::existing(path).last().exists() => {
+            format!("`giemsa train --resume {}` continues the run in it; --out chooses another folder", path.display())
+        }
         TrainError::FolderInUse { .. } => "choose another folder with --out".to_owned(),
         TrainError::Mismatch { difference: Difference::InstructionSet { began: Some(began), .. }, .. }
             if began.is_available() =>

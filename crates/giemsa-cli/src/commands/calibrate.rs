@@ -4,7 +4,7 @@ use crate::data::LabelArgs;
 use crate::exit::Fault;
 use crate::model::{file_of, load};
 use crate::predictions::{predict_folder, warn_about_leaks};
-use crate::print::{print_line, print_note};
+use crate::print::{escaped, print_line, print_note};
 use crate::{Context, Outcome};
 use anyhow::bail;
 use giemsa::RESEARCH_ONLY;
@@ -36,7 +36,7 @@ pub struct CalibrateArgs {
     /// Aim of the threshold: balanced, sensitivity>=X or specificity>=X.
     #[arg(long, value_name = "AIM", default_value = "balanced", value_parser = parse_aim)]
     aim: Aim,
-    /// Write the calibrated model to this file, which must not exist.
+    /// Write the calibrated model to this new file.
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
     /// Overwrite the model file.
@@ -68,7 +68,7 @@ pub fn run(args: CalibrateArgs, context: &Context) -> anyhow::Result<Outcome> {
     let recalibrated = recalibrate(&model, &predicted.predictions, &predicted.logits, args.aim)?;
     recalibrated.model.save(out)?;
     print(&recalibrated, args.aim, context);
-    print_line(context, &format!("Model: {}. {RESEARCH_ONLY}", out.display()));
+    print_line(context, &format!("Model: {}. {RESEARCH_ONLY}", escaped(out.display())));
     Ok(if predicted.unreadable == 0 { Outcome::Done } else { Outcome::SomeSkipped })
 }
 

@@ -4,7 +4,7 @@ use super::evaluate::{IntervalArgs, text};
 use super::train::load_recipe;
 use crate::data::{LabelArgs, absolute, list_images, patients};
 use crate::predictions::{find_all, read};
-use crate::print::{print_line, print_note};
+use crate::print::{escaped, print_line, print_note};
 use crate::{Context, Outcome, number_of};
 use giemsa::dataset::Cache;
 use giemsa::evaluate::bootstrap;
@@ -103,7 +103,7 @@ pub fn report(
     let result = Context { quiet: false, ..*context };
     print_line(&result, &format!("\n{}\nMean and standard deviation over {} folds:", text(&metrics), settings.folds));
     spread_lines(&summary.spread).iter().for_each(|line| print_line(&result, line));
-    print_line(context, &format!("Report: {}", out.join("index.html").display()));
+    print_line(context, &format!("Report: {}", escaped(out.join("index.html").display())));
     Ok(())
 }
 

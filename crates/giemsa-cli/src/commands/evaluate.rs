@@ -3,7 +3,7 @@
 use crate::data::LabelArgs;
 use crate::model::{ModelArgs, file_of};
 use crate::predictions::{predict_folder, warn_about_leaks};
-use crate::print::{print_line, print_results};
+use crate::print::{escaped, print_line, print_results};
 use crate::{Context, Outcome};
 use anyhow::Context as _;
 use giemsa::RESEARCH_ONLY;
@@ -109,7 +109,7 @@ pub fn run(args: EvaluateArgs, context: &Context) -> anyhow::Result<Outcome> {
         }
     })?;
     if let Some(folder) = &args.report {
-        print_line(&quiet, &format!("Report: {}", folder.join("index.html").display()));
+        print_line(&quiet, &format!("Report: {}", escaped(folder.join("index.html").display())));
     }
     Ok(if predicted.unreadable == 0 { Outcome::Done } else { Outcome::SomeSkipped })
 }

@@ -24,8 +24,7 @@ Examples:
 
 CSV columns: path, predicted, probability_parasitized, probability_uninfected, error.
 JSON keys: path, predicted, probability (an object by class name); or path, error.
-Of a folder, the files with an extension of images (.png, .jpg, .jpeg, .tif, .tiff, .bmp, .gif, .webp) or the content of an \
-image are read.
+Of a folder, the files with the extension or the content of an image are read. GIF and WebP images are listed as unreadable.
 
 CSV contains paths unchanged. Text contains them with control characters escaped, such as \\n and \\x1b. In JSON, a path \
 that is not UTF-8 has U+FFFD in place of the other bytes, and the key path_bytes contains its bytes in Base64.

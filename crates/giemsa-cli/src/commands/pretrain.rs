@@ -6,7 +6,7 @@ use super::train::load_recipe;
 use crate::data::{LabelArgs, absolute, list_images, patients};
 use crate::exit::Fault;
 use crate::predictions::{find_all, read};
-use crate::print::{print_line, print_note};
+use crate::print::{escaped, print_line, print_note};
 use crate::{Context, Outcome};
 use anyhow::Context as _;
 use giemsa::classes::Class;
@@ -98,7 +98,7 @@ pub fn run(args: PretrainArgs, context: &Context) -> anyhow::Result<Outcome> {
     write_atomically(&card_path, |file| file.write_all(card.as_bytes()))
         .with_context(|| card_path.display().to_string())?;
     print_line(&Context { quiet: false, ..*context }, &text(&assessment.metrics));
-    print_line(context, &format!("Model: {}, model card: {}", path.display(), card_path.display()));
+    print_line(context, &format!("Model: {}, model card: {}", escaped(path.display()), escaped(card_path.display())));
     assessment.weaknesses().iter().for_each(|weakness| print_note(format_args!("warning: {weakness}")));
     Ok(if set.unreadable().is_empty() { Outcome::Done } else { Outcome::SomeSkipped })
 }

@@ -1,7 +1,7 @@
 //! `giemsa show`: draws random images of each class as a contact sheet.
 
 use crate::data::ForceArgs;
-use crate::print::{print_line, print_unreadable};
+use crate::print::{escaped, print_line, print_unreadable};
 use crate::terminal::print_image;
 use crate::{Context, Outcome};
 use clap::builder::{PathBufValueParser, TypedValueParser};
@@ -65,7 +65,10 @@ pub fn run(args: ShowArgs, context: &Context) -> anyhow::Result<Outcome> {
     let picture = sheet(&groups, Layout::default())?;
     write_png(&picture, &args.out)?;
     preview(&picture, context);
-    print_line(context, &format!("Wrote {} ({} x {} pixels).", args.out.display(), picture.width(), picture.height()));
+    print_line(
+        context,
+        &format!("Wrote {} ({} x {} pixels).", escaped(args.out.display()), picture.width(), picture.height()),
+    );
     Ok(if unreadable.is_empty() { Outcome::Done } else { Outcome::SomeSkipped })
 }
 

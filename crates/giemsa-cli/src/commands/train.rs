@@ -5,7 +5,7 @@ pub mod progress;
 use crate::data::{By, LabelArgs, absolute, bar, fraction, list_images, list_pairs, patients, print_found};
 use crate::exit::Fault;
 use crate::print::{escaped, print_line, print_note, print_unreadable};
-use crate::{Context, Outcome};
+use crate::{Context, Outcome, number_of};
 use anyhow::bail;
 use giemsa::RESEARCH_ONLY;
 use giemsa::model::{Recipe, RecipeError};
@@ -152,7 +152,8 @@ fn load_sets(settings: &RunSettings, context: &Context) -> Result<Sets, TrainErr
         print_found(samples, context);
         let count = patients(samples).len();
         if count > 0 {
-            print_line(context, &format!("{part}: {} images of {count} patients.", samples.len()));
+            let images = number_of(samples.len(), "image");
+            print_line(context, &format!("{part}: {images} of {}.", number_of(count, "patient")));
         }
     }
     let bar = bar(context, parts.training.len() + parts.validation.len(), "Reading images");
@@ -202,7 +203,7 @@ fn say_result(state: &State, folder: &RunFolder) {
     let model = folder.model();
     print_line(
         &context,
-        &format!("Best: epoch {epoch}, val_loss {loss:.4}, val_acc {accuracy:.4}: {}", model.display()),
+        &format!("Best: epoch {epoch}, val_loss {loss:.4}, val_acc {accuracy:.4}: {}", escaped(model.display())),
     );
     print_line(&context, RESEARCH_ONLY);
 }
