@@ -22,7 +22,7 @@ pub enum InputError {
     NotAFile {
         /// The path.
         path: PathBuf,
-        /// What is there.
+        /// The kind of the entry.
         found: NotAFile,
     },
     /// The file is larger than any file of its kind.

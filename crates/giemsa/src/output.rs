@@ -50,7 +50,7 @@ pub(crate) fn parent_of(path: &Path) -> &Path {
 
 /// Creates a folder that is removed when it is dropped.
 pub(crate) fn temporary_folder(parent: &Path) -> io::Result<tempfile::TempDir> {
-    // The error of `tempdir_in` contains the temporary name, of which the user knows nothing.
+    // The error of `tempdir_in` contains the temporary name, which the user did not choose.
     temporary().tempdir_in(parent).map_err(|error| error.kind().into())
 }
 

@@ -68,12 +68,12 @@ pub fn read_size(path: &Path) -> Result<(u32, u32, ColourMode), ImageError> {
     header.map(|header| (header.width, header.height, header.colour_mode)).map_err(|fault| fault.at(path))
 }
 
-/// What decoders read: a file or bytes in memory.
+/// The input of decoders: a file or bytes in memory.
 pub(super) trait Source: BufRead + Seek + Send {}
 
 impl<T: BufRead + Seek + Send> Source for T {}
 
-/// What a decoder knows of an image before it decodes the pixels.
+/// The properties of an image that its header contains.
 pub(super) struct Header {
     pub width: u32,
     pub height: u32,

@@ -4,8 +4,8 @@
 pub(super) const MAX_BYTES: usize = 64;
 
 /// The valid names, in words.
-pub(super) const EXPECTED: &str = "a plain file name: at most 64 bytes, letters, digits, spaces and `-_.+()`, the first \
-    a letter or digit, the last no space or dot, and no device of Windows";
+pub(super) const EXPECTED: &str = "a plain file name: at most 64 bytes of letters, digits, spaces and `-_.+()` that \
+    begin with a letter or digit, do not end with a space or dot, and are not reserved by Windows";
 
 /// Names of devices, which Windows opens instead of a file of this name, whatever its suffix.
 const DEVICES: [&str; 4] = ["CON", "PRN", "AUX", "NUL"];

@@ -26,11 +26,11 @@ pub enum DestinationError {
         path: PathBuf,
     },
     /// The path is not that of a regular file.
-    #[error("{}: expected a file or a free name, found {found}", path.display())]
+    #[error("{}: expected a new name or that of a file, found {found}", path.display())]
     NotAFile {
         /// The path.
         path: PathBuf,
-        /// What is there.
+        /// The kind of the entry.
         found: NotAFile,
     },
 }
@@ -102,7 +102,7 @@ pub fn is_own(path: &Path) -> bool {
     read && MARKS.iter().any(|(signature, mark)| start.starts_with(signature) && start.contains(mark))
 }
 
-/// What two names of one file have in common.
+/// The identity of a file, which all its names share.
 #[cfg(unix)]
 type Identity = (u64, u64);
 
