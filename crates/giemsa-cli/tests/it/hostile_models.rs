@@ -112,7 +112,7 @@ fn recipes_that_ask_for_too_much_are_errors_of_the_layer() {
         let message = contains(
             "quick.toml, line 3, column 33: layer 2 (dense): expected at most 167772160 weights, found 51539623936",
         );
-        result.code(predicate::in_iter([1, 2])).stderr(message);
+        result.code(2).stderr(message);
     }
 }
 
@@ -125,7 +125,7 @@ fn a_recipe_whose_name_is_a_path_writes_nothing() {
         for command in [vec!["summary"], vec!["train", "cells"], vec!["pretrain", "cells", "--out", "out"]] {
             let result = giemsa().current_dir(&folder).args(command).args(["--recipe", "quick.toml"]).assert();
             let message = contains("quick.toml, line 2, column 8: expected `name` to be a plain file name");
-            result.code(predicate::in_iter([1, 2])).stderr(message);
+            result.code(2).stderr(message);
         }
     }
     assert!(!outside.exists() && !folder.path().join("out").exists() && !folder.path().join("runs").exists());
