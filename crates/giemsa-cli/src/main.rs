@@ -130,8 +130,7 @@ fn instruction_sets() -> PossibleValuesParser {
 
 /// Selects an instruction set by its name.
 fn set_instructions(name: Option<&str>) -> anyhow::Result<()> {
-    let requested = InstructionSet::ALL.into_iter().find(|set| Some(set.name()) == name);
-    if let Some(set) = requested {
+    if let Some(set) = name.and_then(InstructionSet::from_name) {
         anyhow::ensure!(kernels::force(set), "this processor does not support {}", set.name());
     }
     Ok(())

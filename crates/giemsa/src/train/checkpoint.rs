@@ -147,7 +147,7 @@ impl State {
             best: None,
             settings: Settings { recipe: model.recipe, seed, steps_per_epoch },
             images,
-            instruction_set: texts.get(INSTRUCTION_SET).and_then(|name| instruction_set_named(name)),
+            instruction_set: texts.get(INSTRUCTION_SET).and_then(|name| InstructionSet::from_name(name)),
             path: Some(path.to_owned()),
         })
     }
@@ -262,11 +262,6 @@ impl fmt::Debug for State {
             .field("progress", &self.progress)
             .finish_non_exhaustive()
     }
-}
-
-/// Returns the instruction set with this name; `None` if there is no such set.
-pub(super) fn instruction_set_named(name: &str) -> Option<InstructionSet> {
-    InstructionSet::ALL.into_iter().find(|set| set.name() == name)
 }
 
 /// Returns the state of the optimizer and the averaged weights, the latter under the names of the weights.

@@ -3,7 +3,6 @@
 //! The folds are trained one after the other. Each one is stored in the output folder, so an interrupted cross-validation
 //! continues where it stopped. Nothing is chosen on the held-out fold: its network is that of the last epoch.
 
-use super::checkpoint::instruction_set_named;
 use super::error::{Difference, TrainError};
 use super::folder::{RunFolder, read_toml, with_path, write_toml};
 use super::lock::FolderLock;
@@ -17,7 +16,7 @@ use crate::evaluate::patients::{Spread, spread};
 use crate::evaluate::predictions_csv::{read_predictions, write_predictions};
 use crate::evaluate::{EvaluateError, LabelledPrediction, bootstrap, labelled_predictions};
 use crate::model::{Model, Recipe, Tta, predict_logits};
-use crate::nn::kernels::instruction_set;
+use crate::nn::kernels::{InstructionSet, instruction_set};
 use crate::preprocess::Images;
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
@@ -77,7 +76,7 @@ impl Stored {
                 epochs.then_some(Difference::RecipeContent { recipe, parts })
             })
             .or_else(|| (self.images != now.images).then_some(Difference::Images))
-            .or_else(|| Difference::of_instruction_sets(instruction_set_named(&self.instruction_set)))
+            .or_else(|| Difference::of_instruction_sets(InstructionSet::from_name(&self.instruction_set)))
     }
 }
 

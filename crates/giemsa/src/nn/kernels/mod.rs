@@ -68,6 +68,11 @@ impl InstructionSet {
         }
     }
 
+    /// Returns the instruction set with this [`name`](InstructionSet::name); `None` if there is no such set.
+    pub fn from_name(name: &str) -> Option<InstructionSet> {
+        InstructionSet::ALL.into_iter().find(|set| set.name() == name)
+    }
+
     /// Returns whether this processor has the instruction set.
     pub fn is_available(self) -> bool {
         match self {
