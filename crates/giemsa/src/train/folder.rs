@@ -3,7 +3,7 @@
 use super::checkpoint::{State, write_error};
 use super::error::TrainError;
 use super::history::{self, EpochRow};
-use super::lock::is_temporary;
+use super::lock::has_temporary_name;
 use super::run::RunSettings;
 use crate::classes::Class;
 use crate::dataset::Sample;
@@ -96,8 +96,8 @@ impl RunFolder {
             let (file, settings) = (entry.path(), folder.settings());
             // The list of images is written after the settings.
             let is_split = file == folder.split() && is_settings(&settings);
-            // A run that is begun writes files only; a temporary folder is of something else.
-            let is_leftover = is_temporary(&entry) && entry.file_type().is_ok_and(|kind| kind.is_file());
+            // The start of a run writes files only; a temporary folder belongs to something else.
+            let is_leftover = has_temporary_name(&entry) && entry.file_type().is_ok_and(|kind| kind.is_file());
             if !is_split && !is_settings(&file) && !is_leftover {
                 return Err(TrainError::FolderInUse { path: path.to_owned() });
             }

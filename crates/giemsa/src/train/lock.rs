@@ -13,8 +13,8 @@ pub(super) struct FolderLock {
 }
 
 impl FolderLock {
-    /// Locks a folder, and removes temporary files and folders that a killed process has left in it. Where folders cannot be locked,
-    /// as on some network file systems, does neither.
+    /// Locks a folder, and removes temporary files and folders that a killed process has left in it. Where folders cannot be
+    /// locked, as on some network file systems, does neither.
     ///
     /// # Errors
     /// [`TrainError::Busy`] if another process holds the lock, [`TrainError::Io`] if a file cannot be removed.
@@ -33,21 +33,21 @@ impl FolderLock {
 fn remove_temporary_entries(folder: &Path) -> std::io::Result<()> {
     for entry in std::fs::read_dir(folder)? {
         let entry = entry?;
-        if is_temporary(&entry) {
-            let is_folder = entry.file_type()?.is_dir();
-            if is_folder { std::fs::remove_dir_all(entry.path())? } else { std::fs::remove_file(entry.path())? }
+        match entry.file_type()? {
+            kind if kind.is_file() && has_temporary_name(&entry) => std::fs::remove_file(entry.path())?,
+            // The report of a cross-validation is written to a temporary folder.
+            kind if kind.is_dir() && has_temporary_name(&entry) => std::fs::remove_dir_all(entry.path())?,
+            _ => {}
         }
     }
     Ok(())
 }
 
-/// Returns whether an entry of a folder is a temporary file, or the temporary folder of a report, that a killed process has
-/// left, or another one is writing.
-pub(super) fn is_temporary(entry: &DirEntry) -> bool {
+/// Returns whether an entry of a folder has the name of one that a killed process has left, or another one is writing.
+pub(super) fn has_temporary_name(entry: &DirEntry) -> bool {
     let name = entry.file_name();
     let random = name.to_str().and_then(|name| name.strip_prefix(TEMPORARY_PREFIX));
     random.is_some_and(|random| random.len() == 6 && random.bytes().all(|byte| byte.is_ascii_alphanumeric()))
-        && entry.file_type().is_ok_and(|kind| kind.is_file() || kind.is_dir())
 }
 
 #[cfg(test)]
