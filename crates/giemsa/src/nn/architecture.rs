@@ -238,11 +238,14 @@ fn check_input(input: Shape) -> Result<(), ArchitectureError> {
     }
 }
 
-/// Checks that a layer is a dense layer of one unit with the activation `sigmoid` if and only if it is the last.
+/// The most units of the last layer: the logit of the class, and the logit of a red cell.
+pub const MAX_OUTPUTS: usize = 2;
+
+/// Checks that a layer is a dense layer of one or two units with the activation `sigmoid` if and only if it is the last.
 fn check_position(layer: &LayerSpec, is_last: bool) -> Result<(), LayerError> {
     match *layer {
         LayerSpec::Dense { activation: Activation::Sigmoid, .. } if !is_last => Err(LayerError::SigmoidBeforeOutput),
-        LayerSpec::Dense { activation: Activation::Sigmoid, units: 1 } => Ok(()),
+        LayerSpec::Dense { activation: Activation::Sigmoid, units: 1..=MAX_OUTPUTS } => Ok(()),
         LayerSpec::Dense { activation: Activation::Sigmoid, units } => Err(LayerError::OutputUnits { found: units }),
         _ if is_last => Err(LayerError::NotAnOutput),
         _ => Ok(()),
@@ -349,8 +352,8 @@ mod tests {
             (vec![last.clone()], "layer 1 (dense): expected a flat input"),
             (vec![LayerSpec::Flatten {}, last.clone(), last.clone()], "layer 2 (dense): expected `sigmoid` only"),
             (
-                vec![LayerSpec::Flatten {}, dense(2, Activation::Sigmoid)],
-                "layer 2 (dense): expected 1 unit in the last layer, found 2",
+                vec![LayerSpec::Flatten {}, dense(3, Activation::Sigmoid)],
+                "layer 2 (dense): expected 1 or 2 units in the last layer, found 3",
             ),
             (vec![LayerSpec::Flatten {}, dense(1, Activation::Linear)], "layer 2 (dense): expected a dense layer with"),
             (

@@ -14,4 +14,5 @@ mod parameter;
 mod pooling;
 
 pub use architecture::{Activation, ArchitectureError, LayerError, LayerSpec, LayerSummary, Resource, Shape};
+pub use loss::NO_TARGET;
 pub use network::{Network, StepResult, StepSettings, Tensor};

@@ -40,16 +40,19 @@ pub struct StepSettings {
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct StepResult {
-    /// Mean binary cross-entropy of the batch, with dropout, before the update.
+    /// Binary cross-entropy, summed over the outputs and averaged over the batch, with dropout, before the update.
     pub loss: f32,
-    /// One logit per sample, with dropout, before the update.
+    /// Binary cross-entropy of the first output, averaged over the samples with a target. Equals `loss` if there is one
+    /// output and every sample has a target.
+    pub class_loss: f32,
+    /// Logits of shape `[samples][outputs]`, with dropout, before the update.
     pub logits: Vec<f32>,
 }
 
 /// Maximum number of samples per inference task: enough rows for the dense layers, few enough for the cache.
 const MAX_TASK_SAMPLES: usize = 64;
 
-/// A sequential network with its weights and optimizer state. It classifies into two classes with one logit per sample.
+/// A sequential network with its weights and optimizer state. Its output is one logit per sample, or two.
 ///
 /// ```
 /// use giemsa::nn::{Activation, LayerSpec, Network, Shape};
@@ -143,6 +146,12 @@ impl Network {
         self.input
     }
 
+    /// Returns the number of logits per sample: the units of the last layer, 1 or 2.
+    #[must_use]
+    pub fn outputs(&self) -> usize {
+        self.layers.last().map_or(1, |last| last.output_shape().len())
+    }
+
     /// Returns the layers that the network was created from.
     #[must_use]
     pub fn layers(&self) -> &[LayerSpec] {
@@ -155,13 +164,13 @@ impl Network {
         architecture::summary(self.input, &self.specs).unwrap_or_default()
     }
 
-    /// Computes the logit of each sample, in inference mode: without dropout, with the moving averages of batch
-    /// normalisation. The logit of a sample does not depend on the other samples. It is not finite if an output of a
+    /// Computes the logits of each sample, in inference mode: without dropout, with the moving averages of batch
+    /// normalisation. The logits of a sample do not depend on the other samples. They are not finite if an output of a
     /// layer before it is not.
     ///
     /// # Shapes
     /// - `inputs`: `[samples][height][width][channels]` (NHWC), values in 0..=1
-    /// - returns `[samples]`
+    /// - returns `[samples][outputs]`
     ///
     /// # Panics
     /// If the length of `inputs` is not a multiple of the length of one sample.
@@ -172,13 +181,14 @@ impl Network {
         let n = inputs.len() / sample;
         let threads = rayon::current_num_threads();
         let task_samples = n.div_ceil(threads).clamp(1, MAX_TASK_SAMPLES);
-        let mut logits = vec![0.0; n];
+        let outputs = self.outputs();
+        let mut logits = vec![0.0; n * outputs];
         if n == 1 && threads > 1 {
             rayon::scope(|_| self.infer(inputs, &mut logits, <dyn Layer>::infer_one));
         } else if n <= task_samples {
             self.infer(inputs, &mut logits, <dyn Layer>::infer);
         } else {
-            let tasks = inputs.par_chunks(task_samples * sample).zip(logits.par_chunks_mut(task_samples));
+            let tasks = inputs.par_chunks(task_samples * sample).zip(logits.par_chunks_mut(task_samples * outputs));
             tasks.for_each(|(inputs, logits)| self.infer(inputs, logits, <dyn Layer>::infer));
         }
         logits
@@ -196,7 +206,7 @@ impl Network {
         let first_batched = self.layers.iter().position(|layer| layer.prefers_batches()).unwrap_or(self.layers.len());
         let (one_by_one, batched) = self.layers.split_at(first_batched);
         if let Some(last) = one_by_one.last() {
-            features.resize_for_overwrite(logits.len() * last.output_shape().len());
+            features.resize_for_overwrite(logits.len() / self.outputs() * last.output_shape().len());
             let images =
                 inputs.chunks_exact(self.input.len()).zip(features.chunks_exact_mut(last.output_shape().len()));
             images.for_each(|(image, features)| {
@@ -214,7 +224,7 @@ impl Network {
     ///
     /// # Shapes
     /// - `inputs`: `[samples][height][width][channels]` (NHWC), values in 0..=1
-    /// - `targets`: `[samples]`, each 0 or 1: the class index
+    /// - `targets`: `[samples][outputs]`, each 0 or 1, or [`NO_TARGET`](super::NO_TARGET); the first is the class index
     /// - `samples`: `[samples]`, indices in the data set, which determine the dropout masks
     ///
     /// # Panics
@@ -264,7 +274,9 @@ impl Network {
         update: Update,
     ) -> StepResult {
         let n = samples.len();
-        assert!(n > 0 && targets.len() == n && inputs.len() == n * self.input.len(), "expected {n} targets and inputs");
+        let outputs = self.outputs();
+        assert!(n > 0 && targets.len() == n * outputs, "expected {outputs} targets for each of {n} samples");
+        assert_eq!(inputs.len(), n * self.input.len(), "expected {n} inputs");
         let batch = Batch { samples, seed: settings.seed, epoch: settings.epoch };
         for (i, layer) in self.layers.iter_mut().enumerate() {
             let (before, after) = self.activations.split_at_mut(i);
@@ -273,10 +285,11 @@ impl Network {
             layer.forward(input, &batch, &mut after[0]);
         }
         let logits = self.activations.last().map(|last| last.to_vec()).unwrap_or_default();
-        let mut gradient = vec![0.0; n];
-        let loss = loss::binary_cross_entropy(&logits, targets, settings.label_smoothing, &mut gradient);
-        if !loss.is_finite() {
-            return StepResult { loss, logits };
+        let mut gradient = vec![0.0; n * outputs];
+        let loss = loss::binary_cross_entropy(&logits, targets, outputs, settings.label_smoothing, &mut gradient);
+        let result = StepResult { loss: loss.total, class_loss: loss.class, logits };
+        if !result.loss.is_finite() {
+            return result;
         }
         for i in (0..self.layers.len()).rev() {
             let (before, after) = self.gradients.split_at_mut(i);
@@ -288,7 +301,7 @@ impl Network {
             });
             self.layers[i].backward(input, &self.activations[i], gradient, input_gradient, update);
         }
-        StepResult { loss, logits }
+        result
     }
 }
 

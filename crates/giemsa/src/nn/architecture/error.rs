@@ -128,8 +128,8 @@ pub enum LayerError {
     /// The last layer is not a dense layer with the activation `sigmoid`.
     #[error("expected a dense layer with the activation `sigmoid` as the last layer")]
     NotAnOutput,
-    /// The last layer has more than one unit.
-    #[error("expected 1 unit in the last layer, found {found}")]
+    /// The last layer has more than two units.
+    #[error("expected 1 or 2 units in the last layer, found {found}")]
     OutputUnits {
         /// The number of units.
         found: usize,

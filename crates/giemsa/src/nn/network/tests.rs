@@ -1,3 +1,5 @@
+use super::super::architecture::MAX_OUTPUTS;
+use super::super::loss::NO_TARGET;
 use super::*;
 use crate::random::Random;
 
@@ -50,6 +52,10 @@ fn networks() -> Vec<(&'static str, Vec<LayerSpec>)> {
                 last,
             ],
         ),
+        (
+            "two_outputs",
+            vec![conv(8, 3, true), LayerSpec::GlobalAveragePooling2d {}, dense(MAX_OUTPUTS, Activation::Sigmoid)],
+        ),
     ]
 }
 
@@ -59,11 +65,22 @@ fn batch(n: usize) -> (Vec<f32>, Vec<f32>, Vec<u64>) {
     (inputs, (0..n).map(|i| (i % 2) as f32).collect(), (0..n as u64).collect())
 }
 
+/// Adds targets of the second output, if the network has one. Every third sample lacks the first target.
+fn with_outputs(targets: Vec<f32>, outputs: usize) -> Vec<f32> {
+    let both = |(i, target): (usize, f32)| match outputs {
+        1 => vec![target],
+        _ if i % 3 == 2 => vec![NO_TARGET, target],
+        _ => vec![target, target],
+    };
+    targets.into_iter().enumerate().flat_map(both).collect()
+}
+
 #[test]
 fn gradients_match_finite_differences() {
     for (name, layers) in networks() {
         let mut network = Network::new(input(), &layers, 3).unwrap();
         let (inputs, targets, samples) = batch(6);
+        let targets = with_outputs(targets, network.outputs());
         let (_, gradients) = network.gradients(&inputs, &targets, &samples, &SETTINGS);
         let weights = network.weights();
         for (gradient, sign) in gradients.iter().flat_map(|gradient| [(gradient, false), (gradient, true)]) {
@@ -97,6 +114,7 @@ fn training_is_bit_identical_for_any_number_of_threads() {
             let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
             let mut network = Network::new(input(), &layers, 3).unwrap();
             let (inputs, targets, samples) = batch(13);
+            let targets = with_outputs(targets, network.outputs());
             pool.install(|| {
                 (0..3).for_each(|_| {
                     network.train_step(&inputs, &targets, &samples, &SETTINGS);
@@ -113,8 +131,9 @@ fn training_lowers_the_loss() {
     for (name, layers) in networks() {
         let mut network = Network::new(input(), &layers, 3).unwrap();
         let (mut inputs, targets, samples) = batch(12);
+        let targets = with_outputs(targets, network.outputs());
         // Class 1 is brighter.
-        for (image, target) in inputs.chunks_exact_mut(input().len()).zip(&targets) {
+        for (image, target) in inputs.chunks_exact_mut(input().len()).zip(batch(12).1) {
             image.iter_mut().for_each(|v| *v = *v * 0.5 + 0.5 * target);
         }
         let first = network.train_step(&inputs, &targets, &samples, &SETTINGS).loss;
@@ -147,6 +166,7 @@ fn weights_and_optimizer_state_restore_a_network() {
     for (name, layers) in networks() {
         let mut network = Network::new(input(), &layers, 3).unwrap();
         let (inputs, targets, samples) = batch(5);
+        let targets = with_outputs(targets, network.outputs());
         network.train_step(&inputs, &targets, &samples, &SETTINGS);
         let mut other = Network::new(input(), &layers, 4).unwrap();
         other.set_weights(&network.weights()).unwrap();
