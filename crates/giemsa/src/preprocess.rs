@@ -1,5 +1,7 @@
 //! Converts an image to the input of a network. The settings are stored in every model file.
 
+pub(crate) mod colour;
+
 use crate::image::{ImageError, decode_file_and, resize};
 use image::RgbImage;
 use serde::{Deserialize, Serialize};
@@ -16,6 +18,20 @@ pub enum Resize {
     Fit,
 }
 
+/// The normalisation of an image's colours.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Colour {
+    /// Colours as they are in the file.
+    #[default]
+    Unchanged,
+    /// Each channel is multiplied by the factor that maps the median colour of the cell to a fixed one, and the outside of
+    /// the cell becomes black. In an image whose corners are not black, the outside is what lies beyond the ellipse that
+    /// touches its four sides.
+    Median,
+}
+
 /// Settings of the preprocessing.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -24,6 +40,14 @@ pub struct Preprocessing {
     pub side_px: usize,
     /// The method of resizing.
     pub resize: Resize,
+    /// The normalisation of colours.
+    #[serde(default, skip_serializing_if = "is_unchanged")]
+    pub colour: Colour,
+}
+
+/// Recipes and model files without the setting stay as they are.
+fn is_unchanged(colour: &Colour) -> bool {
+    *colour == Colour::Unchanged
 }
 
 /// A set of images, preprocessed to the network's input size.
@@ -45,7 +69,13 @@ pub trait Images: Sync {
 }
 
 impl Preprocessing {
-    /// Resizes an image to the input size.
+    /// Returns settings that leave the colours unchanged.
+    #[must_use]
+    pub fn new(side_px: usize, resize: Resize) -> Preprocessing {
+        Preprocessing { side_px, resize, colour: Colour::Unchanged }
+    }
+
+    /// Resizes an image to the input size, and normalises its colours.
     ///
     /// # Shapes
     /// Returns `[side_px, side_px, 3]`, RGB.
@@ -56,17 +86,22 @@ impl Preprocessing {
     /// ```
     /// use giemsa::preprocess::{Preprocessing, Resize};
     /// let white = image::RgbImage::from_pixel(4, 2, image::Rgb([255; 3]));
-    /// let fitted = Preprocessing { side_px: 2, resize: Resize::Fit }.to_bytes(&white);
+    /// let fitted = Preprocessing::new(2, Resize::Fit).to_bytes(&white);
     /// assert_eq!(fitted, [[255; 6], [0; 6]].concat());
     /// ```
     pub fn to_bytes(&self, image: &RgbImage) -> Vec<u8> {
-        match self.resize {
+        let mut bytes = match self.resize {
             Resize::StretchNearest => resize::nearest(image, self.side_px, self.side_px),
             Resize::Fit => resize::fit(image, self.side_px),
+        };
+        if self.colour == Colour::Median {
+            let frame = self.resize.frame(image.dimensions(), self.side_px);
+            colour::normalize(&mut bytes, self.side_px, frame, colour::is_segmented(image));
         }
+        bytes
     }
 
-    /// Reads an image file and resizes it as [`Preprocessing::to_bytes`].
+    /// Reads an image file and converts it as [`Preprocessing::to_bytes`].
     ///
     /// # Errors
     /// See [`decode_file`](crate::image::decode_file).
@@ -76,6 +111,15 @@ impl Preprocessing {
 }
 
 impl Resize {
+    /// Returns the part of a square of `side` pixels that an image of this width and height covers.
+    fn frame(self, (width, height): (u32, u32), side: usize) -> colour::Frame {
+        let (width, height) = match self {
+            Resize::StretchNearest => (side, side),
+            Resize::Fit => resize::fitted_size(width as usize, height as usize, side),
+        };
+        colour::Frame { left: (side - width) / 2, top: (side - height) / 2, width, height }
+    }
+
     /// Maps a position in an image of this width and height, in pixels, to the position in the input, in 0..=1.
     ///
     /// ```

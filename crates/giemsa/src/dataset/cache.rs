@@ -189,7 +189,7 @@ mod tests {
             }
             samples.push(Sample { path, class: Class::Uninfected, patient: None });
         }
-        let preprocessing = Preprocessing { side_px: 2, resize: Resize::StretchNearest };
+        let preprocessing = Preprocessing::new(2, Resize::StretchNearest);
         for limit in [None, Some(0)] {
             let seen = AtomicUsize::new(0);
             let count = || {

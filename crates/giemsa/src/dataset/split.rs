@@ -289,7 +289,7 @@ mod tests {
         let n = samples.len();
         let (larger, smaller) = split(samples, 0.3, SplitBy::Patient, 0).unwrap();
         assert_eq!(larger.len() + smaller.len(), n);
-        let preprocessing = Preprocessing { side_px: 2, resize: Resize::StretchNearest };
+        let preprocessing = Preprocessing::new(2, Resize::StretchNearest);
         let cache = Cache::load(larger, &preprocessing, None, &|| ()).unwrap();
         assert_eq!(cache.unreadable().len(), 1);
         assert!(cache.unreadable()[0].to_string().contains("bad.png"));

@@ -34,9 +34,7 @@ fn nearest_indices(source: usize, target: usize) -> impl Iterator<Item = usize> 
 /// If the image has no pixels.
 pub fn fit(image: &RgbImage, side: usize) -> Vec<u8> {
     let (width, height) = (image.width() as usize, image.height() as usize);
-    let longest = width.max(height);
-    let scaled = |length: usize| ((length * side * 2 + longest) / (longest * 2)).max(1);
-    let (new_width, new_height) = (scaled(width), scaled(height));
+    let (new_width, new_height) = fitted_size(width, height, side);
     let (left, top) = ((side - new_width) / 2, (side - new_height) / 2);
 
     let columns = axis_weights(width, new_width);
@@ -48,6 +46,13 @@ pub fn fit(image: &RgbImage, side: usize) -> Vec<u8> {
         sum_columns(&sums, &columns, &mut out[start..start + new_width * 3]);
     }
     out
+}
+
+/// Returns width and height of an image that is fitted into a square of `side` pixels.
+pub(crate) fn fitted_size(width: usize, height: usize, side: usize) -> (usize, usize) {
+    let longest = width.max(height);
+    let scaled = |length: usize| ((length * side * 2 + longest) / (longest * 2)).max(1);
+    (scaled(width), scaled(height))
 }
 
 /// Computes the weighted sum of rows. Vertical first adds whole rows at once and leaves fewer rows to resample.

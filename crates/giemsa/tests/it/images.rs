@@ -87,7 +87,7 @@ fn resizes_as_pillow_and_as_the_definition() {
             _ => (Resize::Fit, 1),
         };
         let image = golden_image(case.height, case.width);
-        let bytes = Preprocessing { side_px: case.side, resize }.to_bytes(&image);
+        let bytes = Preprocessing::new(case.side, resize).to_bytes(&image);
         let difference = largest_difference(&bytes, &from_hex(&case.pixels));
         assert!(difference <= allowed, "{i}: {difference} grey levels apart");
     }
@@ -213,7 +213,7 @@ fn detects_the_format_from_the_content_and_reports_missing_files() {
 fn keeps_an_image_of_the_input_size() {
     let image = golden_image(12, 12);
     for resize in [Resize::StretchNearest, Resize::Fit] {
-        assert_eq!(Preprocessing { side_px: 12, resize }.to_bytes(&image), image.as_raw().as_slice());
+        assert_eq!(Preprocessing::new(12, resize).to_bytes(&image), image.as_raw().as_slice());
     }
 }
 
@@ -221,7 +221,7 @@ fn keeps_an_image_of_the_input_size() {
 fn keeps_a_uniform_image_uniform_at_any_size() {
     for (width, height, side) in [(1, 300, 7), (300, 1, 64), (33, 32, 32), (2, 3, 1), (131, 127, 64), (5, 9, 200)] {
         let image = RgbImage::from_pixel(width, height, image::Rgb([200, 100, 50]));
-        let bytes = Preprocessing { side_px: side, resize: Resize::Fit }.to_bytes(&image);
+        let bytes = Preprocessing::new(side, Resize::Fit).to_bytes(&image);
         let (mut drawn, mut black) = (0_u32, 0_u32);
         for pixel in bytes.chunks(3) {
             match *pixel {
