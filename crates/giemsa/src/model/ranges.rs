@@ -1,8 +1,9 @@
 //! The ranges of the texts and numbers in a recipe. The engine checks those of the layers.
 
 use super::names;
-use super::recipe::Recipe;
+use super::recipe::{Augmentation, Recipe};
 use crate::nn::architecture::{MAX_LAYERS, MAX_SIDE_PX};
+use crate::preprocess::Colour;
 
 /// A value that is out of its range.
 pub(super) struct OutOfRange {
@@ -28,6 +29,7 @@ pub(super) fn first_out_of_range(recipe: &Recipe) -> Option<OutOfRange> {
     ];
     checks.extend(training_checks(recipe));
     checks.extend(augmentation_checks(recipe));
+    checks.extend(unusable_settings(recipe));
     checks.into_iter().flatten().next()
 }
 
@@ -50,7 +52,7 @@ fn training_checks(recipe: &Recipe) -> [Option<OutOfRange>; 6] {
     ]
 }
 
-fn augmentation_checks(recipe: &Recipe) -> [Option<OutOfRange>; 12] {
+fn augmentation_checks(recipe: &Recipe) -> [Option<OutOfRange>; 17] {
     let a = &recipe.augmentation;
     let key = |name: &str| format!("augmentation.{name}");
     [
@@ -64,9 +66,31 @@ fn augmentation_checks(recipe: &Recipe) -> [Option<OutOfRange>; 12] {
         real(&key("contrast"), a.contrast, 0.0..1.0),
         real(&key("hue_degrees"), a.hue_degrees, 0.0..360.0),
         real(&key("saturation"), a.saturation, 0.0..1.0),
+        real(&key("density"), a.density, 0.0..10.0),
+        real(&key("noise"), a.noise, 0.0..1.0),
         real(&key("blur_px"), a.blur_px, 0.0..100.0),
-        // A fraction of 1 is valid here: every image.
-        if a.mask == 1.0 { None } else { real(&key("mask"), a.mask, 0.0..1.0) },
+        fraction(&key("mask"), a.mask),
+        fraction(&key("mask_ellipse"), a.mask_ellipse),
+        fraction(&key("transplant"), a.transplant),
+        fraction(&key("not_a_cell"), a.not_a_cell),
+    ]
+}
+
+/// Checks that settings which need another one are not used without it.
+fn unusable_settings(recipe: &Recipe) -> [Option<OutOfRange>; 2] {
+    let zero_unless = |key: &str, found: f32, met: bool, condition: &str| {
+        let wrong = found > 0.0 && !met;
+        wrong.then(|| OutOfRange {
+            key: format!("augmentation.{key}"),
+            expected: format!("0 unless {condition}"),
+            found: found.to_string(),
+        })
+    };
+    let Augmentation { transplant, not_a_cell, .. } = recipe.augmentation;
+    let has_median = recipe.input.colour == Colour::Median;
+    [
+        zero_unless("transplant", transplant, has_median, "`input.colour` is \"median\""),
+        zero_unless("not_a_cell", not_a_cell, recipe.outputs() > 1, "the last layer has 2 units"),
     ]
 }
 
@@ -93,6 +117,11 @@ fn whole(key: &str, found: u64, least: u64, most: u64) -> Option<OutOfRange> {
         _ => return None,
     };
     Some(OutOfRange { key: key.to_owned(), expected, found: found.to_string() })
+}
+
+fn fraction(key: &str, found: f32) -> Option<OutOfRange> {
+    let wrong = !(0.0..=1.0).contains(&found);
+    wrong.then(|| OutOfRange { key: key.to_owned(), expected: "in 0..=1".to_owned(), found: found.to_string() })
 }
 
 fn positive(key: &str, found: f32) -> Option<OutOfRange> {

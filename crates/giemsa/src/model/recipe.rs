@@ -64,7 +64,7 @@ pub enum Schedule {
 }
 
 /// Data augmentation: random variation of the training images. By default, images are not varied.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Augmentation {
     /// Shear: the angle is uniform in ± this many degrees (`shear_range` of Keras).
@@ -93,13 +93,61 @@ pub struct Augmentation {
     pub hue_degrees: f32,
     /// Saturation: multiplied by a factor uniform in 1 ± this.
     pub saturation: f32,
+    /// Stain density: optical densities, relative to the mean colour of the cell, are multiplied by a factor log-uniform in
+    /// 1/(1 + this)..(1 + this), with probability 0.5.
+    pub density: f32,
     /// Gaussian blur with a standard deviation uniform in 0..this, in pixels, with probability 0.5.
     pub blur_px: f32,
+    /// Noise of a camera: uniform in ± this fraction of the range of values, or less, with probability 0.5.
+    pub noise: f32,
     /// Fraction of the images whose black background is replaced: filled like a smear, or cut to an ellipse.
     pub mask: f32,
+    /// Fraction of the replaced backgrounds that are cut to an ellipse, as by the normalisation of colours.
+    pub mask_ellipse: f32,
+    /// Fraction of the labelled cells whose content is transplanted onto a healthy cell of another site. Without such
+    /// cells, none is. Requires normalised colours.
+    pub transplant: f32,
+    /// Fraction of the red cells that are replaced by a drawing of something else, which trains the second output.
+    pub not_a_cell: f32,
+}
+
+impl Default for Augmentation {
+    fn default() -> Augmentation {
+        Augmentation {
+            shear_degrees: 0.0,
+            zoom: 0.0,
+            horizontal_flip: false,
+            vertical_flip: false,
+            quarter_turns: false,
+            rotation_degrees: 0.0,
+            shift: 0.0,
+            scale: 0.0,
+            colour: 0.0,
+            brightness: 0.0,
+            contrast: 0.0,
+            hue_degrees: 0.0,
+            saturation: 0.0,
+            density: 0.0,
+            blur_px: 0.0,
+            noise: 0.0,
+            mask: 0.0,
+            mask_ellipse: 1.0 / 3.0,
+            transplant: 0.0,
+            not_a_cell: 0.0,
+        }
+    }
 }
 
 impl Recipe {
+    /// Returns the number of the network's outputs: 1 for the class, 2 if there is one for a red cell, too.
+    #[must_use]
+    pub fn outputs(&self) -> usize {
+        match self.layers.last() {
+            Some(LayerSpec::Dense { units, .. }) => *units,
+            _ => 1,
+        }
+    }
+
     /// Returns the shape of the network's input: a square RGB image.
     #[must_use]
     pub fn input_shape(&self) -> Shape {

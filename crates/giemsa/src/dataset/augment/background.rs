@@ -23,15 +23,12 @@ pub(super) enum Replacement {
     Ellipse,
 }
 
-/// The fraction of replaced backgrounds that are cut off by an ellipse.
-const ELLIPSE_FRACTION: f32 = 1.0 / 3.0;
-
 impl Replacement {
-    /// Draws a replacement for this fraction of images.
-    pub fn draw(fraction: f32, random: &mut Random) -> Replacement {
+    /// Draws a replacement for a fraction of images; a fraction of those is cut off by an ellipse.
+    pub fn draw(fraction: f32, ellipse_fraction: f32, random: &mut Random) -> Replacement {
         match fraction > 0.0 && random.chance(fraction) {
             false => Replacement::None,
-            true if random.chance(ELLIPSE_FRACTION) => Replacement::Ellipse,
+            true if random.chance(ellipse_fraction) => Replacement::Ellipse,
             true => Replacement::Smear,
         }
     }
@@ -41,6 +38,20 @@ impl Background {
     /// Returns an empty mask.
     pub fn none(side: usize) -> Background {
         Background { side, covered: vec![false; side * side] }
+    }
+
+    /// Returns a mask that covers everything.
+    pub fn everywhere(side: usize) -> Background {
+        Background { side, covered: vec![true; side * side] }
+    }
+
+    /// Covers the outermost rows and columns.
+    pub fn cover_border(&mut self) {
+        let last = self.side - 1;
+        for (i, covered) in self.covered.iter_mut().enumerate() {
+            let (y, x) = (i / self.side, i % self.side);
+            *covered |= y == 0 || x == 0 || y == last || x == last;
+        }
     }
 
     /// Finds the pixels that are exactly black and connected to the border through common edges.

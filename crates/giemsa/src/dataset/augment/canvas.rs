@@ -28,6 +28,19 @@ impl Canvas {
         Canvas { side, pixels }
     }
 
+    /// Computes each pixel from its index, row-major.
+    pub fn from_fn(side: usize, mut pixel: impl FnMut(usize) -> Pixel) -> Canvas {
+        let mut canvas = Canvas { side, pixels: vec![[0.0; 4]; (side + 1) * (side + 1)] };
+        canvas.for_each_pixel(|i, to| *to = pixel(i));
+        canvas
+    }
+
+    /// Rounds to bytes.
+    pub fn to_bytes(&self) -> Vec<u8> {
+        let rows = (0..self.side).flat_map(|y| self.row(y));
+        rows.flat_map(|&[r, g, b, _]| [r, g, b].map(|value| (value * 255.0 + 0.5) as u8)).collect()
+    }
+
     pub fn side(&self) -> usize {
         self.side
     }

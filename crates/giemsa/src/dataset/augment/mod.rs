@@ -8,10 +8,16 @@ mod background;
 mod blur;
 mod canvas;
 mod colour;
+mod density;
 mod geometry;
+mod noise;
+mod not_a_cell;
+mod transplant;
 
 pub use canvas::sample_affine;
 pub use geometry::{Affine, Geometry, affine_for};
+pub use not_a_cell::draw_not_a_cell;
+pub use transplant::transplant;
 
 use crate::model::recipe::Augmentation;
 use crate::preprocess::to_input;
@@ -57,7 +63,8 @@ pub fn augment(bytes: &[u8], side: usize, settings: &Augmentation, key: &[u64], 
 }
 
 fn changes_more_than_geometry(settings: &Augmentation) -> bool {
-    colour::is_on(settings) || settings.blur_px > 0.0 || settings.mask > 0.0
+    colour::is_on(settings)
+        || [settings.density, settings.blur_px, settings.noise, settings.mask].iter().any(|&on| on > 0.0)
 }
 
 /// Changes colours, background and blur, in the physical order of stain, smear and optics.
@@ -65,9 +72,12 @@ fn change_content(canvas: &mut Canvas, bytes: &[u8], settings: &Augmentation, ra
     let mut background = Background::find(bytes, canvas.side());
     let mean = background.mean_of_foreground(canvas);
     let matrix = ColourMatrix::draw(settings, mean, random);
-    let replacement = Replacement::draw(settings.mask, random);
+    let replacement = Replacement::draw(settings.mask, settings.mask_ellipse, random);
     let blur_px = blur::draw(settings.blur_px, random);
 
+    if settings.density > 0.0 {
+        density::scale(canvas, &background, mean, density::draw(settings.density, random));
+    }
     if colour::is_on(settings) {
         canvas.for_each_pixel(|i, pixel| {
             if !background.covers(i) {
@@ -86,6 +96,10 @@ fn change_content(canvas: &mut Canvas, bytes: &[u8], settings: &Augmentation, ra
     }
     if blur_px > 0.0 {
         blur::gaussian(canvas, &background, blur_px);
+    }
+    let noise = noise::draw(settings.noise, random);
+    if noise > 0.0 {
+        noise::add(canvas, &background, noise, random);
     }
 }
 

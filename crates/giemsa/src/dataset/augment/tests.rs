@@ -14,8 +14,13 @@ const OFF: Augmentation = Augmentation {
     contrast: 0.0,
     hue_degrees: 0.0,
     saturation: 0.0,
+    density: 0.0,
     blur_px: 0.0,
+    noise: 0.0,
     mask: 0.0,
+    mask_ellipse: 1.0 / 3.0,
+    transplant: 0.0,
+    not_a_cell: 0.0,
 };
 
 /// Returns each setting switched on by itself, with its name.
@@ -56,6 +61,7 @@ fn all_settings() -> Augmentation {
         saturation: 0.9,
         blur_px: 3.0,
         mask: 0.5,
+        ..OFF
     }
 }
 
