@@ -8,8 +8,10 @@ mod calibrate;
 mod compare;
 mod completions;
 mod cross_validate;
+mod cut;
 mod demo;
 mod evaluate;
+mod evaluate_sites;
 mod explain;
 mod fetch;
 mod info;
@@ -38,6 +40,8 @@ pub enum Command {
     Show(show::ShowArgs),
     /// Split a folder into Train and Test, by patient.
     Split(split::SplitArgs),
+    /// Cut marked cells out of photographs of smears.
+    Cut(cut::CutArgs),
     /// Train a network on a folder of labelled images.
     Train(train::TrainArgs),
     /// Evaluate a recipe by cross-validation over patients.
@@ -75,6 +79,7 @@ impl Command {
             Command::Stats(args) => stats::run(args, context),
             Command::Show(args) => show::run(args, context),
             Command::Split(args) => split::run(args, context),
+            Command::Cut(args) => cut::run(args, context),
             Command::Train(args) => train::run(args, context),
             Command::CrossValidate(args) => cross_validate::run(args, context),
             Command::Pretrain(args) => pretrain::run(args, context),

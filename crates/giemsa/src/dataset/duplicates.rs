@@ -23,7 +23,7 @@ pub fn find_duplicates(
 }
 
 /// Computes the SHA-256 of the bytes of each image.
-pub(super) fn hashes(images: &dyn Images, side_px: usize) -> Result<Vec<[u8; 32]>, ImageError> {
+pub(crate) fn hashes(images: &dyn Images, side_px: usize) -> Result<Vec<[u8; 32]>, ImageError> {
     let hash = |bytes: &mut Vec<u8>, index| {
         images.read(index, bytes)?;
         Ok(Sha256::digest(&*bytes).into())

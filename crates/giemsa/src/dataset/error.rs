@@ -32,6 +32,20 @@ pub enum DatasetError {
         /// The error of the file system.
         source: io::Error,
     },
+    /// The file of boxes is invalid.
+    #[error("{path}: {message}")]
+    Annotations {
+        /// The file.
+        path: PathBuf,
+        /// The reason.
+        message: String,
+    },
+    /// Only the centres of cells are marked, and their diameter is unknown.
+    #[error("{path}: expected boxes, found only centres of cells; their diameter in pixels is required")]
+    NoDiameter {
+        /// The folder of the photographs.
+        path: PathBuf,
+    },
     /// The folder does not exist.
     #[error("{path}: no such folder")]
     NotFound {

@@ -1,7 +1,9 @@
 //! Folders of labelled images: scanning, patients, splits, statistics, the cache of decoded images and augmentation.
 
+pub mod annotations;
 pub mod augment;
 mod cache;
+pub mod cut;
 mod digest;
 pub mod duplicates;
 mod error;
@@ -10,6 +12,7 @@ pub mod labels;
 pub mod patients;
 pub mod scan;
 pub mod selection;
+pub mod sites;
 pub mod split;
 pub mod split_folders;
 pub mod statistics;

@@ -118,7 +118,7 @@ fn entries(folder: &Path) -> io::Result<Entries> {
 }
 
 /// Lists the folders in a folder of a data set, sorted.
-fn folders_in(folder: &Path) -> Result<Vec<PathBuf>, DatasetError> {
+pub(super) fn folders_in(folder: &Path) -> Result<Vec<PathBuf>, DatasetError> {
     match entries(folder) {
         Ok((folders, _)) => Ok(folders),
         Err(source) => Err(match source.kind() {

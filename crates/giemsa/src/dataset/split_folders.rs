@@ -33,6 +33,19 @@ pub fn write_split_folders(
     parts: &[(&str, &[Sample])],
     classes: &ClassFolders,
 ) -> Result<(), DatasetError> {
+    write_new_folder(out, |folder| {
+        parts.iter().try_for_each(|(name, part)| place(part, &folder.join(name), classes, out))
+    })
+}
+
+/// Creates a folder that `fill` writes into under a temporary name. It appears complete or not at all.
+///
+/// # Errors
+/// If `out` is not empty, `fill` fails, or the folder cannot be written.
+pub(super) fn write_new_folder<T>(
+    out: &Path,
+    fill: impl FnOnce(&Path) -> Result<T, DatasetError>,
+) -> Result<T, DatasetError> {
     let error = |path: &Path| {
         let path = path.to_owned();
         move |source| DatasetError::Write { path, source }
@@ -45,13 +58,13 @@ pub fn write_split_folders(
     let temporary = temporary_folder(parent).map_err(error(parent))?;
     // Temporary folders are private. The folder inside has the permissions of any new folder.
     let complete = temporary.path().join("complete");
-    for (name, samples) in parts {
-        place(samples, &complete.join(name), classes, out)?;
-    }
+    fs::create_dir(&complete).map_err(error(out))?;
+    let filled = fill(&complete)?;
     if out.exists() {
         fs::remove_dir(out).map_err(error(out))?;
     }
-    fs::rename(&complete, out).map_err(error(out))
+    fs::rename(&complete, out).map_err(error(out))?;
+    Ok(filled)
 }
 
 fn is_missing_or_empty(folder: &Path) -> bool {
