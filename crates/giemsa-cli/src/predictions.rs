@@ -7,7 +7,7 @@ use crate::print::{print_line, print_note};
 use giemsa::dataset::scan::Layout;
 use giemsa::dataset::{Cache, DatasetError, Sample};
 use giemsa::evaluate::{LabelledPrediction, labelled_predictions};
-use giemsa::model::{Model, Tta};
+use giemsa::model::{Logits, Model, Tta};
 use giemsa::preprocess::{Images, Preprocessing};
 use giemsa::train::leak::training_patients_among;
 use std::collections::BTreeSet;
@@ -50,7 +50,7 @@ pub struct FolderPredictions {
     /// One prediction per readable image.
     pub predictions: Vec<LabelledPrediction>,
     /// Logits of the network, before calibration.
-    pub logits: Vec<f32>,
+    pub logits: Vec<Logits>,
     /// Number of unreadable images; they have been listed.
     pub unreadable: usize,
 }
@@ -71,14 +71,15 @@ pub fn predict_folder(
     Ok(FolderPredictions { predictions, logits, unreadable: set.unreadable().len() })
 }
 
-/// Warns if a model was trained on patients of these images, according to its run folder. `effect` ends the sentence. The
-/// training patients of the built-in model are not known to the program.
-pub fn warn_about_leaks(model: Option<&Path>, images: &[LabelledPrediction], effect: &str) {
-    let Some(file) = file_of(model) else { return };
+/// Warns if a model was trained on patients of these names, according to the model or its run folder. `effect` ends the
+/// sentence.
+pub fn warn_about_leaks(model: &Model, path: Option<&Path>, images: &[LabelledPrediction], effect: &str) {
     let patients: BTreeSet<&str> = images.iter().filter_map(|image| image.patient.as_deref()).collect();
-    let common = training_patients_among(&patients, file).len();
+    let common = training_patients_among(&patients, model, file_of(path)).len();
     if common > 0 {
-        let (name, all) = (name(model), patients.len());
-        print_note(format_args!("warning: {name} was trained on {common} of these {all} patients, so {effect}"));
+        let (name, all) = (name(path), patients.len());
+        print_note(format_args!(
+            "warning: {name} was trained on {common} of these {all} patients, judging by their names, so {effect}"
+        ));
     }
 }

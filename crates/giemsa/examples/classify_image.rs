@@ -14,10 +14,13 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         Some(path) => giemsa::image::decode_file(Path::new(&path))?.pixels,
         None => cell_with_a_dark_spot(),
     };
-    // Any RGB image will do: `predict` resizes it as the model was trained. Load your own model with `Model::load`.
+    // Any RGB image will do: `predict` prepares it as the model was trained. Load your own model with `Model::load`.
     let model = Model::embedded()?;
     let prediction = model.predict(&cell)?;
-    println!("class: {}", prediction.class);
+    match prediction.class {
+        Some(class) => println!("class: {class}"),
+        None => println!("not a red cell"),
+    }
     println!("P(Parasitized): {:.3}", prediction.probability_parasitized);
     println!("classified as Parasitized at p >= {:.3}", model.threshold);
     println!("{}", giemsa::RESEARCH_ONLY);

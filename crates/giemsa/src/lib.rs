@@ -9,7 +9,10 @@
 //! let model = Model::embedded()?;
 //! let cell = image::RgbImage::from_pixel(80, 90, image::Rgb([225, 170, 180]));
 //! let prediction = model.predict(&cell)?;
-//! println!("{}: P(Parasitized) = {:.3}", prediction.class, prediction.probability_parasitized);
+//! match prediction.class {
+//!     Some(class) => println!("{class}: P(Parasitized) = {:.3}", prediction.probability_parasitized),
+//!     None => println!("not a red cell"),
+//! }
 //! # Ok::<(), giemsa::model::ModelError>(())
 //! ```
 //!

@@ -64,8 +64,9 @@ pub fn run(args: CalibrateArgs, context: &Context) -> anyhow::Result<Outcome> {
     check_output(out, &args)?;
     let predicted = predict_folder(&model, Tta::None, &args.data, &args.patients, context)?;
     check(&predicted.predictions)?;
-    warn_about_leaks(file, &predicted.predictions, "the calibrated probabilities will be overconfident");
-    let recalibrated = recalibrate(&model, &predicted.predictions, &predicted.logits, args.aim)?;
+    warn_about_leaks(&model, file, &predicted.predictions, "the calibrated probabilities will be overconfident");
+    let logits: Vec<f32> = predicted.logits.iter().map(|logits| logits.class).collect();
+    let recalibrated = recalibrate(&model, &predicted.predictions, &logits, args.aim)?;
     recalibrated.model.save(out)?;
     print(&recalibrated, args.aim, context);
     print_line(context, &format!("Model: {}. {RESEARCH_ONLY}", escaped(out.display())));

@@ -76,8 +76,8 @@ pub fn run(args: CompareArgs, context: &Context) -> anyhow::Result<Outcome> {
     let silent = Context { quiet: true, ..*context };
     let a = predict_folder(&models[0], Tta::None, &args.data, &args.patients, &quiet)?;
     let b = predict_folder(&models[1], Tta::None, &args.data, &args.patients, &silent)?;
-    for model in [&args.a, &args.b] {
-        warn_about_leaks(Some(model), &a.predictions, "its metrics will be too good");
+    for (model, path) in models.iter().zip([&args.a, &args.b]) {
+        warn_about_leaks(model, Some(path), &a.predictions, "its metrics will be too good");
     }
     let side = |predictions, model: &Model| Side { predictions, threshold: f64::from(model.threshold) };
     let (side_a, side_b) = (side(&a.predictions[..], &models[0]), side(&b.predictions[..], &models[1]));

@@ -1,5 +1,6 @@
 //! `giemsa evaluate`: evaluates a model on labelled images.
 
+use super::evaluate_sites::{self, evaluate_sites};
 use crate::data::LabelArgs;
 use crate::model::{ModelArgs, file_of};
 use crate::predictions::{predict_folder, warn_about_leaks};
@@ -12,6 +13,8 @@ use giemsa::evaluate::clusters::Resampled;
 use giemsa::evaluate::limit_of_detection::variation_note;
 use giemsa::evaluate::metrics::Metrics;
 use giemsa::evaluate::provenance::Provenance;
+use giemsa::evaluate::{Refused, count_refused};
+use giemsa::model::Model;
 use giemsa::report::evaluation::{Evaluation, write_report};
 use giemsa::report::folder::check_free;
 use serde::Serialize;
@@ -23,6 +26,7 @@ Examples:
   giemsa evaluate data/test --report report/
   giemsa evaluate --model runs/compact-1/model.safetensors data/test
   giemsa evaluate --model runs/compact-1/model.safetensors data/test --json
+  giemsa evaluate --sites sites            # sites/bangkok/Uninfected, sites/bccd/NotACell, ...
 
 The positive class is Parasitized.";
 
@@ -39,6 +43,10 @@ pub struct EvaluateArgs {
     /// an earlier report, which is replaced.
     #[arg(long, value_name = "OUT")]
     report: Option<PathBuf>,
+    /// Print the figures of each site: DIR has a folder per site, with some of the folders Parasitized, Uninfected and
+    /// NotACell (images that are not a single red cell)
+    #[arg(long, conflicts_with_all = ["report", "IntervalArgs"])]
+    sites: bool,
     /// Print JSON.
     #[arg(long)]
     json: bool,
@@ -71,6 +79,8 @@ impl IntervalArgs {
 struct Printed<'a> {
     #[serde(flatten)]
     metrics: &'a Metrics,
+    /// Images that the model refuses; they are in the metrics, too.
+    refused: Option<Refused>,
     unreadable: usize,
     provenance: &'a Provenance,
 }
@@ -78,18 +88,23 @@ struct Printed<'a> {
 /// Evaluates the model, prints the metrics, and writes the report.
 pub fn run(args: EvaluateArgs, context: &Context) -> anyhow::Result<Outcome> {
     let model = args.model.load()?;
+    if args.sites {
+        return run_sites(&args, &model, context);
+    }
     args.report.as_deref().map_or(Ok(()), check_free)?;
     let quiet = Context { quiet: context.quiet || args.json, ..*context };
     let predicted = predict_folder(&model, args.model.tta(), &args.data, &args.patients, &quiet)?;
-    warn_about_leaks(args.model.model.as_deref(), &predicted.predictions, "the metrics will be too good");
+    warn_about_leaks(&model, args.model.model.as_deref(), &predicted.predictions, "the metrics will be too good");
     let metrics = Metrics::compute(&predicted.predictions, model.threshold.into(), args.intervals.settings())?;
+    let refused = count_refused(&predicted.predictions, model.red_cell_threshold.into());
     let file = file_of(args.model.model.as_deref());
     let provenance = Provenance::of_model(&model, file, &args.data).with_context(|| args.model.name())?;
     if let Some(out) = &args.report {
-        let about = [
+        let mut about = vec![
             format!("Model: {} (recipe {}), temperature {}", args.model.name(), model.recipe.name, model.temperature),
             format!("Images: {} ({} unreadable)", args.data.display(), predicted.unreadable),
         ];
+        about.extend(refused.as_ref().map(refused_line));
         let evaluation = Evaluation {
             title: &format!("Evaluation of {}", model.recipe.name),
             about: &about,
@@ -100,11 +115,12 @@ pub fn run(args: EvaluateArgs, context: &Context) -> anyhow::Result<Outcome> {
         };
         write_report(out, &evaluation)?;
     }
-    let printed = Printed { metrics: &metrics, unreadable: predicted.unreadable, provenance: &provenance };
+    let printed = Printed { metrics: &metrics, refused, unreadable: predicted.unreadable, provenance: &provenance };
     print_results(|out| {
         if args.json {
             writeln!(out, "{}", serde_json::to_string_pretty(&printed)?)
         } else {
+            refused.iter().try_for_each(|refused| writeln!(out, "{}\n", refused_line(refused)))?;
             write!(out, "{}", text(&metrics))
         }
     })?;
@@ -112,6 +128,28 @@ pub fn run(args: EvaluateArgs, context: &Context) -> anyhow::Result<Outcome> {
         print_line(&quiet, &format!("Report: {}", escaped(folder.join("index.html").display())));
     }
     Ok(if predicted.unreadable == 0 { Outcome::Done } else { Outcome::SomeSkipped })
+}
+
+/// Formats the number of refused images.
+fn refused_line(refused: &Refused) -> String {
+    format!(
+        "Refused as not a red cell: {} Parasitized, {} Uninfected; the metrics contain them.",
+        refused.parasitized, refused.uninfected
+    )
+}
+
+/// Prints the figures of each site.
+fn run_sites(args: &EvaluateArgs, model: &Model, context: &Context) -> anyhow::Result<Outcome> {
+    let quiet = Context { quiet: context.quiet || args.json, ..*context };
+    let rows = evaluate_sites(model, args.model.tta(), &args.data, &args.patients, &quiet)?;
+    print_results(|out| match args.json {
+        true => {
+            let printed = serde_json::json!({ "sites": rows, "research_only": RESEARCH_ONLY });
+            writeln!(out, "{}", serde_json::to_string_pretty(&printed)?)
+        }
+        false => writeln!(out, "{}{RESEARCH_ONLY}", evaluate_sites::text(&rows)),
+    })?;
+    Ok(Outcome::Done)
 }
 
 /// Formats the metrics as text.

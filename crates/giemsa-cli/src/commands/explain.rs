@@ -128,7 +128,8 @@ fn print_row(context: &Context, prediction: &Prediction, path: &Path, to: &Path)
         return;
     }
     let probability = prediction.probability_parasitized;
-    let mut row = format!("{:<11}  P(Parasitized) = {probability:.3}  ", prediction.class.name()).into_bytes();
+    let mut row =
+        format!("{:<11}  P(Parasitized) = {probability:.3}  ", prediction.class_of_any_image.name()).into_bytes();
     row.extend_from_slice(&printable(&path_bytes(path)));
     row.extend_from_slice(b" -> ");
     row.extend_from_slice(&printable(&path_bytes(to)));
@@ -155,7 +156,7 @@ fn picture(
     ];
     let title = format!(
         "{}: P(Parasitized) = {:.3}, threshold {:.3}",
-        prediction.class, prediction.probability_parasitized, model.threshold
+        prediction.class_of_any_image, prediction.probability_parasitized, model.threshold
     );
     let layout = Layout { columns: tiles.len(), tile_px: TILE_PX };
     Ok(sheet(&[Group { title, tiles }], layout)?)

@@ -22,8 +22,10 @@ Examples:
   giemsa predict slide/ --tta --format csv > cells.csv
   find . -name '*.png' | giemsa predict --model runs/compact-1/model.safetensors - --format jsonl
 
-CSV columns: path, predicted, probability_parasitized, probability_uninfected, error.
-JSON keys: path, predicted, probability (an object by class name); or path, error.
+CSV columns: path, predicted, probability_parasitized, probability_uninfected, error, cell, class, reason.
+JSON keys: path, predicted, probability (an object by class name), cell, class and, without a class, reason; or path, error.
+The key cell is the probability that the image shows a single red cell. If it is below the model's threshold, the image is \
+refused: it has no class, and the reason is \"not a red cell\". The keys predicted and class are equal.
 Of a folder, the files with the extension or the content of an image are read. GIF and WebP images are listed as unreadable.
 
 CSV contains paths unchanged. Text contains them with control characters escaped, such as \\n and \\x1b. In JSON, a path \
@@ -40,6 +42,9 @@ pub struct PredictArgs {
     images: PathArgs,
     #[command(flatten)]
     model: ModelArgs,
+    /// Give a class to every image, also if it is not a single red cell
+    #[arg(long)]
+    any_image: bool,
     /// Output format.
     #[arg(long, value_enum, default_value_t = Format::Text)]
     format: Format,
@@ -66,14 +71,18 @@ pub fn run(args: PredictArgs, context: &Context) -> anyhow::Result<Outcome> {
         crate::print::print_note(RESEARCH_ONLY);
     }
     let mut failure = None;
-    let predicted =
-        model.predictor(args.model.tta()).predict_files(inputs, |path, result| match rows.write(path, &result) {
+    let predicted = model.predictor(args.model.tta()).predict_files(inputs, |path, mut result| {
+        if let (Ok(prediction), true) = (&mut result, args.any_image) {
+            prediction.class = Some(prediction.class_of_any_image);
+        }
+        match rows.write(path, &result) {
             Ok(()) => ControlFlow::Continue(()),
             Err(error) => {
                 failure = Some(error);
                 ControlFlow::Break(())
             }
-        });
+        }
+    });
     if let Some(error) = failure {
         return Err(error).context("standard output");
     }
@@ -91,19 +100,24 @@ struct Rows<W: Write> {
     out: W,
     parasitized: u64,
     uninfected: u64,
+    refused: u64,
     unreadable: u64,
 }
+
+/// The columns of CSV. The class is also in the column `predicted`, as in earlier versions.
+const COLUMNS: [&str; 8] =
+    ["path", "predicted", "probability_parasitized", "probability_uninfected", "error", "cell", "class", "reason"];
 
 /// Rows after which the buffer is flushed, so that a reader of a pipe receives them soon.
 const FLUSH_EVERY: u64 = 100;
 
 impl<W: Write> Rows<W> {
     fn new(format: Format, out: W) -> Rows<W> {
-        Rows { format, out, parasitized: 0, uninfected: 0, unreadable: 0 }
+        Rows { format, out, parasitized: 0, uninfected: 0, refused: 0, unreadable: 0 }
     }
 
     fn readable(&self) -> u64 {
-        self.parasitized + self.uninfected
+        self.parasitized + self.uninfected + self.refused
     }
 
     fn count(&self) -> u64 {
@@ -112,11 +126,12 @@ impl<W: Write> Rows<W> {
 
     fn write(&mut self, path: &Path, result: &Result<Prediction, ImageError>) -> io::Result<()> {
         if self.count() == 0 && self.format == Format::Csv {
-            writeln!(self.out, "path,predicted,probability_parasitized,probability_uninfected,error")?;
+            writeln!(self.out, "{}", COLUMNS.join(","))?;
         }
         *match result.as_ref().map(|prediction| prediction.class) {
-            Ok(Class::Parasitized) => &mut self.parasitized,
-            Ok(Class::Uninfected) => &mut self.uninfected,
+            Ok(Some(Class::Parasitized)) => &mut self.parasitized,
+            Ok(Some(Class::Uninfected)) => &mut self.uninfected,
+            Ok(None) => &mut self.refused,
             Err(_) => &mut self.unreadable,
         } += 1;
         // The path has a column of its own.
@@ -131,12 +146,13 @@ impl<W: Write> Rows<W> {
 
     fn end(&mut self, threshold: f32) -> io::Result<()> {
         if self.format == Format::Text && self.count() > 0 {
-            let Rows { parasitized, uninfected, unreadable, .. } = self;
-            let images = number_of((*parasitized + *uninfected + *unreadable) as usize, "image");
+            let Rows { parasitized, uninfected, refused, unreadable, .. } = self;
+            let images = number_of((*parasitized + *uninfected + *refused + *unreadable) as usize, "image");
+            let refused = if *refused == 0 { String::new() } else { format!(", {refused} not a red cell") };
             let unreadable = if *unreadable == 0 { String::new() } else { format!(", {unreadable} unreadable") };
             writeln!(
                 self.out,
-                "{images}: {parasitized} Parasitized, {uninfected} Uninfected{unreadable}. \
+                "{images}: {parasitized} Parasitized, {uninfected} Uninfected{refused}{unreadable}. \
                  Decision threshold: P(Parasitized) >= {threshold:.3}.\n{RESEARCH_ONLY}",
             )?;
         }
@@ -147,7 +163,8 @@ impl<W: Write> Rows<W> {
 fn write_text(out: &mut impl Write, path: &Path, result: Result<&Prediction, String>) -> io::Result<()> {
     match &result {
         Ok(prediction) => {
-            write!(out, "{:<11}  P(Parasitized) = {:.3}  ", prediction.class, prediction.probability_parasitized)?;
+            let class = prediction.class.map_or("not a cell", Class::name);
+            write!(out, "{class:<11}  P(Parasitized) = {:.3}  ", prediction.probability_parasitized)?;
         }
         Err(_) => write!(out, "{:<11}  {:22}  ", "unreadable", "")?,
     }
@@ -166,9 +183,11 @@ fn write_csv(out: &mut impl Write, path: &Path, result: Result<&Prediction, Stri
     match result {
         Ok(prediction) => {
             let [parasitized, uninfected] = probabilities(prediction).map(|p| p.to_string());
-            row.write_record([prediction.class.name(), &parasitized, &uninfected, ""])?;
+            let class = prediction.class.map_or("", Class::name);
+            let cell = cell(prediction).map_or(String::new(), |p| p.to_string());
+            row.write_record([class, &parasitized, &uninfected, "", &cell, class, reason(prediction).unwrap_or("")])?;
         }
-        Err(reason) => row.write_record(["", "", "", &reason])?,
+        Err(reason) => row.write_record(["", "", "", &reason, "", "", ""])?,
     }
     out.write_all(&row.into_inner().map_err(|e| e.into_error())?)
 }
@@ -185,8 +204,17 @@ struct JsonRow<'a> {
 #[derive(Serialize)]
 #[serde(untagged)]
 enum JsonResult {
-    Predicted { predicted: Class, probability: BTreeMap<&'static str, f64> },
-    Unreadable { error: String },
+    Predicted {
+        predicted: Option<Class>,
+        probability: BTreeMap<&'static str, f64>,
+        cell: Option<f64>,
+        class: Option<Class>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        reason: Option<&'static str>,
+    },
+    Unreadable {
+        error: String,
+    },
 }
 
 fn write_json(out: &mut impl Write, path: &Path, result: Result<&Prediction, String>) -> io::Result<()> {
@@ -194,6 +222,9 @@ fn write_json(out: &mut impl Write, path: &Path, result: Result<&Prediction, Str
         Ok(prediction) => JsonResult::Predicted {
             predicted: prediction.class,
             probability: Class::ALL.map(Class::name).into_iter().zip(probabilities(prediction)).collect(),
+            cell: cell(prediction),
+            class: prediction.class,
+            reason: reason(prediction),
         },
         Err(error) => JsonResult::Unreadable { error },
     };
@@ -203,14 +234,28 @@ fn write_json(out: &mut impl Write, path: &Path, result: Result<&Prediction, Str
 
 /// Returns the probabilities of Parasitized and of Uninfected, rounded to seven decimals, the precision of an f32.
 fn probabilities(prediction: &Prediction) -> [f64; 2] {
-    let parasitized = (f64::from(prediction.probability_parasitized) * 1e7).round() / 1e7;
-    [parasitized, ((1.0 - parasitized) * 1e7).round() / 1e7]
+    let parasitized = rounded(prediction.probability_parasitized.into());
+    [parasitized, rounded(1.0 - parasitized)]
+}
+
+/// Returns the probability of a single red cell, rounded.
+fn cell(prediction: &Prediction) -> Option<f64> {
+    prediction.probability_red_cell.map(|probability| rounded(probability.into()))
+}
+
+/// Returns the reason why an image has no class.
+fn reason(prediction: &Prediction) -> Option<&'static str> {
+    prediction.class.is_none().then_some("not a red cell")
+}
+
+fn rounded(probability: f64) -> f64 {
+    (probability * 1e7).round() / 1e7
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use giemsa::model::Model;
+    use giemsa::model::{Logits, Model};
 
     fn row(format: Format, path: impl AsRef<Path>, result: &Result<Prediction, ImageError>) -> Vec<u8> {
         let mut rows = Rows::new(format, Vec::new());
@@ -226,7 +271,14 @@ mod tests {
     fn parasitized() -> Result<Prediction, ImageError> {
         let mut model = Model::embedded().unwrap();
         (model.temperature, model.threshold) = (1.0, 0.5);
-        Ok(model.prediction(-39_f32.ln()).unwrap())
+        Ok(model.prediction(Logits { class: -39_f32.ln(), red_cell: None }).unwrap())
+    }
+
+    /// A probability of a red cell of 0.025, below the threshold.
+    fn refused() -> Result<Prediction, ImageError> {
+        let mut model = Model::embedded().unwrap();
+        model.red_cell_threshold = 0.5;
+        Ok(model.prediction(Logits { class: 0.0, red_cell: Some(-39_f32.ln()) }).unwrap())
     }
 
     fn broken() -> Result<Prediction, ImageError> {
@@ -235,16 +287,27 @@ mod tests {
         Err(error)
     }
 
-    const HEADER: &str = "path,predicted,probability_parasitized,probability_uninfected,error\n";
+    const HEADER: &str = "path,predicted,probability_parasitized,probability_uninfected,error,cell,class,reason\n";
 
     #[test]
     fn a_row_contains_path_class_and_probability() {
         assert_eq!(text(Format::Text, "a.png", &parasitized()), "Parasitized  P(Parasitized) = 0.975  a.png\n");
-        let expected = format!("{HEADER}\"a,\"\"b.png\",Parasitized,0.975,0.025,\n");
+        let expected = format!("{HEADER}\"a,\"\"b.png\",Parasitized,0.975,0.025,,,Parasitized,\n");
         assert_eq!(text(Format::Csv, "a,\"b.png", &parasitized()), expected);
         let json: serde_json::Value = serde_json::from_slice(&row(Format::Jsonl, "a.png", &parasitized())).unwrap();
         let expected = serde_json::json!({"path": "a.png", "predicted": "Parasitized",
-            "probability": {"Parasitized": 0.975, "Uninfected": 0.025}});
+            "probability": {"Parasitized": 0.975, "Uninfected": 0.025}, "cell": null, "class": "Parasitized"});
+        assert_eq!(json, expected);
+    }
+
+    #[test]
+    fn a_refused_image_has_a_reason_and_no_class() {
+        assert_eq!(text(Format::Text, "a.png", &refused()), "not a cell   P(Parasitized) = 0.500  a.png\n");
+        let expected = format!("{HEADER}a.png,,0.5,0.5,,0.025,,not a red cell\n");
+        assert_eq!(text(Format::Csv, "a.png", &refused()), expected);
+        let json: serde_json::Value = serde_json::from_slice(&row(Format::Jsonl, "a.png", &refused())).unwrap();
+        let expected = serde_json::json!({"path": "a.png", "predicted": null, "cell": 0.025, "class": null,
+            "reason": "not a red cell", "probability": {"Parasitized": 0.5, "Uninfected": 0.5}});
         assert_eq!(json, expected);
     }
 
@@ -257,7 +320,7 @@ mod tests {
         let csv_row = row(Format::Csv, "b.png", &broken());
         let mut csv = csv::Reader::from_reader(&csv_row[..]);
         let record = csv.records().next().unwrap().unwrap();
-        assert_eq!(record.iter().collect::<Vec<_>>(), ["b.png", "", "", "", &reason]);
+        assert_eq!(record.iter().collect::<Vec<_>>(), ["b.png", "", "", "", &reason, "", "", ""]);
         let json: serde_json::Value = serde_json::from_slice(&row(Format::Jsonl, "b.png", &broken())).unwrap();
         assert_eq!(json, serde_json::json!({"path": "b.png", "error": reason}));
     }

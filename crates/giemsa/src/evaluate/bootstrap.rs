@@ -119,6 +119,7 @@ mod tests {
 
     fn two_patients() -> Vec<LabelledPrediction> {
         let image = |(patient, class, probability_parasitized): (&str, Class, f64)| LabelledPrediction {
+            probability_red_cell: None,
             path: format!("{patient}.png").into(),
             class,
             patient: Some(patient.to_owned()),

@@ -112,7 +112,13 @@ mod tests {
     use Class::{Parasitized, Uninfected};
 
     fn image(class: Class, probability_parasitized: f64) -> LabelledPrediction {
-        LabelledPrediction { path: "cell.png".into(), class, patient: None, probability_parasitized }
+        LabelledPrediction {
+            probability_red_cell: None,
+            path: "cell.png".into(),
+            class,
+            patient: None,
+            probability_parasitized,
+        }
     }
 
     #[test]

@@ -66,7 +66,13 @@ mod tests {
 
     fn image(patient: Option<&str>) -> LabelledPrediction {
         let patient = patient.map(str::to_owned);
-        LabelledPrediction { path: "cell.png".into(), class: Class::Uninfected, patient, probability_parasitized: 0.5 }
+        LabelledPrediction {
+            probability_red_cell: None,
+            path: "cell.png".into(),
+            class: Class::Uninfected,
+            patient,
+            probability_parasitized: 0.5,
+        }
     }
 
     #[test]

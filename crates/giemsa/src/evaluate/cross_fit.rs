@@ -125,7 +125,13 @@ mod tests {
     use crate::classes::Class::{self, Parasitized, Uninfected};
 
     fn image(class: Class, probability_parasitized: f64) -> LabelledPrediction {
-        LabelledPrediction { path: "x.png".into(), class, patient: None, probability_parasitized }
+        LabelledPrediction {
+            probability_red_cell: None,
+            path: "x.png".into(),
+            class,
+            patient: None,
+            probability_parasitized,
+        }
     }
 
     const NO_INTERVALS: Settings = Settings { draws: 0, seed: 0 };

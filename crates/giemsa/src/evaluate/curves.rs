@@ -25,7 +25,7 @@ pub struct Point {
 ///
 /// ```
 /// # use giemsa::{classes::Class, evaluate::{LabelledPrediction, curves::points}};
-/// # let image = |class, probability_parasitized| LabelledPrediction { path: "".into(), class, patient: None, probability_parasitized };
+/// # let image = |class, probability_parasitized| LabelledPrediction { path: "".into(), class, patient: None, probability_parasitized, probability_red_cell: None };
 /// let points = points(&[image(Class::Parasitized, 0.9), image(Class::Uninfected, 0.2)]);
 /// assert_eq!(points.len(), 3);
 /// assert_eq!((points[1].sensitivity, points[1].false_positive_rate), (1.0, 0.0));
@@ -133,6 +133,7 @@ mod tests {
         images
             .iter()
             .map(|&(patient, class, probability_parasitized)| LabelledPrediction {
+                probability_red_cell: None,
                 path: "cell.png".into(),
                 class,
                 patient: Some(patient.to_owned()),

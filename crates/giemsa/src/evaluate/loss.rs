@@ -2,6 +2,7 @@
 
 use crate::classes::Class;
 use crate::dataset::LabelledImages;
+use crate::model::Logits;
 
 /// Loss and accuracy of logits.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -12,11 +13,11 @@ pub struct LossAndAccuracy {
     pub accuracy: f64,
 }
 
-/// Computes loss and accuracy of one logit per image.
+/// Computes loss and accuracy of the class logit of each image.
 #[must_use]
-pub fn loss_and_accuracy(logits: &[f32], images: &dyn LabelledImages) -> LossAndAccuracy {
+pub fn loss_and_accuracy(logits: &[Logits], images: &dyn LabelledImages) -> LossAndAccuracy {
     let count = logits.len().max(1) as f64;
-    let pairs = || logits.iter().enumerate().map(|(i, &logit)| (logit, images.class(i)));
+    let pairs = || logits.iter().enumerate().map(|(i, logits)| (logits.class, images.class(i)));
     let loss: f64 = pairs().map(|(logit, class)| cross_entropy(f64::from(logit), class)).sum();
     let correct = pairs().filter(|&(logit, class)| Class::from_logit(logit) == class).count();
     LossAndAccuracy { loss: loss / count, accuracy: correct as f64 / count }

@@ -93,7 +93,7 @@ impl MetricValues<Option<f64>> {
     ///
     /// ```
     /// # use giemsa::{classes::Class, evaluate::{LabelledPrediction, metric_values::MetricValues}};
-    /// # let image = |class, probability_parasitized| LabelledPrediction { path: "".into(), class, patient: None, probability_parasitized };
+    /// # let image = |class, probability_parasitized| LabelledPrediction { path: "".into(), class, patient: None, probability_parasitized, probability_red_cell: None };
     /// let values = MetricValues::compute(&[image(Class::Parasitized, 0.9), image(Class::Uninfected, 0.2)], 0.5);
     /// assert_eq!((values.accuracy, values.roc_auc), (Some(1.0), Some(1.0)));
     /// ```
@@ -272,6 +272,7 @@ mod tests {
 
     fn image(patient: &str, class: Class, probability_parasitized: f64) -> LabelledPrediction {
         LabelledPrediction {
+            probability_red_cell: None,
             path: "cell.png".into(),
             class,
             patient: Some(patient.to_owned()),

@@ -124,6 +124,7 @@ mod tests {
     /// One patient per pair of counts: false positives and true negatives; each has a true positive.
     fn metrics(patients: &[(usize, usize)]) -> Metrics {
         let image = |patient: usize, class: Class, probability_parasitized| LabelledPrediction {
+            probability_red_cell: None,
             path: "cell.png".into(),
             class,
             patient: Some(format!("C{patient}")),

@@ -19,11 +19,13 @@ pub mod patients;
 pub mod predictions_csv;
 pub mod provenance;
 pub mod recalibration;
+pub mod sites;
 pub mod threshold;
 
 use crate::classes::Class;
 use crate::dataset::{Cache, Sample};
-use crate::model::{PredictError, Predictor};
+use crate::model::{Logits, PredictError, Predictor};
+use serde::Serialize;
 use std::path::PathBuf;
 
 /// A labelled image with its predicted probability.
@@ -37,6 +39,9 @@ pub struct LabelledPrediction {
     pub patient: Option<String>,
     /// The predicted probability of Parasitized, in 0..=1.
     pub probability_parasitized: f64,
+    /// The predicted probability that the image shows a single red cell, in 0..=1; `None` if the network has no output for
+    /// it.
+    pub probability_red_cell: Option<f64>,
 }
 
 impl LabelledPrediction {
@@ -71,16 +76,39 @@ pub fn predict_labelled(predictor: Predictor<'_>, images: &Cache) -> Result<Vec<
 #[must_use]
 pub fn labelled_predictions<'a>(
     samples: impl IntoIterator<Item = &'a Sample>,
-    logits: &[f32],
+    logits: &[Logits],
     temperature: f32,
 ) -> Vec<LabelledPrediction> {
-    let label = |(sample, &logit): (&Sample, &f32)| LabelledPrediction {
+    let label = |(sample, logits): (&Sample, &Logits)| LabelledPrediction {
         path: sample.path.clone(),
         class: sample.class,
         patient: sample.patient.clone(),
-        probability_parasitized: Class::probability_parasitized(logit / temperature).into(),
+        probability_parasitized: Class::probability_parasitized(logits.class / temperature).into(),
+        probability_red_cell: logits.probability_red_cell().map(f64::from),
     };
     samples.into_iter().zip(logits).map(label).collect()
+}
+
+/// Labelled images that a model refuses because they are not a single red cell.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct Refused {
+    /// Refused images of class Parasitized.
+    pub parasitized: usize,
+    /// Refused images of class Uninfected.
+    pub uninfected: usize,
+}
+
+/// Counts the images whose probability of a single red cell is below a threshold; `None` if the network has no output for
+/// it. Metrics contain these images like all others, because their labels call them red cells.
+#[must_use]
+pub fn count_refused(predictions: &[LabelledPrediction], red_cell_threshold: f64) -> Option<Refused> {
+    if predictions.iter().all(|image| image.probability_red_cell.is_none()) {
+        return None;
+    }
+    let is_refused = |image: &&LabelledPrediction| image.probability_red_cell.is_some_and(|p| p < red_cell_threshold);
+    let of = |class: Class| predictions.iter().filter(is_refused).filter(|image| image.class == class).count();
+    Some(Refused { parasitized: of(Class::Parasitized), uninfected: of(Class::Uninfected) })
 }
 
 /// Selects the incorrectly classified images of a true class, the most confident errors first.

@@ -58,7 +58,13 @@ mod tests {
     use super::*;
 
     fn image(class: Class, probability_parasitized: f64) -> LabelledPrediction {
-        LabelledPrediction { path: "x.png".into(), class, patient: None, probability_parasitized }
+        LabelledPrediction {
+            probability_red_cell: None,
+            path: "x.png".into(),
+            class,
+            patient: None,
+            probability_parasitized,
+        }
     }
 
     /// Nine of ten images with a probability of 0.99 are classified correctly: overconfident by a temperature of

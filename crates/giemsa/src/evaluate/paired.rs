@@ -148,6 +148,7 @@ mod tests {
     #[test]
     fn rejects_predictions_of_different_images() {
         let image = |path: &str, class| LabelledPrediction {
+            probability_red_cell: None,
             path: path.into(),
             class,
             patient: None,

@@ -165,6 +165,7 @@ mod tests {
 
     fn image(patient: &str, class: Class, probability_parasitized: f64) -> LabelledPrediction {
         LabelledPrediction {
+            probability_red_cell: None,
             path: "cell.png".into(),
             class,
             patient: Some(patient.to_owned()),

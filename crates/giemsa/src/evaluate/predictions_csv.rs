@@ -17,10 +17,13 @@ struct Row {
     patient: Option<String>,
     probability_parasitized: f64,
     predicted: Class,
+    #[serde(default)]
+    cell: Option<f64>,
 }
 
 /// Formats one row per image, in the given order, with the columns `path`, `label` (the true class), `patient` (empty if
-/// unknown), `probability_parasitized` and `predicted` (the class at the decision threshold).
+/// unknown), `probability_parasitized` `predicted` (the class at the decision threshold) and `cell` (the
+/// probability of a single red cell, empty if the network has no output for it).
 ///
 /// # Errors
 /// None in practice: every row can be formatted.
@@ -33,6 +36,7 @@ pub fn predictions_csv(predictions: &[LabelledPrediction], threshold: f64) -> io
             patient: image.patient.clone(),
             probability_parasitized: image.probability_parasitized,
             predicted: image.predicted_class(threshold),
+            cell: image.probability_red_cell,
         };
         csv.serialize(row).map_err(io::Error::other)?;
     }
@@ -59,6 +63,7 @@ pub fn read_predictions(path: &Path) -> Result<Vec<LabelledPrediction>, InputErr
         class: row.label,
         patient: row.patient,
         probability_parasitized: row.probability_parasitized,
+        probability_red_cell: row.cell,
     };
     Ok(rows.into_iter().map(prediction).collect())
 }
@@ -70,21 +75,23 @@ mod tests {
     #[test]
     fn writes_the_true_class_as_label_and_reads_the_rows_back() {
         let image = |path: &str, class, patient: Option<&str>, probability_parasitized| LabelledPrediction {
+            probability_red_cell: None,
             path: path.into(),
             class,
             patient: patient.map(str::to_owned),
             probability_parasitized,
         };
-        let predictions =
+        let mut predictions =
             [image("a,b.png", Class::Uninfected, Some("C1"), 0.75), image("c.png", Class::Parasitized, None, 0.1)];
+        predictions[1].probability_red_cell = Some(0.25);
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("predictions.csv");
         write_predictions(&path, &predictions, 0.75).unwrap();
         assert_eq!(
             std::fs::read_to_string(&path).unwrap(),
-            "path,label,patient,probability_parasitized,predicted\n\
-             \"a,b.png\",Uninfected,C1,0.75,Parasitized\n\
-             c.png,Parasitized,,0.1,Uninfected\n"
+            "path,label,patient,probability_parasitized,predicted,cell\n\
+             \"a,b.png\",Uninfected,C1,0.75,Parasitized,\n\
+             c.png,Parasitized,,0.1,Uninfected,0.25\n"
         );
         assert_eq!(read_predictions(&path).unwrap(), predictions);
     }

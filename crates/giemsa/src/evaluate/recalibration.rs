@@ -144,6 +144,7 @@ mod tests {
     /// Four patients with one image of each class; the logit of Uninfected is positive.
     fn labelled() -> (Vec<LabelledPrediction>, Vec<f32>) {
         let image = |(i, class)| LabelledPrediction {
+            probability_red_cell: None,
             path: format!("{i}.png").into(),
             class,
             patient: Some(format!("C{}", i / 2)),

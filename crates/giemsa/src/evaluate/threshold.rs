@@ -114,6 +114,7 @@ mod tests {
 
     fn predictions() -> Vec<LabelledPrediction> {
         let image = |class: Class, probability_parasitized| LabelledPrediction {
+            probability_red_cell: None,
             path: "cell.png".into(),
             class,
             patient: None,
@@ -162,7 +163,13 @@ mod tests {
     #[test]
     fn the_threshold_is_above_one_if_the_aim_allows_no_positives() {
         let images: Vec<LabelledPrediction> = [(Uninfected, 1.0), (Parasitized, 0.5)]
-            .map(|(class, p)| LabelledPrediction { path: "".into(), class, patient: None, probability_parasitized: p })
+            .map(|(class, p)| LabelledPrediction {
+                probability_red_cell: None,
+                path: "".into(),
+                class,
+                patient: None,
+                probability_parasitized: p,
+            })
             .into();
         let choice = choose(&images, Aim::SpecificityAtLeast(1.0)).unwrap();
         assert!(choice.threshold > 1.0, "{choice:?}");

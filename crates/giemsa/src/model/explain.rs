@@ -58,6 +58,7 @@ pub fn occlusion(model: &Model, image: &RgbImage) -> Result<SaliencyMap, ModelEr
 /// Computes by how much the logit drops when squares around each place are covered, averaged over the sizes of squares.
 fn logit_drop(network: &Network, input: &[f32]) -> SaliencyMap {
     let (uncovered, colour) = (network.predict(input)[0], mean_colour(input));
+    let outputs = network.outputs();
     let (sizes, batch) = (SQUARE_FRACTIONS.len() as f32, batch_len(network));
     let mut values = vec![0.0; OCCLUSION_GRID * OCCLUSION_GRID];
     for fraction in SQUARE_FRACTIONS {
@@ -67,7 +68,8 @@ fn logit_drop(network: &Network, input: &[f32]) -> SaliencyMap {
                 cover(image, network.input().width, block * batch + i, fraction, colour);
             }
             let logits = network.predict(&images);
-            drops.iter_mut().zip(logits).for_each(|(drop, logit)| *drop += (uncovered - logit) / sizes);
+            let class_logits = logits.iter().step_by(outputs);
+            drops.iter_mut().zip(class_logits).for_each(|(drop, logit)| *drop += (uncovered - logit) / sizes);
         }
     }
     SaliencyMap { height: OCCLUSION_GRID, width: OCCLUSION_GRID, values }

@@ -23,9 +23,17 @@ pub struct Model {
     pub threshold: f32,
     /// The aim for which the threshold was chosen, such as "specificity at least 0.975"; `None` for the default threshold.
     pub threshold_aim: Option<String>,
+    /// An image is refused if its probability of a single red cell is below this. 0, which refuses nothing, if the network
+    /// has no output for it; 0.05 if the model is not calibrated.
+    pub red_cell_threshold: f32,
+    /// The patients that the model was trained on; empty if they are unknown.
+    pub training_patients: Vec<String>,
     /// The model card in Markdown, if the model has one.
     pub card: Option<String>,
 }
+
+/// The threshold of refusal of models that are not calibrated: low, because a refused cell is not counted.
+const RED_CELL_THRESHOLD: f32 = 0.05;
 
 /// The value of the metadata key `format` in every model file.
 const FORMAT: &str = "giemsa-model-1";
@@ -54,11 +62,21 @@ impl Model {
 
     /// Creates a model that is not calibrated.
     pub fn new(recipe: Recipe, network: Network) -> Model {
-        Model { recipe, network, temperature: 1.0, threshold: 0.5, threshold_aim: None, card: None }
+        let red_cell_threshold = if network.outputs() > 1 { RED_CELL_THRESHOLD } else { 0.0 };
+        Model {
+            recipe,
+            network,
+            temperature: 1.0,
+            threshold: 0.5,
+            threshold_aim: None,
+            red_cell_threshold,
+            training_patients: Vec::new(),
+            card: None,
+        }
     }
 
-    /// Returns the built-in model: the recipe `compact`, trained on 120 patients of the NIH images. Its model card,
-    /// `docs/MODEL_CARD.md`, describes its training and its performance.
+    /// Returns the built-in model: the recipe `compact`, trained on 160 patients of the NIH images and on cells of other sites.
+    /// Its model card, `docs/MODEL_CARD.md`, describes its training and its performance.
     ///
     /// ```
     /// let model = giemsa::model::Model::embedded()?;
@@ -112,8 +130,23 @@ impl Model {
         let temperature =
             number(metadata, "temperature", "in 0.001..=1000", path, |value| TEMPERATURES.contains(&value))?;
         let threshold = number(metadata, "threshold", "in 0..=1", path, |value| (0.0..=1.0).contains(&value))?;
+        let red_cell_threshold = match metadata.contains_key("red_cell_threshold") {
+            true => number(metadata, "red_cell_threshold", "in 0..=1", path, |value| (0.0..=1.0).contains(&value))?,
+            false => 0.0,
+        };
+        let patients = metadata.get("training_patients").map(|names| names.lines().map(str::to_owned).collect());
+        let training_patients = patients.unwrap_or_default();
         let [threshold_aim, card] = ["threshold_aim", "card"].map(|key| metadata.get(key).cloned());
-        Ok(Model { recipe, network, temperature, threshold, threshold_aim, card })
+        Ok(Model {
+            recipe,
+            network,
+            temperature,
+            threshold,
+            threshold_aim,
+            red_cell_threshold,
+            training_patients,
+            card,
+        })
     }
 
     /// Writes the model file atomically: it appears complete or not at all.
@@ -138,8 +171,14 @@ impl Model {
         put("recipe", recipe);
         put("temperature", self.temperature.to_string());
         put("threshold", self.threshold.to_string());
+        if self.network.outputs() > 1 {
+            put("red_cell_threshold", self.red_cell_threshold.to_string());
+        }
         if let Some(aim) = &self.threshold_aim {
             put("threshold_aim", aim.clone());
+        }
+        if !self.training_patients.is_empty() {
+            put("training_patients", self.training_patients.join("\n"));
         }
         if let Some(card) = &self.card {
             put("card", card.clone());

@@ -7,7 +7,10 @@
 //! let model = Model::embedded()?;
 //! let cell = image::RgbImage::from_pixel(80, 90, image::Rgb([225, 170, 180]));
 //! let prediction = model.predict(&cell)?;
-//! println!("{}: P(Parasitized) = {:.3}", prediction.class, prediction.probability_parasitized);
+//! match prediction.class {
+//!     Some(class) => println!("{class}: P(Parasitized) = {:.3}", prediction.probability_parasitized),
+//!     None => println!("not a red cell"),
+//! }
 //! # Ok::<(), giemsa::model::ModelError>(())
 //! ```
 
@@ -24,6 +27,6 @@ mod recipe_file;
 pub use error::{ModelError, PredictError};
 pub use explain::SaliencyMap;
 pub use file::Model;
-pub use predictor::{Prediction, Predictor, Tta, predict_logits};
+pub use predictor::{Logits, Prediction, Predictor, Tta, predict_logits};
 pub use recipe::Recipe;
 pub use recipe_file::{Place, RecipeError};

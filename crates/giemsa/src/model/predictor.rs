@@ -15,10 +15,36 @@ use std::path::{Path, PathBuf};
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct Prediction {
-    /// The class at the model's decision threshold.
-    pub class: Class,
-    /// The calibrated probability of *Parasitized*, in 0..=1.
+    /// The class at the model's decision threshold; `None` if the image is refused because it is not a single red cell.
+    pub class: Option<Class>,
+    /// The class at the model's decision threshold, whatever the image shows.
+    pub class_of_any_image: Class,
+    /// The calibrated probability of *Parasitized*, in 0..=1. It has no meaning if the image is not a red cell.
     pub probability_parasitized: f32,
+    /// The probability that the image shows a single red cell, in 0..=1; `None` if the network has no output for it.
+    pub probability_red_cell: Option<f32>,
+}
+
+/// The outputs of a network for one image.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Logits {
+    /// The logit of the class, see [`Class`].
+    pub class: f32,
+    /// The logit of a single red cell; `None` if the network has no output for it.
+    pub red_cell: Option<f32>,
+}
+
+impl Logits {
+    /// Returns the outputs in the order of the last layer's units.
+    fn of(outputs: &[f32]) -> Logits {
+        Logits { class: outputs[0], red_cell: outputs.get(1).copied() }
+    }
+
+    /// Computes the probability of a single red cell, in 0..=1: the sigmoid of its logit.
+    #[must_use]
+    pub fn probability_red_cell(&self) -> Option<f32> {
+        self.red_cell.map(|logit| 1.0 / (1.0 + (-logit).exp()))
+    }
 }
 
 /// Test-time augmentation: the views of an image whose logits are averaged.
@@ -79,14 +105,27 @@ impl Model {
         input
     }
 
-    /// Converts a logit of the network to a prediction: temperature, sigmoid and decision threshold.
+    /// Converts the logits of the network to a prediction: temperature, sigmoid and decision threshold.
     ///
     /// # Errors
-    /// [`ModelError::NonFiniteOutput`] if the logit is not finite.
-    pub fn prediction(&self, logit: f32) -> Result<Prediction, ModelError> {
-        check_finite(logit)?;
-        let probability_parasitized = Class::probability_parasitized(logit / self.temperature);
-        Ok(Prediction { class: Class::decide(probability_parasitized, self.threshold), probability_parasitized })
+    /// [`ModelError::NonFiniteOutput`] if a logit is not finite.
+    pub fn prediction(&self, logits: Logits) -> Result<Prediction, ModelError> {
+        check_finite(logits)?;
+        let probability_parasitized = Class::probability_parasitized(logits.class / self.temperature);
+        let class_of_any_image = Class::decide(probability_parasitized, self.threshold);
+        Ok(Prediction {
+            class: (!self.refuses(logits)).then_some(class_of_any_image),
+            class_of_any_image,
+            probability_parasitized,
+            probability_red_cell: logits.probability_red_cell(),
+        })
+    }
+
+    /// Returns whether the model refuses an image because it is not a single red cell: if the probability of one is below
+    /// [`Model::red_cell_threshold`].
+    #[must_use]
+    pub fn refuses(&self, logits: Logits) -> bool {
+        logits.probability_red_cell().is_some_and(|probability| probability < self.red_cell_threshold)
     }
 }
 
@@ -104,7 +143,8 @@ impl<'a> Predictor<'a> {
     /// # Panics
     /// If the image has no pixels.
     pub fn predict(&self, image: &RgbImage) -> Result<Prediction, ModelError> {
-        self.model.prediction(self.tta.logits(&self.model.network, &self.model.input(image))[0])
+        let outputs = self.tta.outputs(&self.model.network, &self.model.input(image));
+        self.model.prediction(Logits::of(&outputs))
     }
 
     /// Predicts the classes of many images in memory, in their order.
@@ -144,7 +184,7 @@ impl<'a> Predictor<'a> {
     /// let mut unreadable = 0;
     /// model.predictor(Default::default()).predict_files([Ok("missing.png".into())].into_iter(), |path, result| {
     ///     match result {
-    ///         Ok(prediction) => println!("{}: {}", path.display(), prediction.class),
+    ///         Ok(prediction) => println!("{}: {:?}", path.display(), prediction.class),
     ///         Err(_) => unreadable += 1,
     ///     }
     ///     ControlFlow::Continue(())
@@ -188,11 +228,11 @@ impl<'a> Predictor<'a> {
         Ok(())
     }
 
-    /// Computes the logit of every image, before calibration, in their order.
+    /// Computes the logits of every image, before calibration, in their order.
     ///
     /// # Errors
     /// If an image cannot be read back, or an output of the network is not finite.
-    pub fn logits(&self, images: &dyn Images) -> Result<Vec<f32>, PredictError> {
+    pub fn logits(&self, images: &dyn Images) -> Result<Vec<Logits>, PredictError> {
         predict_logits(&self.model.network, images, self.tta)
     }
 
@@ -208,8 +248,8 @@ impl<'a> Predictor<'a> {
         for batch in images.chunks(batch_len(network)) {
             let mut inputs = vec![0.0; batch.len() * values];
             inputs.par_chunks_exact_mut(values).zip(batch).for_each(|(input, bytes)| to_input(bytes, input));
-            for logit in self.tta.logits(network, &inputs) {
-                predictions.push(self.model.prediction(logit)?);
+            for outputs in self.tta.outputs(network, &inputs).chunks_exact(network.outputs()) {
+                predictions.push(self.model.prediction(Logits::of(outputs))?);
             }
         }
         Ok(predictions)
@@ -224,15 +264,18 @@ pub(super) fn batch_len(network: &Network) -> usize {
     (BATCH_VALUES / network.input().len()).clamp(1, BATCH)
 }
 
-fn check_finite(logit: f32) -> Result<(), ModelError> {
-    if logit.is_finite() { Ok(()) } else { Err(ModelError::NonFiniteOutput { logit }) }
+fn check_finite(logits: Logits) -> Result<(), ModelError> {
+    match [Some(logits.class), logits.red_cell].into_iter().flatten().find(|logit| !logit.is_finite()) {
+        Some(logit) => Err(ModelError::NonFiniteOutput { logit }),
+        None => Ok(()),
+    }
 }
 
-/// Computes the logit of every image, in their order.
+/// Computes the logits of every image, in their order.
 ///
 /// # Errors
 /// If an image cannot be read back, or an output of the network is not finite.
-pub fn predict_logits(network: &Network, images: &dyn Images, tta: Tta) -> Result<Vec<f32>, PredictError> {
+pub fn predict_logits(network: &Network, images: &dyn Images, tta: Tta) -> Result<Vec<Logits>, PredictError> {
     let (values, batch) = (network.input().len(), batch_len(network));
     let mut logits = Vec::with_capacity(images.len());
     for first in (0..images.len()).step_by(batch) {
@@ -246,24 +289,25 @@ pub fn predict_logits(network: &Network, images: &dyn Images, tta: Tta) -> Resul
                 Ok::<(), ImageError>(())
             },
         )?;
-        for logit in tta.logits(network, &inputs) {
-            check_finite(logit)?;
-            logits.push(logit);
+        for outputs in tta.outputs(network, &inputs).chunks_exact(network.outputs()) {
+            let of_image = Logits::of(outputs);
+            check_finite(of_image)?;
+            logits.push(of_image);
         }
     }
     Ok(logits)
 }
 
 impl Tta {
-    /// Computes the logits of the samples in `inputs`, averaged over the views. They may not be finite, see
+    /// Computes the outputs of the network for the samples in `inputs`, averaged over the views. They may not be finite, see
     /// [`Network::predict`].
     ///
     /// # Shapes
-    /// `inputs`: `[n, side, side, channels]`, in 0..=1; returns n logits.
+    /// `inputs`: `[n, side, side, channels]`, in 0..=1; returns `[n, outputs]`.
     ///
     /// # Panics
     /// If `inputs` does not contain whole samples.
-    pub fn logits(self, network: &Network, inputs: &[f32]) -> Vec<f32> {
+    pub fn outputs(self, network: &Network, inputs: &[f32]) -> Vec<f32> {
         let mut logits = network.predict(inputs);
         if self == Tta::Dihedral8 {
             let mut turned = inputs.to_vec();
@@ -332,7 +376,7 @@ mod tests {
         weights[0].values = vec![1.0, 9.0, 2.0, 9.0, 5.0, 9.0, 3.0, 9.0, 4.0];
         network.set_weights(&weights).unwrap();
         let corner = [1.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0];
-        assert_eq!(Tta::None.logits(&network, &corner), [1.0]);
-        assert_eq!(Tta::Dihedral8.logits(&network, &corner), [(1.0 + 2.0 + 3.0 + 4.0) / 4.0]);
+        assert_eq!(Tta::None.outputs(&network, &corner), [1.0]);
+        assert_eq!(Tta::Dihedral8.outputs(&network, &corner), [(1.0 + 2.0 + 3.0 + 4.0) / 4.0]);
     }
 }

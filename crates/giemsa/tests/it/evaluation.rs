@@ -40,6 +40,7 @@ fn images() -> Vec<Image> {
 
 fn predictions(probability: impl Fn(&Image) -> f64) -> Vec<LabelledPrediction> {
     let prediction = |(index, image): (usize, &Image)| LabelledPrediction {
+        probability_red_cell: None,
         path: format!("{index}.png").into(),
         class: image.class,
         patient: Some(image.patient.clone()),

@@ -1,7 +1,7 @@
 //! Model files and recipes of an attacker: each is an error, before much is allocated or computed.
 
 use crate::model_file::{RECIPE, error_of, saved, tiny, with_checksum, with_header};
-use giemsa::model::{Model, ModelError, Recipe, RecipeError, Tta, explain, predict_logits};
+use giemsa::model::{Logits, Model, ModelError, Recipe, RecipeError, Tta, explain, predict_logits};
 use giemsa::nn::{ArchitectureError, LayerError, Network, Resource};
 use image::RgbImage;
 use serde_json::{Value, json};
@@ -281,7 +281,8 @@ fn no_temperature_in_a_file_makes_a_probability_that_is_not_a_number() {
         };
         assert!(is_valid, "{temperature}");
         for logit in [0.0, -0.0, 1e-40, 1.0, -1.0, f32::MAX, f32::MIN] {
-            let probability = model.prediction(logit).unwrap().probability_parasitized;
+            let probability =
+                model.prediction(Logits { class: logit, red_cell: None }).unwrap().probability_parasitized;
             assert!((0.0..=1.0).contains(&probability), "{temperature} {logit}: {probability}");
         }
     }
