@@ -5,11 +5,13 @@ use crate::{Context, number_of};
 use clap::ValueEnum;
 use giemsa::classes::Class;
 use giemsa::dataset::labels::LabelSettings;
+use giemsa::dataset::sites::{NOT_A_CELL, OtherSites, scan_sites};
 use giemsa::dataset::split::SplitBy;
 use giemsa::dataset::{Cache, Sample};
 use giemsa::output::destination::{DestinationError, Replace, check_destinations};
 use giemsa::preprocess::Preprocessing;
 use giemsa::train::TrainError;
+use giemsa::train::sets::SetSettings;
 use indicatif::{ProgressBar, ProgressStyle};
 use std::collections::BTreeSet;
 use std::io::IsTerminal;
@@ -42,6 +44,59 @@ impl LabelArgs {
         settings.patients = self.patients.as_deref().map(absolute);
         settings.patient_pattern.clone_from(&self.patient_pattern);
         settings
+    }
+}
+
+/// Images of other sites that are added to the training set.
+#[derive(clap::Args, Clone, Debug)]
+pub struct SiteArgs {
+    /// Folder of healthy cells of other sites, DIR/SITE/..., to add to the training set; if there are folders with the
+    /// name of the negative class, only the images in those
+    #[arg(long, value_name = "DIR")]
+    negatives: Option<PathBuf>,
+    /// Folder of images that are not a single red cell, to add to the training set; if there are folders NotACell, only
+    /// the images in those. Only recipes whose last layer has 2 units learn from them
+    #[arg(long, value_name = "DIR")]
+    not_cells: Option<PathBuf>,
+}
+
+impl SiteArgs {
+    /// Stores the absolute paths in the settings of a run.
+    pub fn store(&self, settings: &mut SetSettings) {
+        settings.negatives = self.negatives.as_deref().map(absolute);
+        settings.not_cells = self.not_cells.as_deref().map(absolute);
+    }
+
+    /// Finds the images: healthy cells, and images that are not a single red cell.
+    pub fn find(&self, negative: &str) -> anyhow::Result<[Vec<Sample>; 2]> {
+        let find = |folder: &Option<PathBuf>, class| {
+            folder.as_ref().map_or(Ok(Vec::new()), |folder| scan_sites(folder, class))
+        };
+        Ok([find(&self.negatives, negative)?, find(&self.not_cells, NOT_A_CELL)?])
+    }
+
+    /// Finds and decodes the images; `None` if no folder is given.
+    pub fn load(&self, negative: &str, input: &Preprocessing, context: &Context) -> anyhow::Result<Option<OtherSites>> {
+        let [negatives, not_cells] = self.find(negative)?;
+        if negatives.is_empty() && not_cells.is_empty() {
+            return Ok(None);
+        }
+        print_other_sites(&negatives, &not_cells, context);
+        let bar = bar(context, negatives.len() + not_cells.len(), "Reading images of other sites");
+        let sites = OtherSites::load(negatives, not_cells, input, &|| bar.inc(1))?;
+        bar.finish_and_clear();
+        sites.unreadable().for_each(print_unreadable);
+        Ok(Some(sites))
+    }
+}
+
+/// Prints the number of images of other sites.
+pub fn print_other_sites(negatives: &[Sample], not_cells: &[Sample], context: &Context) {
+    for (samples, what) in [(negatives, "healthy cells of other sites"), (not_cells, "images that are not a red cell")]
+    {
+        if !samples.is_empty() {
+            print_line(context, &format!("Training: {} {what}.", samples.len()));
+        }
     }
 }
 

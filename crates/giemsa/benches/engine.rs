@@ -23,6 +23,10 @@ fn bench_images(criterion: &mut Criterion) {
     group.bench_function("decode", |b| b.iter(|| decode_bytes(black_box(&png), Path::new("cell.png"))));
     group.bench_function("resize_nearest_50", |b| b.iter(|| resize::nearest(black_box(&cell), 50, 50)));
     group.bench_function("resize_fit_64", |b| b.iter(|| resize::fit(black_box(&cell), 64)));
+    let normalized = Recipe::load("compact").expect("the recipe is built in").input;
+    group.bench_function("resize_fit_64_median_colour", |b| b.iter(|| normalized.to_bytes(black_box(&cell))));
+    let crop = giemsa::synthetic::draw_other_crop(0, 7, Class::Parasitized);
+    group.bench_function("find_cell_64_median_colour", |b| b.iter(|| normalized.to_bytes(black_box(&crop))));
     let settings = Recipe::load("keras-tutorial").expect("the recipe is built in").augmentation;
     let (bytes, mut out) = (resize::nearest(&cell, 50, 50), vec![0.0; 50 * 50 * 3]);
     let mut sample = 0;
@@ -64,7 +68,7 @@ fn pixels(n: usize) -> Vec<f32> {
 fn bench_network(criterion: &mut Criterion, name: &str, input: Shape, layers: &[LayerSpec], batch: usize) {
     let mut network = Network::new(input, layers, 0).expect("these layers fit");
     let (inputs, samples) = (pixels(batch * input.len()), (0..batch as u64).collect::<Vec<_>>());
-    let targets: Vec<f32> = (0..batch).map(|i| (i % 2) as f32).collect();
+    let targets: Vec<f32> = (0..batch * network.outputs()).map(|i| (i % 2) as f32).collect();
     let mut group = criterion.benchmark_group(name);
     group.throughput(Throughput::Elements(batch as u64));
     group.bench_function(BenchmarkId::new("predict", batch), |b| b.iter(|| network.predict(black_box(&inputs))));

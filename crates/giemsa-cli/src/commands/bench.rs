@@ -169,7 +169,7 @@ fn pixels(n: usize) -> Vec<f32> {
 /// Returns the median time of a training step on a batch, in milliseconds.
 fn step_ms(network: &mut Network, batch: usize, seconds: f64) -> f64 {
     let (inputs, samples) = (pixels(batch * network.input().len()), (0..batch as u64).collect::<Vec<_>>());
-    let targets: Vec<f32> = (0..batch).map(|i| (i % 2) as f32).collect();
+    let targets: Vec<f32> = (0..batch * network.outputs()).map(|i| (i % 2) as f32).collect();
     let settings = StepSettings { learning_rate: 1e-3, weight_decay: 0.0, label_smoothing: 0.0, seed: 0, epoch: 0 };
     median_ms(seconds, || {
         black_box(network.train_step(&inputs, &targets, &samples, &settings));

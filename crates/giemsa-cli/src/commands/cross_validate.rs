@@ -2,11 +2,12 @@
 
 use super::evaluate::{IntervalArgs, text};
 use super::train::load_recipe;
-use crate::data::{LabelArgs, absolute, list_images, patients};
+use crate::data::{LabelArgs, SiteArgs, absolute, list_images, patients};
 use crate::predictions::{find_all, read};
 use crate::print::{escaped, print_line, print_note};
 use crate::{Context, Outcome, number_of};
 use giemsa::dataset::Cache;
+use giemsa::dataset::sites::OtherSites;
 use giemsa::evaluate::bootstrap;
 use giemsa::evaluate::metrics::Metrics;
 use giemsa::report::cross_validation::{spread_lines, write_report};
@@ -48,6 +49,8 @@ pub struct CrossValidateArgs {
     #[arg(long, value_name = "OUT")]
     out: Option<PathBuf>,
     #[command(flatten)]
+    sites: SiteArgs,
+    #[command(flatten)]
     labels: LabelArgs,
     #[command(flatten)]
     intervals: IntervalArgs,
@@ -66,7 +69,10 @@ pub fn run(args: CrossValidateArgs, context: &Context) -> anyhow::Result<Outcome
     (settings.folds, settings.seed) = (args.folds.into(), args.seed);
     let samples = find_all(&args.data, &args.labels, context)?;
     let set = read(samples, &args.data, &settings.recipe.input, context)?;
-    let Some(out_of_fold) = run_folds(&settings, &set, &out, context)? else { return Ok(Outcome::Interrupted) };
+    let sites = args.sites.load(&args.labels.negative, &settings.recipe.input, context)?;
+    let Some(out_of_fold) = run_folds(&settings, &set, sites.as_ref(), &out, context)? else {
+        return Ok(Outcome::Interrupted);
+    };
     report(&settings, &out_of_fold, &out, args.intervals.settings(), context)?;
     Ok(if set.unreadable().is_empty() { Outcome::Done } else { Outcome::SomeSkipped })
 }
@@ -75,13 +81,14 @@ pub fn run(args: CrossValidateArgs, context: &Context) -> anyhow::Result<Outcome
 pub fn run_folds(
     settings: &CrossValidationSettings,
     set: &Cache,
+    sites: Option<&OtherSites>,
     out: &Path,
     context: &Context,
 ) -> anyhow::Result<Option<OutOfFold>> {
     let count = patients(set.samples()).len();
     let mut lines = Lines { context, evaluated_on: "held out", fold: None };
     print_line(context, &format!("{} in {} folds.", number_of(count, "patient"), settings.folds));
-    let result = cross_validate(settings, set, out, &mut lines);
+    let result = cross_validate(settings, set, sites, out, &mut lines);
     let out_of_fold = result.inspect_err(list_images)?;
     if let (None, Some(fold)) = (&out_of_fold, lines.fold) {
         print_note(format_args!("stopped in fold {fold}; the same command continues from there"));

@@ -2,8 +2,9 @@
 
 use super::cross_validate::{Lines, report, run_folds};
 use super::evaluate::{IntervalArgs, text};
+use super::evaluate_sites::evaluate_sites;
 use super::train::load_recipe;
-use crate::data::{LabelArgs, absolute, list_images, patients};
+use crate::data::{LabelArgs, SiteArgs, absolute, list_images, patients};
 use crate::exit::Fault;
 use crate::predictions::{find_all, read};
 use crate::print::{escaped, print_line, print_note};
@@ -11,14 +12,16 @@ use crate::{Context, Outcome};
 use anyhow::Context as _;
 use giemsa::classes::Class;
 use giemsa::dataset::sha256_of_samples;
+use giemsa::dataset::sites::OtherSites;
 use giemsa::dataset::{Cache, Sample};
+use giemsa::evaluate::sites::SiteRow;
 use giemsa::evaluate::threshold::Aim;
 use giemsa::input::read_text;
-use giemsa::model::{Model, Recipe};
+use giemsa::model::{Model, Recipe, Tta};
 use giemsa::nn::kernels::instruction_set;
 use giemsa::output::destination::{Replace, check_destinations};
 use giemsa::output::write_atomically;
-use giemsa::report::model_card::{Card, Data, model_card};
+use giemsa::report::model_card::{Card, Data, OtherData, model_card};
 use giemsa::train::cross_validation::{CrossValidationSettings, OutOfFold};
 use giemsa::train::pretraining::{Assessment, train_on_all};
 use giemsa::train::{RunFolder, Settings, TrainError};
@@ -62,6 +65,12 @@ pub struct PretrainArgs {
     #[arg(long, value_name = "OUT", default_value = "runs/pretrained")]
     out: PathBuf,
     #[command(flatten)]
+    sites: SiteArgs,
+    /// Folder of sites that are only evaluated, DIR/SITE/{Parasitized,Uninfected,NotACell}; the model card contains the
+    /// figures
+    #[arg(long, value_name = "DIR")]
+    test_sites: Option<PathBuf>,
+    #[command(flatten)]
     labels: LabelArgs,
     #[command(flatten)]
     intervals: IntervalArgs,
@@ -85,14 +94,23 @@ pub fn run(args: PretrainArgs, context: &Context) -> anyhow::Result<Outcome> {
     check_folder(&args.out, [&recipe, &baseline])?;
     check_destinations(&[path.clone(), card_path.clone()], args.failures.as_slice(), Replace::Any)?;
     let samples = find_all(&args.data, &args.labels, context)?;
-    let Some((_, of_baseline)) = evaluate(&args, &baseline, samples.clone(), context)? else {
+    let Some((_, _, of_baseline)) = evaluate(&args, &baseline, samples.clone(), false, context)? else {
         return Ok(Outcome::Interrupted);
     };
-    let Some((set, of_recipe)) = evaluate(&args, &recipe, samples, context)? else { return Ok(Outcome::Interrupted) };
+    let Some((set, sites, of_recipe)) = evaluate(&args, &recipe, samples, true, context)? else {
+        return Ok(Outcome::Interrupted);
+    };
     let assessment = Assessment::of(&of_recipe, &of_baseline, args.aim, args.intervals.settings())?;
-    let Some(mut model) = train_with_progress(&args, recipe, &set, context)? else { return Ok(Outcome::Interrupted) };
+    let Some(mut model) = train_with_progress(&args, recipe, &set, sites.as_ref(), context)? else {
+        return Ok(Outcome::Interrupted);
+    };
     assessment.calibrate(&mut model);
-    let card = card(&args, &model, &assessment, &baseline.name, &failures, set.samples())?;
+    model.training_patients = patients(set.samples()).into_iter().map(str::to_owned).collect();
+    let test_sites = match &args.test_sites {
+        Some(folder) => evaluate_sites(&model, Tta::None, folder, &args.labels, context)?,
+        None => Vec::new(),
+    };
+    let card = card(&args, &model, &assessment, &baseline.name, &failures, set.samples(), &test_sites)?;
     model.card = Some(card.clone());
     model.save(&path)?;
     write_atomically(&card_path, |file| file.write_all(card.as_bytes()))
@@ -109,21 +127,23 @@ fn check_folder(out: &Path, recipes: [&Recipe; 2]) -> Result<(), TrainError> {
     if is_begun { Ok(()) } else { RunFolder::check_free(out) }
 }
 
-/// Cross-validates a recipe in a folder of its own. Returns `None` if the user stopped it.
+/// Cross-validates a recipe in a folder of its own, with the images of other sites or without them. Returns `None` if the user stopped it.
 fn evaluate(
     args: &PretrainArgs,
     recipe: &Recipe,
     samples: Vec<Sample>,
+    with_sites: bool,
     context: &Context,
-) -> anyhow::Result<Option<(Cache, OutOfFold)>> {
+) -> anyhow::Result<Option<(Cache, Option<OtherSites>, OutOfFold)>> {
     print_line(context, &format!("Cross-validating the recipe {}.", recipe.name));
     let out = args.out.join(&recipe.name);
     let mut settings = CrossValidationSettings::new(&absolute(&args.data), recipe.clone());
     (settings.folds, settings.seed) = (args.folds.into(), args.seed);
     let set = read(samples, &args.data, &recipe.input, context)?;
-    let Some(out_of_fold) = run_folds(&settings, &set, &out, context)? else { return Ok(None) };
+    let sites = if with_sites { args.sites.load(&args.labels.negative, &recipe.input, context)? } else { None };
+    let Some(out_of_fold) = run_folds(&settings, &set, sites.as_ref(), &out, context)? else { return Ok(None) };
     report(&settings, &out_of_fold, &out, args.intervals.settings(), &Context { quiet: true, ..*context })?;
-    Ok(Some((set, out_of_fold)))
+    Ok(Some((set, sites, out_of_fold)))
 }
 
 /// Trains on all images with progress on standard output. Returns `None` if the user stopped it.
@@ -131,12 +151,13 @@ fn train_with_progress(
     args: &PretrainArgs,
     recipe: Recipe,
     set: &Cache,
+    sites: Option<&OtherSites>,
     context: &Context,
 ) -> anyhow::Result<Option<Model>> {
     print_line(context, &format!("Training {} on all {} images.", recipe.name, set.samples().len()));
     let (settings, checkpoint) = (Settings::new(recipe, args.seed), args.out.join("last.safetensors"));
     let mut lines = Lines { context, evaluated_on: "seen", fold: None };
-    let model = train_on_all(&settings, set, &checkpoint, &mut lines).inspect_err(list_images)?;
+    let model = train_on_all(&settings, set, sites, &checkpoint, &mut lines).inspect_err(list_images)?;
     if model.is_none() {
         print_note("stopped; the same command continues from there");
     }
@@ -151,7 +172,16 @@ fn card(
     baseline: &str,
     failures: &str,
     samples: &[Sample],
+    test_sites: &[SiteRow],
 ) -> anyhow::Result<String> {
+    let [negatives, not_cells] = args.sites.find(&args.labels.negative)?;
+    let digest = |samples: &[Sample]| if samples.is_empty() { Ok(String::new()) } else { sha256_of_samples(samples) };
+    let other_sites = OtherData {
+        negatives: negatives.len(),
+        negatives_sha256: digest(&negatives)?,
+        not_cells: not_cells.len(),
+        not_cells_sha256: digest(&not_cells)?,
+    };
     let warnings: Vec<String> = assessment.weaknesses().iter().map(ToString::to_string).collect();
     Ok(model_card(
         model,
@@ -163,6 +193,10 @@ fn card(
             metrics: &assessment.metrics,
             mistakes: &assessment.predictions.mistakes(),
             baseline: Some((baseline, &assessment.comparison)),
+            other_sites: (other_sites.negatives + other_sites.not_cells > 0).then_some(&other_sites),
+            sites: &assessment.sites,
+            test_sites,
+            refused: assessment.refused,
             failures,
             warnings: &warnings,
         },

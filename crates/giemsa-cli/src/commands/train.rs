@@ -2,7 +2,9 @@
 
 pub mod progress;
 
-use crate::data::{By, LabelArgs, absolute, bar, fraction, list_images, list_pairs, patients, print_found};
+use crate::data::{
+    By, LabelArgs, SiteArgs, absolute, bar, fraction, list_images, list_pairs, patients, print_found, print_other_sites,
+};
 use crate::exit::Fault;
 use crate::print::{escaped, print_line, print_note, print_unreadable};
 use crate::{Context, Outcome, number_of};
@@ -20,6 +22,7 @@ Examples:
   giemsa train data/cell_images --recipe keras-tutorial --split-by image --out runs/tutorial
   giemsa train mine --recipe my.toml       # mine/Train/{class}, mine/Test/{class}
   giemsa train mine --positive infected --negative healthy
+  giemsa train data/cell_images --negatives sites --not-cells sites    # cut by giemsa cut
   giemsa train --resume runs/compact-1     # after Ctrl-C
 
 The run folder contains model.safetensors (the best model by validation loss), last.safetensors (the checkpoint for \
@@ -33,7 +36,7 @@ pub struct TrainArgs {
     #[arg(value_name = "DIR", required_unless_present = "resume", conflicts_with = "resume")]
     data: Option<PathBuf>,
     /// Resume an interrupted run in this folder; the weights are the same as without the interruption
-    #[arg(long, value_name = "RUN", conflicts_with_all = ["DataArgs", "LabelArgs", "RecipeArgs"])]
+    #[arg(long, value_name = "RUN", conflicts_with_all = ["DataArgs", "SiteArgs", "LabelArgs", "RecipeArgs"])]
     resume: Option<PathBuf>,
     /// Run folder; must be new or empty [default: runs/RECIPE-N]
     #[arg(long, value_name = "RUN", conflicts_with = "resume")]
@@ -44,6 +47,8 @@ pub struct TrainArgs {
     epochs: Option<u64>,
     #[command(flatten)]
     data_args: DataArgs,
+    #[command(flatten)]
+    sites: SiteArgs,
     #[command(flatten)]
     labels: LabelArgs,
     #[command(flatten)]
@@ -113,6 +118,7 @@ fn start(args: TrainArgs, context: &Context) -> anyhow::Result<Outcome> {
     settings.seed = args.recipe_args.seed;
     settings.steps_per_epoch = args.recipe_args.steps_per_epoch;
     settings.images = set_settings(&args.data_args, &args.labels);
+    args.sites.store(&mut settings.images);
     let sets = load_sets(&settings, context).inspect_err(list_images)?;
     if crate::interrupted() {
         return Ok(Outcome::Interrupted);
@@ -156,7 +162,9 @@ fn load_sets(settings: &RunSettings, context: &Context) -> Result<Sets, TrainErr
             print_line(context, &format!("{part}: {images} of {}.", number_of(count, "patient")));
         }
     }
-    let bar = bar(context, parts.training.len() + parts.validation.len(), "Reading images");
+    print_other_sites(&parts.negatives, &parts.not_cells, context);
+    let count = [&parts.training, &parts.validation, &parts.negatives, &parts.not_cells].map(Vec::len).iter().sum();
+    let bar = bar(context, count, "Reading images");
     let sets = parts.load(&settings.recipe.input, &|| bar.inc(1));
     bar.finish_and_clear();
     let sets = sets?;

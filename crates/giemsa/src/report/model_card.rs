@@ -9,6 +9,7 @@ use crate::evaluate::metric_values::MetricValues;
 use crate::evaluate::metrics::Metrics;
 use crate::evaluate::paired::Comparison;
 use crate::evaluate::patients::Spread;
+use crate::evaluate::sites::SiteRow;
 use crate::model::Model;
 use serde::Serialize;
 
@@ -31,6 +32,14 @@ pub struct Card<'a> {
     pub warnings: &'a [String],
     /// Another recipe on the same folds: its name, and this one compared with it.
     pub baseline: Option<(&'a str, &'a Comparison)>,
+    /// Images of other sites among the training data; `None` if there are none.
+    pub other_sites: Option<&'a OtherData>,
+    /// Figures of these sites, on held-out photographs.
+    pub sites: &'a [SiteRow],
+    /// Figures of sites that are not among the training data.
+    pub test_sites: &'a [SiteRow],
+    /// Fraction of the held-out labelled images that are refused as not a red cell.
+    pub refused: Option<f64>,
     /// A description of the errors, as Markdown.
     pub failures: &'a str,
 }
@@ -48,6 +57,19 @@ pub struct Data {
     pub uninfected: usize,
     /// SHA-256 of the data set, in hexadecimal digits; see [`crate::dataset::sha256_of_samples`].
     pub sha256: String,
+}
+
+/// Images of other sites among the training data.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct OtherData {
+    /// Number of healthy cells.
+    pub negatives: usize,
+    /// SHA-256 of them, as that of [`Data`]; empty if there are none.
+    pub negatives_sha256: String,
+    /// Number of images that are not a single red cell.
+    pub not_cells: usize,
+    /// SHA-256 of them; empty if there are none.
+    pub not_cells_sha256: String,
 }
 
 /// Maximum number of false negatives and of false positives that are listed.
@@ -71,6 +93,11 @@ struct Filled<'a> {
     baseline: Option<Baseline<'a>>,
     rows: Vec<Row>,
     spreads: Vec<SpreadRow<'a>>,
+    other_sites: Option<&'a OtherData>,
+    sites: Vec<SiteCells>,
+    test_sites: Vec<SiteCells>,
+    refused: Option<f64>,
+    red_cell_threshold: Option<f32>,
     failures: &'a str,
     warnings: &'a [String],
     misses: Vec<String>,
@@ -90,6 +117,18 @@ struct Row {
     value: String,
     baseline: String,
     difference: String,
+}
+
+/// The figures of a site as texts.
+#[derive(Serialize)]
+struct SiteCells {
+    site: String,
+    images: String,
+    sensitivity: String,
+    specificity: String,
+    roc_auc: String,
+    red_cells_refused: String,
+    not_cells: String,
 }
 
 #[derive(Serialize)]
@@ -128,12 +167,33 @@ pub fn model_card(model: &Model, card: &Card<'_>) -> Result<String, ReportError>
         }),
         rows: rows(card),
         spreads: spreads.into_iter().filter_map(|(name, spread)| Some(SpreadRow { name, spread: spread? })).collect(),
+        other_sites: card.other_sites,
+        sites: card.sites.iter().map(site_cells).collect(),
+        test_sites: card.test_sites.iter().map(site_cells).collect(),
+        refused: card.refused,
+        red_cell_threshold: (model.network.outputs() > 1).then_some(model.red_cell_threshold),
         failures: card.failures.trim(),
         warnings: card.warnings,
         misses: most_confident_errors(card, Class::Parasitized),
         alarms: most_confident_errors(card, Class::Uninfected),
     };
     super::template::render("model_card.md", include_str!("model_card.md"), &filled)
+}
+
+fn site_cells(row: &SiteRow) -> SiteCells {
+    let number = |value: Option<f64>| value.map_or("–".to_owned(), |value| format!("{value:.4}"));
+    let percent = |value: Option<f64>| value.map_or("–".to_owned(), |value| format!("{:.1} %", 100.0 * value));
+    SiteCells {
+        site: row.site.clone(),
+        images: format!("{} / {}", row.parasitized, row.uninfected),
+        sensitivity: number(row.sensitivity),
+        specificity: number(row.specificity),
+        roc_auc: number(row.roc_auc),
+        red_cells_refused: percent(row.red_cells_refused),
+        not_cells: row
+            .not_cells_refused
+            .map_or("–".to_owned(), |_| format!("{} of {}", percent(row.not_cells_refused), row.not_cells)),
+    }
 }
 
 fn minijinja_error(error: toml::ser::Error) -> minijinja::Error {

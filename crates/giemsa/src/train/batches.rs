@@ -1,11 +1,14 @@
 //! The batches of a run: the images of each step, in random order and augmented.
 
 use super::Settings;
+use super::composition::Composition;
 use super::schedule::Plan;
-use crate::dataset::LabelledImages;
+use super::training_set::TrainingSet;
+use crate::classes::Class;
 use crate::dataset::augment::augment;
 use crate::image::ImageError;
-use crate::model::recipe::Augmentation;
+use crate::nn::NO_TARGET;
+use crate::preprocess::Images;
 use crate::random::Random;
 use rayon::prelude::*;
 
@@ -13,7 +16,7 @@ use rayon::prelude::*;
 pub(super) struct Batch {
     /// Pixels in 0..=1, of shape `[images, side_px, side_px, 3]`.
     pub inputs: Vec<f32>,
-    /// One target per image.
+    /// Targets of shape `[images, outputs]`.
     pub targets: Vec<f32>,
     /// Indices of the images in the training set.
     pub samples: Vec<u64>,
@@ -27,27 +30,28 @@ const AUGMENTATION: u64 = u64::from_be_bytes(*b"augment\0");
 
 /// Prepares the batches of a run.
 pub(super) struct Batches<'a> {
-    images: &'a dyn LabelledImages,
-    augmentation: &'a Augmentation,
-    side_px: usize,
+    composition: Composition<'a>,
+    outputs: usize,
     batch_size: usize,
     per_pass: u64,
-    seed: u64,
     /// Order of the images in `pass`.
     order: Vec<usize>,
     pass: Option<u64>,
 }
 
 impl<'a> Batches<'a> {
-    pub fn new(settings: &'a Settings, images: &'a dyn LabelledImages, plan: &Plan) -> Batches<'a> {
+    pub fn new(settings: &'a Settings, images: &'a TrainingSet<'a>, plan: &Plan) -> Batches<'a> {
         let recipe = &settings.recipe;
         Batches {
-            images,
-            augmentation: &recipe.augmentation,
-            side_px: recipe.input.side_px,
+            composition: Composition {
+                images,
+                augmentation: &recipe.augmentation,
+                input: &recipe.input,
+                seed: settings.seed,
+            },
+            outputs: recipe.outputs(),
             batch_size: recipe.training.batch_size,
             per_pass: plan.batches_per_pass,
-            seed: settings.seed,
             order: Vec::new(),
             pass: None,
         }
@@ -59,43 +63,41 @@ impl<'a> Batches<'a> {
         self.shuffle_for(pass);
         let first = index * self.batch_size;
         let chosen = &self.order[first..self.order.len().min(first + self.batch_size)];
-        let values = self.side_px * self.side_px * 3;
+        let side_px = self.composition.input.side_px;
+        let values = side_px * side_px * 3;
         let mut inputs = vec![0.0; chosen.len() * values];
-        inputs.par_chunks_exact_mut(values).zip(chosen).try_for_each_init(
-            || vec![0; values],
-            |bytes, (input, &sample)| self.augmented(sample, pass, bytes, input),
-        )?;
-        Ok(Batch {
-            inputs,
-            targets: chosen.iter().map(|&sample| self.images.class(sample).target()).collect(),
-            samples: chosen.iter().map(|&sample| sample as u64).collect(),
-            pass,
-        })
+        let mut targets = vec![NO_TARGET; chosen.len() * self.outputs];
+        let images = inputs.par_chunks_exact_mut(values).zip(targets.par_chunks_exact_mut(self.outputs)).zip(chosen);
+        images.try_for_each(|((input, targets), &sample)| self.example(sample, pass, input, targets))?;
+        Ok(Batch { inputs, targets, samples: chosen.iter().map(|&sample| sample as u64).collect(), pass })
     }
 
     fn shuffle_for(&mut self, pass: u64) {
         if self.pass != Some(pass) {
-            self.order = (0..self.images.len()).collect();
-            Random::keyed(&[self.seed, ORDER, pass]).shuffle(&mut self.order);
+            self.order = (0..self.composition.images.len()).collect();
+            Random::keyed(&[self.composition.seed, ORDER, pass]).shuffle(&mut self.order);
             self.pass = Some(pass);
         }
     }
 
-    /// Augments one image; `bytes` is a buffer for the original image.
-    fn augmented(&self, sample: usize, pass: u64, bytes: &mut [u8], input: &mut [f32]) -> Result<(), ImageError> {
-        self.images.read(sample, bytes)?;
-        let key = [self.seed, AUGMENTATION, pass, sample as u64];
-        augment(bytes, self.side_px, self.augmentation, &key, input);
+    /// Computes the input of one image, augmented, and its targets: the class, and whether it is a red cell.
+    fn example(&self, sample: usize, pass: u64, input: &mut [f32], targets: &mut [f32]) -> Result<(), ImageError> {
+        let Composition { augmentation, input: preprocessing, seed, .. } = self.composition;
+        let (bytes, class) = self.composition.compose(sample, pass)?;
+        augment(&bytes, preprocessing.side_px, augmentation, &[seed, AUGMENTATION, pass, sample as u64], input);
+        let red_cell = if class.is_some() { 1.0 } else { 0.0 };
+        targets.copy_from_slice(&[class.map_or(NO_TARGET, Class::target), red_cell][..self.outputs]);
         Ok(())
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::training_set::Content;
     use super::*;
-    use crate::classes::Class;
+    use crate::dataset::LabelledImages;
     use crate::model::Recipe;
-    use crate::preprocess::Images;
+    use crate::model::recipe::Augmentation;
 
     /// Uniformly grey images; the shade is the index.
     struct Greys(usize);
@@ -130,7 +132,8 @@ mod tests {
 
     #[test]
     fn each_pass_contains_every_image_once_in_a_different_order() {
-        let (settings, images) = (settings(4), Greys(10));
+        let (settings, greys) = (settings(4), Greys(10));
+        let images = TrainingSet::new(&greys);
         let mut batches = Batches::new(&settings, &images, &Plan::new(&settings, 10));
         let (first, second) = (samples_of_pass(&mut batches, 0), samples_of_pass(&mut batches, 1));
         assert_ne!(first, second);
@@ -142,7 +145,8 @@ mod tests {
 
     #[test]
     fn the_last_batch_of_a_pass_is_smaller() {
-        let (settings, images) = (settings(4), Greys(10));
+        let (settings, greys) = (settings(4), Greys(10));
+        let images = TrainingSet::new(&greys);
         let mut batches = Batches::new(&settings, &images, &Plan::new(&settings, 10));
         let sizes: Vec<usize> = (0..4).map(|step| batches.prepare(step).unwrap().samples.len()).collect();
         assert_eq!(sizes, [4, 4, 2, 4]);
@@ -150,11 +154,88 @@ mod tests {
 
     #[test]
     fn a_batch_contains_the_images_of_its_indices() {
-        let (settings, images) = (settings(3), Greys(10));
+        let (settings, greys) = (settings(3), Greys(10));
+        let images = TrainingSet::new(&greys);
         let batch = Batches::new(&settings, &images, &Plan::new(&settings, 10)).prepare(2).unwrap();
         for (i, &sample) in batch.samples.iter().enumerate() {
             assert_eq!(batch.targets[i], (sample % 2) as f32);
             assert!((batch.inputs[i * 7500 + 77] * 255.0 - sample as f32).abs() < 1e-4);
         }
+    }
+
+    #[test]
+    fn images_that_are_not_a_red_cell_have_no_class() {
+        let mut recipe = Recipe::load("compact").unwrap();
+        recipe.training.batch_size = 60;
+        recipe.augmentation = Augmentation { not_a_cell: 0.4, ..Augmentation::default() };
+        let settings = Settings { recipe, seed: 5, steps_per_epoch: None };
+        let (cells, negatives, others) = (Greys(20), Greys(20), Greys(20));
+        let images = TrainingSet::new(&cells).with(&negatives, &others);
+        let batch = Batches::new(&settings, &images, &Plan::new(&settings, 60)).prepare(0).unwrap();
+        let mut replaced = 0;
+        for (targets, &sample) in batch.targets.chunks_exact(2).zip(&batch.samples) {
+            let expected = match images.content(sample as usize).class() {
+                Some(class) if targets[1] == 1.0 => class.target(),
+                Some(_) => {
+                    replaced += 1;
+                    NO_TARGET
+                }
+                None => {
+                    assert_eq!(targets[1], 0.0, "{sample}");
+                    NO_TARGET
+                }
+            };
+            assert_eq!(targets[0].to_bits(), expected.to_bits(), "{sample}");
+        }
+        // 40 % of 40 red cells.
+        assert!((8..=24).contains(&replaced), "{replaced}");
+    }
+
+    #[test]
+    fn half_of_the_negatives_get_a_parasite() {
+        /// Discs of the reference colour, with a dark spot for the even ones if they are parasitized.
+        struct Cells(bool);
+        impl Images for Cells {
+            fn len(&self) -> usize {
+                60
+            }
+            fn read(&self, index: usize, bytes: &mut [u8]) -> Result<(), ImageError> {
+                for (i, pixel) in bytes.as_chunks_mut::<3>().0.iter_mut().enumerate() {
+                    let (x, y) = ((i % 64) as f32 - 31.5, (i / 64) as f32 - 31.5);
+                    *pixel = match x.hypot(y) {
+                        _ if self.0 && index.is_multiple_of(2) && (x - 5.0).hypot(y) < 5.0 => [80, 40, 90],
+                        distance if distance < 28.0 => crate::preprocess::colour::REFERENCE,
+                        _ => [0; 3],
+                    };
+                }
+                Ok(())
+            }
+        }
+        impl LabelledImages for Cells {
+            fn class(&self, index: usize) -> Class {
+                Class::ALL[index % 2]
+            }
+        }
+        let mut recipe = Recipe::load("compact").unwrap();
+        recipe.training.batch_size = 120;
+        recipe.augmentation = Augmentation { transplant: 0.3, ..Augmentation::default() };
+        let settings = Settings { recipe, seed: 5, steps_per_epoch: None };
+        let (cells, negatives) = (Cells(true), Cells(false));
+        let images = TrainingSet::new(&cells).with(&negatives, &Greys(0));
+        let batch = Batches::new(&settings, &images, &Plan::new(&settings, 120)).prepare(0).unwrap();
+        let mut parasitized = 0;
+        for ((targets, &sample), input) in
+            batch.targets.chunks_exact(2).zip(&batch.samples).zip(batch.inputs.chunks_exact(64 * 64 * 3))
+        {
+            let class = if targets[0] == Class::Parasitized.target() { Class::Parasitized } else { Class::Uninfected };
+            let darkest = input.iter().filter(|&&value| value > 0.0).fold(1.0, |a: f32, &b| a.min(b));
+            // The class follows the dark spot, wherever the cell comes from.
+            assert_eq!(class.is_positive(), darkest < 0.35, "{sample}: {class} {darkest}");
+            match images.content(sample as usize) {
+                Content::Negative => parasitized += usize::from(class.is_positive()),
+                content => assert_eq!(content.class(), Some(class)),
+            }
+        }
+        assert!((18..=42).contains(&parasitized), "{parasitized} of 60");
     }
 }

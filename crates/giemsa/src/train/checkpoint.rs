@@ -7,6 +7,7 @@
 use super::error::{Difference, TrainError};
 use super::history::EpochRow;
 use super::settings::Settings;
+use super::training_set::TrainingSet;
 use crate::dataset::{LabelledImages, image_digest};
 use crate::image::ImageError;
 use crate::model::container::{self, Metadata};
@@ -54,11 +55,11 @@ impl ImageDigests {
     /// # Errors
     /// If an image cannot be read back.
     pub fn of(
-        training: &dyn LabelledImages,
+        training: &TrainingSet<'_>,
         validation: &dyn LabelledImages,
         side_px: usize,
     ) -> Result<ImageDigests, ImageError> {
-        Ok(ImageDigests { training: image_digest(training, side_px)?, validation: image_digest(validation, side_px)? })
+        Ok(ImageDigests { training: training.digest(side_px)?, validation: image_digest(validation, side_px)? })
     }
 }
 

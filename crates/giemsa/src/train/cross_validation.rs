@@ -7,18 +7,23 @@ use super::error::{Difference, TrainError};
 use super::folder::{RunFolder, read_toml, with_path, write_toml};
 use super::lock::FolderLock;
 use super::settings::Settings;
-use super::{Ending, Observer, State, train};
+use super::{Ending, Observer, State, TrainingSet, train};
+use crate::classes::Class;
+use crate::dataset::sites::OtherSites;
 use crate::dataset::split::folds;
-use crate::dataset::{Cache, Sample, Subset, image_digest};
+use crate::dataset::{Cache, Sample, Subset};
 use crate::evaluate::metric_values::{METRIC_COUNT, MetricValues};
 use crate::evaluate::metrics::Metrics;
 use crate::evaluate::patients::{Spread, spread};
 use crate::evaluate::predictions_csv::{read_predictions, write_predictions};
+use crate::evaluate::sites::{SitePrediction, read_site_predictions, site_prediction, write_site_predictions};
 use crate::evaluate::{EvaluateError, LabelledPrediction, bootstrap, labelled_predictions};
 use crate::model::{Model, Recipe, Tta, predict_logits};
+use crate::nn::Network;
 use crate::nn::kernels::{InstructionSet, instruction_set};
 use crate::preprocess::Images;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 /// The decision threshold of networks that are not calibrated.
@@ -88,6 +93,8 @@ pub struct OutOfFold {
     pub predictions: Vec<LabelledPrediction>,
     /// Fold of each image, counted from 0.
     pub fold_of: Vec<usize>,
+    /// Predictions of the images of other sites, each by a network that has not seen its photograph; not calibrated.
+    pub sites: Vec<SitePrediction>,
 }
 
 /// The fold that is about to be trained.
@@ -113,6 +120,9 @@ pub trait FoldObserver: Observer {
 /// Trains and evaluates the folds one after the other. Returns `None` if the observer stopped it; another call with the
 /// same arguments continues from there.
 ///
+/// The images of other sites, if there are any, are added to the training set of each fold, except those of the photographs
+/// that are held out with it.
+///
 /// `out` receives `settings.toml` and, per fold, the model and the predictions of the held-out images.
 ///
 /// # Errors
@@ -122,6 +132,7 @@ pub trait FoldObserver: Observer {
 pub fn cross_validate(
     settings: &CrossValidationSettings,
     images: &Cache,
+    sites: Option<&OtherSites>,
     out: &Path,
     observer: &mut dyn FoldObserver,
 ) -> Result<Option<OutOfFold>, TrainError> {
@@ -132,29 +143,30 @@ pub fn cross_validate(
     }
     let fold_of = folds(samples, settings.folds, settings.seed)
         .map_err(|source| TrainError::Divide { folder: settings.data.clone(), source: Box::new(source) })?;
-    let _lock = begin_or_resume(out, settings, images)?;
-    let mut probabilities = vec![f64::NAN; samples.len()];
+    let all = sites.map_or(TrainingSet::new(images), |sites| TrainingSet::new(images).with_sites(sites));
+    let _lock = begin_or_resume(out, settings, &all)?;
+    let mut predictions: Vec<Option<LabelledPrediction>> = vec![None; samples.len()];
+    let mut of_sites = Vec::new();
     for fold in 0..settings.folds {
-        let run = FoldRun { settings, images, fold_of: &fold_of, fold, folder: out.join(format!("fold-{}", fold + 1)) };
-        let Some(predictions) = run.predictions(observer)? else { return Ok(None) };
-        for (&index, image) in run.held_out().indices().iter().zip(predictions) {
-            probabilities[index] = image.probability_parasitized;
+        let folder = out.join(format!("fold-{}", fold + 1));
+        let run = FoldRun { settings, images, sites, fold_of: &fold_of, fold, folder };
+        let Some(found) = run.predictions(observer)? else { return Ok(None) };
+        for (&index, image) in run.held_out().indices().iter().zip(found) {
+            predictions[index] = Some(image);
         }
+        of_sites.extend(run.site_predictions()?);
     }
-    let prediction = |(sample, probability_parasitized): (&Sample, f64)| LabelledPrediction {
-        path: sample.path.clone(),
-        class: sample.class,
-        patient: sample.patient.clone(),
-        probability_parasitized,
-    };
-    let predictions = samples.iter().zip(probabilities).map(prediction).collect();
-    Ok(Some(OutOfFold { predictions, fold_of }))
+    Ok(Some(OutOfFold { predictions: predictions.into_iter().flatten().collect(), fold_of, sites: of_sites }))
 }
 
 /// Creates the folder, or checks that it was begun with the same settings, images and instruction set. Returns its lock.
-fn begin_or_resume(out: &Path, settings: &CrossValidationSettings, images: &Cache) -> Result<FolderLock, TrainError> {
+fn begin_or_resume(
+    out: &Path,
+    settings: &CrossValidationSettings,
+    images: &TrainingSet<'_>,
+) -> Result<FolderLock, TrainError> {
     let CrossValidationSettings { data, folds, seed, recipe } = settings.clone();
-    let digest = image_digest(images, recipe.input.side_px)?;
+    let digest = images.digest(recipe.input.side_px)?;
     let now =
         Stored { data, folds, seed, images: digest, instruction_set: instruction_set().name().to_owned(), recipe };
     let path = out.join("settings.toml");
@@ -175,6 +187,7 @@ fn begin_or_resume(out: &Path, settings: &CrossValidationSettings, images: &Cach
 struct FoldRun<'a> {
     settings: &'a CrossValidationSettings,
     images: &'a Cache,
+    sites: Option<&'a OtherSites>,
     fold_of: &'a [usize],
     fold: usize,
     folder: PathBuf,
@@ -191,6 +204,18 @@ impl<'a> FoldRun<'a> {
 
     fn predictions_path(&self) -> PathBuf {
         self.folder.join("predictions.csv")
+    }
+
+    fn site_predictions_path(&self) -> PathBuf {
+        self.folder.join("sites.csv")
+    }
+
+    /// Reads the predictions of the images of other sites; empty if there are none.
+    fn site_predictions(&self) -> Result<Vec<SitePrediction>, TrainError> {
+        match self.sites {
+            Some(sites) if !sites.is_empty() => Ok(read_site_predictions(&self.site_predictions_path())?),
+            _ => Ok(Vec::new()),
+        }
     }
 
     /// Returns the predictions of the held-out images; `None` if the observer stopped the training.
@@ -241,11 +266,18 @@ impl<'a> FoldRun<'a> {
             training: training.len(),
             held_out: held_out.len(),
         });
-        if train(&mut state, &settings, &training, &held_out, None, observer)? == Ending::Interrupted {
+        let of_sites = self.sites.map(|sites| SiteFold::of(sites, self.settings.folds, self.fold));
+        let set = TrainingSet::new(&training);
+        let set = of_sites.as_ref().map_or(set, |fold| set.with(&fold.training[0], &fold.training[1]));
+        if train(&mut state, &settings, set, &held_out, None, observer)? == Ending::Interrupted {
             run.save_last(&state)?;
             return Ok(None);
         }
         let network = state.averaged_network()?;
+        if let Some(fold) = of_sites {
+            let predictions = fold.predict(&network)?;
+            with_path(&self.site_predictions_path(), |path| write_site_predictions(path, &predictions))?;
+        }
         let logits = predict_logits(&network, &held_out, Tta::None)?;
         let predictions = labelled_predictions(held_out.samples(), &logits, 1.0);
         crate::evaluate::check(&predictions)?;
@@ -253,6 +285,40 @@ impl<'a> FoldRun<'a> {
         // This file is written last, because it marks the fold as finished.
         with_path(&self.predictions_path(), |path| write_predictions(path, &predictions, THRESHOLD))?;
         Ok(Some(predictions))
+    }
+}
+
+/// The images of other sites for one fold: healthy cells, and images that are not a single red cell.
+struct SiteFold<'a> {
+    training: [Subset<'a>; 2],
+    held_out: [Subset<'a>; 2],
+}
+
+impl<'a> SiteFold<'a> {
+    /// Holds out the photographs whose number, in alphabetical order, leaves the remainder `fold` when divided by `folds`.
+    fn of(sites: &'a OtherSites, folds: usize, fold: usize) -> SiteFold<'a> {
+        let sets = [&sites.negatives, &sites.not_cells];
+        let all = sets.into_iter().flat_map(Cache::samples).map(|sample| sample.patient.as_deref());
+        let photographs: BTreeSet<Option<&str>> = all.collect();
+        let held_out: BTreeSet<_> = photographs.into_iter().skip(fold).step_by(folds).collect();
+        let select = |set: &'a Cache, wanted: bool| {
+            let is_wanted = |sample: &Sample| held_out.contains(&sample.patient.as_deref()) == wanted;
+            let indices =
+                set.samples().iter().enumerate().filter(|(_, sample)| is_wanted(sample)).map(|(index, _)| index);
+            Subset::new(set, indices.collect())
+        };
+        SiteFold { training: sets.map(|set| select(set, false)), held_out: sets.map(|set| select(set, true)) }
+    }
+
+    fn predict(&self, network: &Network) -> Result<Vec<SitePrediction>, TrainError> {
+        let [negatives, not_cells] = &self.held_out;
+        let mut predictions = Vec::new();
+        for (set, class) in [(negatives, Some(Class::Uninfected)), (not_cells, None)] {
+            let logits = predict_logits(network, set, Tta::None)?;
+            predictions
+                .extend(set.samples().zip(&logits).map(|(sample, logits)| site_prediction(sample, class, logits, 1.0)));
+        }
+        Ok(predictions)
     }
 }
 
@@ -280,7 +346,7 @@ impl FoldsSummary {
     /// # Errors
     /// If a probability is not in 0..=1.
     pub fn of(out_of_fold: &OutOfFold) -> Result<FoldsSummary, EvaluateError> {
-        let OutOfFold { predictions, fold_of } = out_of_fold;
+        let OutOfFold { predictions, fold_of, .. } = out_of_fold;
         let count = fold_of.iter().max().map_or(0, |last| last + 1);
         let values = |fold: usize| -> Result<MetricValues<Option<f64>>, EvaluateError> {
             let of_fold =

@@ -8,6 +8,7 @@
 
 mod batches;
 pub mod checkpoint;
+mod composition;
 pub mod cross_validation;
 mod error;
 pub mod folder;
@@ -19,6 +20,7 @@ pub mod run;
 mod schedule;
 pub mod sets;
 mod settings;
+mod training_set;
 
 pub use checkpoint::State;
 pub use error::{Difference, Place, TrainError};
@@ -26,6 +28,7 @@ pub use folder::{Part, RunFolder};
 pub use history::EpochRow;
 pub use run::{Run, RunSettings, StoppedRun};
 pub use settings::Settings;
+pub use training_set::{Content, TrainingSet};
 
 use crate::classes::Class;
 use crate::dataset::LabelledImages;
@@ -33,6 +36,7 @@ use crate::evaluate::loss::loss_and_accuracy;
 use crate::model::{Model, ModelError, PredictError, Tta, predict_logits};
 use crate::nn::StepSettings;
 use crate::nn::network::StepResult;
+use crate::preprocess::Images;
 use batches::{Batch, Batches};
 use checkpoint::ImageDigests;
 use schedule::Plan;
@@ -76,7 +80,8 @@ pub enum Ending {
     Interrupted,
 }
 
-/// Trains from a state to the last epoch of the settings, or until the observer stops it.
+/// Trains from a state to the last epoch of the settings, or until the observer stops it. `training` is a reference to
+/// labelled images, or a [`TrainingSet`] with images of other sites.
 ///
 /// After each epoch the network is validated, and `folder`, if given, receives `model.safetensors` (the best model by
 /// validation loss so far), `history.csv` and `last.safetensors`. If the observer stops the run within an epoch, only
@@ -85,18 +90,18 @@ pub enum Ending {
 /// # Errors
 /// If a set is empty, the recipe is invalid, the state was trained with other settings, other images or another
 /// instruction set ([`TrainError::Mismatch`]), the loss is not finite, or a file cannot be written.
-pub fn train(
+pub fn train<'a>(
     state: &mut State,
     settings: &Settings,
-    training: &dyn LabelledImages,
+    training: impl Into<TrainingSet<'a>>,
     validation: &dyn LabelledImages,
     folder: Option<&RunFolder>,
     observer: &mut dyn Observer,
 ) -> Result<Ending, TrainError> {
-    for (images, part) in [(training, Part::Training), (validation, Part::Validation)] {
-        if images.is_empty() {
-            return Err(TrainError::NoImages { part });
-        }
+    let training = &training.into();
+    if training.is_empty() || validation.is_empty() {
+        let part = if training.is_empty() { Part::Training } else { Part::Validation };
+        return Err(TrainError::NoImages { part });
     }
     state.continue_with(settings, ImageDigests::of(training, validation, settings.recipe.input.side_px)?)?;
     let plan = Plan::new(settings, training.len());
@@ -152,14 +157,13 @@ fn step(
 fn record(state: &mut State, batch: &Batch, result: &StepResult) {
     let progress = &mut state.progress;
     progress.steps_done += 1;
-    progress.loss_sum += f64::from(result.loss) * batch.samples.len() as f64;
-    progress.images += batch.samples.len() as u64;
-    progress.correct += result
-        .logits
-        .iter()
-        .zip(&batch.targets)
-        .filter(|&(&logit, &target)| Class::from_logit(logit).target() == target)
-        .count() as u64;
+    let outputs = result.logits.len() / batch.samples.len();
+    let of_class = result.logits.iter().zip(&batch.targets).step_by(outputs).filter(|(_, target)| !target.is_nan());
+    let correct = of_class.clone().filter(|&(&logit, &target)| Class::from_logit(logit).target() == target).count();
+    let images = of_class.count();
+    progress.loss_sum += f64::from(result.class_loss) * images as f64;
+    progress.images += images as u64;
+    progress.correct += correct as u64;
 }
 
 fn report(state: &State, plan: &Plan) -> StepReport {
@@ -170,8 +174,8 @@ fn report(state: &State, plan: &Plan) -> StepReport {
         epochs: plan.epochs,
         step: last % plan.steps_per_epoch + 1,
         steps: plan.steps_per_epoch,
-        loss: progress.loss_sum / progress.images as f64,
-        accuracy: progress.correct as f64 / progress.images as f64,
+        loss: progress.loss_sum / progress.images.max(1) as f64,
+        accuracy: progress.correct as f64 / progress.images.max(1) as f64,
     }
 }
 

@@ -3,13 +3,15 @@
 
 use super::error::TrainError;
 use super::settings::Settings;
-use super::{Ending, Observer, State, train};
+use super::{Ending, Observer, State, TrainingSet, train};
 use crate::classes::Class;
+use crate::dataset::sites::OtherSites;
 use crate::dataset::{Cache, Subset};
 use crate::evaluate::cross_fit::{CrossFitted, cross_fit};
 use crate::evaluate::metrics::Metrics;
 use crate::evaluate::operating_point::{OperatingPoint, fit};
 use crate::evaluate::paired::Comparison;
+use crate::evaluate::sites::{SitePrediction, SiteRow, fit_red_cell_threshold, site_rows};
 use crate::evaluate::threshold::Aim;
 use crate::evaluate::{EvaluateError, LabelledPrediction, bootstrap};
 use crate::model::Model;
@@ -22,7 +24,7 @@ use std::path::Path;
 /// Interval of the training images that are evaluated after each epoch: every twentieth.
 const VALIDATION_INTERVAL: usize = 20;
 
-/// Trains on all images. Returns `None` if the observer stopped it; another call continues from the checkpoint.
+/// Trains on all images, with those of other sites if there are any. Returns `None` if the observer stopped it; another call continues from the checkpoint.
 ///
 /// No image is held out, so the validation metrics in the history are those of a sample of the training images. The model
 /// is that of the last epoch, and is not calibrated: see [`Assessment::calibrate`].
@@ -32,13 +34,15 @@ const VALIDATION_INTERVAL: usize = 20;
 pub fn train_on_all(
     settings: &Settings,
     images: &Cache,
+    sites: Option<&OtherSites>,
     checkpoint: &Path,
     observer: &mut dyn Observer,
 ) -> Result<Option<Model>, TrainError> {
     let mut state = State::load_or_new(checkpoint, settings)?;
     let all = Subset::new(images, (0..images.len()).collect());
     let sample = Subset::new(images, (0..images.len()).step_by(VALIDATION_INTERVAL).collect());
-    let ending = train(&mut state, settings, &all, &sample, None, observer)?;
+    let set = sites.map_or(TrainingSet::new(&all), |sites| TrainingSet::new(&all).with_sites(sites));
+    let ending = train(&mut state, settings, set, &sample, None, observer)?;
     state.save(checkpoint)?;
     if ending == Ending::Interrupted {
         return Ok(None);
@@ -60,7 +64,20 @@ pub struct Assessment {
     pub metrics: Metrics,
     /// Comparison with the baseline recipe on the same folds.
     pub comparison: Comparison,
+    /// An image is refused if its probability of a single red cell is below this; fitted on the predictions of all folds.
+    pub red_cell_threshold: f64,
+    /// Fraction of the held-out images that are refused; `None` if the network has no output for it.
+    pub refused: Option<f64>,
+    /// Figures of the other sites, on photographs that are held out.
+    pub sites: Vec<SiteRow>,
 }
+
+/// The largest fraction of the red cells of a site of the training data that the threshold of refusal may refuse, before
+/// [`UNSEEN_SITE_MARGIN`].
+pub const MOST_REFUSED: f64 = 0.001;
+/// The threshold of refusal is lowered by this many logits, because red cells of sites that are not in the training data look
+/// less like red cells to the network, infected ones most of all (`docs/compact.md`).
+pub const UNSEEN_SITE_MARGIN: f64 = 5.0;
 
 impl Assessment {
     /// Fits the operating point to out-of-fold predictions, and computes metrics and the comparison with a baseline.
@@ -78,13 +95,29 @@ impl Assessment {
         let of_baseline = cross_fit(&baseline.predictions, &baseline.fold_of, aim)?;
         let metrics = predictions.metrics(point.threshold, intervals)?;
         let comparison = predictions.compare(&of_baseline, intervals)?;
-        Ok(Assessment { point, aim, predictions, metrics, comparison })
+        let seen = fit_red_cell_threshold(&recipe.predictions, &recipe.sites, MOST_REFUSED);
+        let red_cell_threshold = 1.0 / (1.0 + (1.0 - seen) / seen * UNSEEN_SITE_MARGIN.exp());
+        let red_cells = recipe.predictions.iter().filter_map(|image| image.probability_red_cell);
+        let refused = red_cells.clone().filter(|&probability| probability < red_cell_threshold).count();
+        let sites: Vec<SitePrediction> =
+            recipe.sites.iter().map(|image| image.with_temperature(point.temperature)).collect();
+        Ok(Assessment {
+            red_cell_threshold,
+            refused: (red_cells.count() > 0).then(|| refused as f64 / recipe.predictions.len() as f64),
+            sites: site_rows(&sites, point.threshold, red_cell_threshold),
+            point,
+            aim,
+            predictions,
+            metrics,
+            comparison,
+        })
     }
 
-    /// Sets the temperature and the decision threshold of a model.
+    /// Sets the temperature and both thresholds of a model.
     pub fn calibrate(&self, model: &mut Model) {
         model.temperature = self.point.temperature as f32;
         model.threshold = self.point.threshold as f32;
+        model.red_cell_threshold = self.red_cell_threshold as f32;
         model.threshold_aim = Some(self.aim.to_string());
     }
 
@@ -169,6 +202,7 @@ mod tests {
         let image = |patient: usize, class: Class| {
             let correct = patient < patients - wrong;
             LabelledPrediction {
+                probability_red_cell: None,
                 path: "x.png".into(),
                 class,
                 patient: Some(format!("C{patient}")),

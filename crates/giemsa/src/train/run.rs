@@ -113,7 +113,7 @@ impl Run {
     pub fn start(folder: &Path, settings: RunSettings, sets: Sets) -> Result<Run, TrainError> {
         let mut state = State::new(&settings.training())?;
         let side_px = settings.recipe.input.side_px;
-        state.images = Some(ImageDigests::of(&sets.training, &sets.validation, side_px)?);
+        state.images = Some(ImageDigests::of(&sets.training_set(), &sets.validation, side_px)?);
         let folder = RunFolder::create(folder)?;
         let lock = FolderLock::acquire(folder.path())?;
         // Another process may have started a run, and ended, since the first check.
@@ -129,8 +129,8 @@ impl Run {
     /// # Errors
     /// See [`train`](super::train()).
     pub fn train(&mut self, observer: &mut dyn Observer) -> Result<Ending, TrainError> {
-        let (settings, Sets { training, validation, .. }) = (self.settings.training(), &self.sets);
-        train(&mut self.state, &settings, training, validation, Some(&self.folder), observer)
+        let (settings, sets) = (self.settings.training(), &self.sets);
+        train(&mut self.state, &settings, sets.training_set(), &sets.validation, Some(&self.folder), observer)
     }
 
     /// Returns the folder.

@@ -2,9 +2,11 @@
 
 use super::error::TrainError;
 use super::folder::{Part, SplitRow};
+use super::training_set::TrainingSet;
 use crate::dataset::duplicates::find_duplicates;
 use crate::dataset::labels::LabelSettings;
 use crate::dataset::scan::Layout;
+use crate::dataset::sites::{NOT_A_CELL, OtherSites, scan_sites};
 use crate::dataset::split::{SplitBy, split};
 use crate::dataset::{Cache, Sample};
 use crate::image::ImageError;
@@ -23,6 +25,13 @@ pub struct SetSettings {
     pub validation: Option<PathBuf>,
     /// Fraction of the images that are split off, between 0 and 1.
     pub validation_split: f64,
+    /// Folder of healthy cells of other sites, which are added to the training set; see
+    /// [`scan_sites`](crate::dataset::sites::scan_sites).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub negatives: Option<PathBuf>,
+    /// Folder of images that are not a single red cell, which are added to the training set.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub not_cells: Option<PathBuf>,
     /// Unit of the split: whole patients, or single images.
     pub split_by: SplitBy,
     /// Source of the class and the patient of each image.
@@ -40,6 +49,8 @@ impl Default for SetSettings {
         SetSettings {
             validation: None,
             validation_split: 0.3,
+            negatives: None,
+            not_cells: None,
             split_by: SplitBy::Patient,
             labels: LabelSettings::default(),
             max_unreadable_percent: 1.0,
@@ -56,6 +67,10 @@ pub struct Parts {
     pub training: Vec<Sample>,
     /// The validation set.
     pub validation: Vec<Sample>,
+    /// Healthy cells of other sites.
+    pub negatives: Vec<Sample>,
+    /// Images that are not a single red cell.
+    pub not_cells: Vec<Sample>,
     /// Errors of the files without a patient that are left out of a split by patient because they are unreadable.
     pub unreadable: Vec<ImageError>,
     data: PathBuf,
@@ -72,6 +87,8 @@ pub struct Sets {
     pub training: Cache,
     /// The validation set.
     pub validation: Cache,
+    /// Images of other sites, for the training set.
+    pub sites: OtherSites,
     /// Reasons why metrics of the validation set may be too good.
     pub warnings: Vec<Warning>,
     set_aside: Vec<ImageError>,
@@ -117,7 +134,13 @@ impl fmt::Display for Warning {
 /// If a folder cannot be used, the images cannot be divided, or a split by patient lacks the patient of a readable image
 /// ([`TrainError::MissingPatient`]).
 pub fn divide(data: &Path, settings: &SetSettings, seed: u64) -> Result<Parts, TrainError> {
+    let of_sites =
+        |folder: &Option<PathBuf>, class| folder.as_ref().map_or(Ok(Vec::new()), |folder| scan_sites(folder, class));
+    let negatives = of_sites(&settings.negatives, &settings.labels.negative)?;
+    let not_cells = of_sites(&settings.not_cells, NOT_A_CELL)?;
     let parts = |training, validation, unreadable, given| Parts {
+        negatives,
+        not_cells,
         training,
         validation,
         unreadable,
@@ -181,6 +204,7 @@ impl Parts {
         let mut sets = Sets {
             training: load(self.training)?,
             validation: load(self.validation)?,
+            sites: OtherSites::load(self.negatives, self.not_cells, preprocessing, progress)?,
             warnings,
             set_aside: self.unreadable,
         };
@@ -196,6 +220,12 @@ impl Parts {
 }
 
 impl Sets {
+    /// Returns the training set with the images of other sites.
+    #[must_use]
+    pub fn training_set(&self) -> TrainingSet<'_> {
+        TrainingSet::new(&self.training).with_sites(&self.sites)
+    }
+
     /// Returns the rows of `split.csv`.
     #[must_use]
     pub fn split_rows(&self) -> Vec<SplitRow> {
@@ -206,7 +236,8 @@ impl Sets {
 
     /// Returns one error per unreadable image, which is not in the sets.
     pub fn unreadable(&self) -> impl Iterator<Item = &ImageError> {
-        self.set_aside.iter().chain(self.training.unreadable()).chain(self.validation.unreadable())
+        let sets = [&self.training, &self.validation];
+        self.set_aside.iter().chain(sets.into_iter().flat_map(Cache::unreadable)).chain(self.sites.unreadable())
     }
 
     /// Checks the percentage of unreadable images: in each set if the validation set was given, otherwise in the folder

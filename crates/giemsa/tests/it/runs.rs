@@ -238,8 +238,8 @@ fn a_recipe_that_could_not_be_read_back_is_rejected_before_anything_is_written()
     let images = images.unwrap();
     let errors = [
         Run::start(&out, settings, sets).err().unwrap(),
-        cross_validate(&cross_validation, &images, &out, &mut StopAfter(1)).unwrap_err(),
-        train_on_all(&training, &images, &out, &mut StopAfter(1)).unwrap_err(),
+        cross_validate(&cross_validation, &images, None, &out, &mut StopAfter(1)).unwrap_err(),
+        train_on_all(&training, &images, None, &out, &mut StopAfter(1)).unwrap_err(),
     ];
     for error in errors {
         let expected = "recipe `quick`: expected `training.epochs` to be at most 1000000, found 2000000";
@@ -323,7 +323,7 @@ fn fold_by_fold(data: &Path, out: &Path, steps: u64) -> Result<Option<OutOfFold>
     let images = Cache::load(samples, &recipe.input, None, &|| {})?;
     let mut settings = CrossValidationSettings::new(data, recipe);
     settings.folds = 3;
-    cross_validate(&settings, &images, out, &mut StopAfter(steps))
+    cross_validate(&settings, &images, None, out, &mut StopAfter(steps))
 }
 
 #[test]
@@ -399,7 +399,7 @@ fn a_model_is_not_trained_from_the_checkpoint_of_another_recipe() {
     let recipe = recipe();
     let images = Cache::load(LabelSettings::default().scan_all(&data).unwrap().samples, &recipe.input, None, &|| {});
     let images = images.unwrap();
-    let train = |settings: &Settings| train_on_all(settings, &images, &checkpoint, &mut StopAfter(NEVER));
+    let train = |settings: &Settings| train_on_all(settings, &images, None, &checkpoint, &mut StopAfter(NEVER));
     let model: Model = train(&Settings::new(recipe.clone(), 0)).unwrap().unwrap();
     assert_eq!(model.recipe, recipe);
     let other = Recipe { name: "other".to_owned(), ..recipe };
