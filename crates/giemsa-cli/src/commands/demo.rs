@@ -1,6 +1,7 @@
 //! `giemsa demo`: draws cells, trains and evaluates a model on them, and writes a report.
 
 mod folder;
+mod other_microscope;
 mod report;
 
 use super::train::progress::Progress;
@@ -19,6 +20,7 @@ use giemsa::evaluate::{LabelledPrediction, count, predict_labelled};
 use giemsa::model::{Model, Recipe, Tta};
 use giemsa::synthetic::{SyntheticError, write_folder};
 use giemsa::train::{Ending, EpochRow, RunFolder, Settings, State, train};
+use other_microscope::OtherMicroscope;
 use std::io::{self, Write};
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
@@ -81,6 +83,8 @@ struct Demo {
     trained: Evaluation,
     /// The built-in model, which was trained on photographs.
     builtin: Evaluation,
+    /// The built-in model on crops of another microscope.
+    other_microscope: OtherMicroscope,
     /// Index of the test cell that serves as an example.
     example: usize,
 }
@@ -138,8 +142,9 @@ fn make(args: &DemoArgs, out: &Path, context: &Context) -> anyhow::Result<Demo> 
     stop_if_interrupted()?;
     let builtin = evaluate_builtin(sets.test.samples().to_vec(), context)?;
     stop_if_interrupted()?;
+    let other_microscope = OtherMicroscope::predict(&Model::embedded()?, args.seed)?;
     let example = shuffled(0..trained.predictions.len(), args.seed, EXAMPLE_STREAM)[0];
-    let demo = Demo { samples, sets, history, trained, builtin, example };
+    let demo = Demo { samples, sets, history, trained, builtin, other_microscope, example };
     report::write_sheet(&demo.samples, args)?;
     report::write_page(args, &demo)?;
     Ok(demo)
@@ -241,6 +246,7 @@ fn write_results(out: &mut dyn Write, args: &DemoArgs, demo: &Demo) -> io::Resul
     )?;
     let accuracy = percent(demo.builtin.counts.accuracy());
     writeln!(out, "Built-in model, trained on photographs: accuracy {accuracy} on the same cells.")?;
+    writeln!(out, "{}", demo.other_microscope.summary())?;
     writeln!(
         out,
         "Example: {}: classified as {}, P(Parasitized) = {:.3}, drawn as {}.",

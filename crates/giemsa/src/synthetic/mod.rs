@@ -8,11 +8,13 @@ mod body;
 mod canvas;
 mod folder;
 mod lookalike;
+mod other_microscope;
 mod outline;
 mod parasite;
 mod patient;
 
 pub use folder::{Cell, DRAWN, SyntheticError, cells, write_folder};
+pub use other_microscope::{draw_other_crop, draw_other_field};
 
 use crate::classes::Class;
 use crate::random::Random;

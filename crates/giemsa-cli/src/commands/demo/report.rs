@@ -92,7 +92,7 @@ fn about(args: &DemoArgs, demo: &Demo) -> String {
 
 /// Collects saliency maps, errors and sample cells.
 fn galleries(args: &DemoArgs, demo: &Demo) -> anyhow::Result<Vec<Gallery>> {
-    let mut galleries = vec![saliency_gallery(args, demo)?];
+    let mut galleries = vec![saliency_gallery(args, demo)?, demo.other_microscope.gallery()];
     for class in Class::ALL {
         galleries.push(error_gallery(demo, class)?);
     }
