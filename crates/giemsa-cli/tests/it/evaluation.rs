@@ -57,7 +57,7 @@ fn a_report_contains_a_self_contained_page_and_plots() {
     assert_eq!((metrics["accuracy"].as_f64(), metrics["patients"].as_u64()), (Some(0.75), Some(4)));
     assert_eq!(metrics["roc_auc"].as_f64(), Some(14.0 / 16.0));
     let predictions = fs::read_to_string(root.join("out/predictions.csv")).unwrap();
-    assert_eq!(predictions.lines().next(), Some("path,label,patient,probability_parasitized,predicted"));
+    assert_eq!(predictions.lines().next(), Some("path,label,patient,probability_parasitized,predicted,cell"));
     assert_eq!(predictions.lines().count(), 9);
 }
 

@@ -40,6 +40,7 @@ fn make_fixture(folder: &Path) {
     for data in DATA {
         draw_cells(&folder.join(data), 1, 6, 4);
     }
+    draw_cells(&folder.join("sites/bangkok"), 1, 2, 2);
     let create_parent = |path: &Path| std::fs::create_dir_all(path.parent().unwrap()).unwrap();
     for path in MODELS.map(|model| folder.join(model)) {
         create_parent(&path);
@@ -99,7 +100,7 @@ fn classifies_the_cells_of_the_documentation_correctly() {
         let probability = row["probability"]["Parasitized"].as_f64().unwrap();
         match name.split('-').next().unwrap() {
             "parasitized" => assert!(probability > 0.9, "{name}: {probability}"),
-            "uninfected" => assert!(probability < 0.1, "{name}: {probability}"),
+            "uninfected" => assert!(probability < 0.2, "{name}: {probability}"),
             _ => panic!("{name} has no class in its name"),
         }
         count += 1;

@@ -26,6 +26,7 @@ mod pretrain;
 #[path = "../../../giemsa/tests/it/server.rs"]
 mod server;
 mod show;
+mod sites;
 mod split;
 mod stats;
 mod summary;

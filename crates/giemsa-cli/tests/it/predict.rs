@@ -127,7 +127,7 @@ fn csv_has_a_header_and_names_the_predicted_class() {
     let output = predict(&root, &["cells/a.png", "-", "--format", "csv"]).write_stdin("missing.png").assert().code(5);
     let text = String::from_utf8(output.get_output().stdout.clone()).unwrap();
     let lines: Vec<&str> = text.lines().collect();
-    assert_eq!(lines[0], "path,predicted,probability_parasitized,probability_uninfected,error");
+    assert_eq!(lines[0], "path,predicted,probability_parasitized,probability_uninfected,error,cell,class,reason");
     assert!(lines[1].starts_with("cells/a.png,Parasitized,0.99330"), "{text}");
     assert!(lines[2].starts_with("missing.png,,,,") && lines.len() == 3, "{text}");
 }
