@@ -7,7 +7,7 @@ SIDE = {TUTORIAL: 50, COMPACT: 64}
 STEP_BATCH = {TUTORIAL: 100, COMPACT: 64}
 
 TUTORIAL_FILTERS = (16, 32, 64)
-COMPACT_FILTERS = (16, 16, "pool", 32, 32, "pool", 64, 64, "pool", 96, 96)
+COMPACT_FILTERS = (16, "pool", 32, "pool", 48, 48, "pool", 96, 96)
 
 
 def keras_network(name):
