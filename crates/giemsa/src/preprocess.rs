@@ -26,9 +26,8 @@ pub enum Colour {
     /// Colours as they are in the file.
     #[default]
     Unchanged,
-    /// Each channel is multiplied by the factor that maps the median colour of the cell to a fixed one, and the outside of
-    /// the cell becomes black. In an image whose corners are not black, the outside is what lies beyond the ellipse that
-    /// touches its four sides.
+    /// The median colour of the cell becomes a fixed one, and its outside black. In an image whose corners are not black, the
+    /// cell is found by its contrast with them; `docs/model-file.md` defines each step.
     Median,
 }
 

@@ -26,7 +26,7 @@ pub struct SetSettings {
     /// Fraction of the images that are split off, between 0 and 1.
     pub validation_split: f64,
     /// Folder of healthy cells of other sites, which are added to the training set; see
-    /// [`scan_sites`](crate::dataset::sites::scan_sites).
+    /// [`scan_sites`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub negatives: Option<PathBuf>,
     /// Folder of images that are not a single red cell, which are added to the training set.

@@ -5,6 +5,7 @@
 
 use super::canvas::Canvas;
 use super::colour::luminance;
+use crate::preprocess::colour::neighbours;
 use crate::random::Random;
 
 /// A mask of the background pixels.
@@ -120,18 +121,6 @@ impl Background {
         }
         sums.map(|sum| sum / n.max(1) as f32)
     }
-}
-
-/// Returns the pixels that have an edge in common with a pixel.
-fn neighbours(i: usize, side: usize) -> impl Iterator<Item = usize> {
-    let (y, x) = (i / side, i % side);
-    let found = [
-        (x > 0).then(|| i - 1),
-        (x + 1 < side).then(|| i + 1),
-        (y > 0).then(|| i - side),
-        (y + 1 < side).then(|| i + side),
-    ];
-    found.into_iter().flatten()
 }
 
 /// Paints the background as a smear, lighter than the cell: one pale tone, a gradient, noise, and sometimes the edges of
