@@ -99,6 +99,14 @@ pub struct Refused {
     pub uninfected: usize,
 }
 
+impl Refused {
+    /// Returns the number of refused images of both classes.
+    #[must_use]
+    pub fn total(self) -> usize {
+        self.parasitized + self.uninfected
+    }
+}
+
 /// Counts the images whose probability of a single red cell is below a threshold; `None` if the network has no output for
 /// it. Metrics contain these images like all others, because their labels call them red cells.
 #[must_use]

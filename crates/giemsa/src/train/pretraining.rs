@@ -13,7 +13,7 @@ use crate::evaluate::operating_point::{OperatingPoint, fit};
 use crate::evaluate::paired::Comparison;
 use crate::evaluate::sites::{SitePrediction, SiteRow, fit_red_cell_threshold, site_rows};
 use crate::evaluate::threshold::Aim;
-use crate::evaluate::{EvaluateError, LabelledPrediction, bootstrap};
+use crate::evaluate::{EvaluateError, LabelledPrediction, bootstrap, count_refused};
 use crate::model::Model;
 use crate::preprocess::Images;
 use crate::train::cross_validation::OutOfFold;
@@ -97,13 +97,12 @@ impl Assessment {
         let comparison = predictions.compare(&of_baseline, intervals)?;
         let seen = fit_red_cell_threshold(&recipe.predictions, &recipe.sites, MOST_REFUSED);
         let red_cell_threshold = 1.0 / (1.0 + (1.0 - seen) / seen * UNSEEN_SITE_MARGIN.exp());
-        let red_cells = recipe.predictions.iter().filter_map(|image| image.probability_red_cell);
-        let refused = red_cells.clone().filter(|&probability| probability < red_cell_threshold).count();
+        let refused = count_refused(&recipe.predictions, red_cell_threshold);
         let sites: Vec<SitePrediction> =
             recipe.sites.iter().map(|image| image.with_temperature(point.temperature)).collect();
         Ok(Assessment {
             red_cell_threshold,
-            refused: (red_cells.count() > 0).then(|| refused as f64 / recipe.predictions.len() as f64),
+            refused: refused.map(|refused| refused.total() as f64 / recipe.predictions.len() as f64),
             sites: site_rows(&sites, point.threshold, red_cell_threshold),
             point,
             aim,
