@@ -47,12 +47,14 @@ pub struct CutImages {
     pub unreadable: Vec<ImageError>,
 }
 
-/// An image to cut: the file in the class folder, and left, top, width and height in pixels of the photograph.
+/// An image to cut: the file in the class folder, and left, top, width and height in pixels of the photograph. An image of a
+/// field, which shows several cells, is reduced.
 #[derive(Debug)]
 struct Cut {
     folder: &'static str,
     file: String,
     frame: [u32; 4],
+    is_field: bool,
 }
 
 /// The range of the sides of a window, in diameters of a red cell.
@@ -120,7 +122,7 @@ fn cut_photograph(
         let path = Path::new(cut.folder).join(&cut.file);
         let [left, top, width, height] = cut.frame;
         let mut image = image::imageops::crop_imm(&pixels, left, top, width, height).to_image();
-        if cut.file.contains(FIELD) {
+        if cut.is_field {
             image = reduced(image);
         }
         write_png(&image, &folder.join(&path))
@@ -129,16 +131,18 @@ fn cut_photograph(
     Ok(Ok(cuts.into_iter().map(|cut| cut.folder).collect()))
 }
 
-/// The category of windows in file names.
-const FIELD: &str = "_field_";
-
 fn object_cuts(photograph: &Photograph, size: (u32, u32), diameter_px: f64, margins: &[f64]) -> Vec<Cut> {
     let cut = |(number, object): (usize, &ObjectBox)| {
         let margin = margins.get(number % margins.len().max(1)).copied().unwrap_or(0.0);
         let sides = object.size.unwrap_or([diameter_px; 2]).map(|side| side * (1.0 + margin));
         let frame = clipped(object.centre, sides, size)?;
         let category = object.category.replace(|c: char| !c.is_ascii_alphanumeric(), "_");
-        Some(Cut { folder: object.object.folder(), file: format!("C{}_{category}_{number}.png", photograph.id), frame })
+        Some(Cut {
+            folder: object.object.folder(),
+            file: format!("C{}_{category}_{number}.png", photograph.id),
+            frame,
+            is_field: false,
+        })
     };
     photograph.boxes.iter().enumerate().filter_map(cut).collect()
 }
@@ -160,7 +164,12 @@ fn field_cuts(photograph: &Photograph, size: (u32, u32), diameter_px: f64, setti
         clipped(centre, sides, size)
     };
     let cut = |number| {
-        Some(Cut { folder: NOT_A_CELL, file: format!("C{}{FIELD}{number}.png", photograph.id), frame: frame(number)? })
+        Some(Cut {
+            folder: NOT_A_CELL,
+            file: format!("C{}_field_{number}.png", photograph.id),
+            frame: frame(number)?,
+            is_field: true,
+        })
     };
     (0..=settings.fields).filter_map(cut).collect()
 }
