@@ -5,7 +5,7 @@ use crate::{Context, number_of};
 use clap::ValueEnum;
 use giemsa::classes::Class;
 use giemsa::dataset::labels::LabelSettings;
-use giemsa::dataset::sites::{NOT_A_CELL, OtherSites, scan_sites};
+use giemsa::dataset::sites::{OtherSites, scan_other_sites};
 use giemsa::dataset::split::SplitBy;
 use giemsa::dataset::{Cache, Sample};
 use giemsa::output::destination::{DestinationError, Replace, check_destinations};
@@ -69,10 +69,7 @@ impl SiteArgs {
 
     /// Finds the images: healthy cells, and images that are not a single red cell.
     pub fn find(&self, negative: &str) -> anyhow::Result<[Vec<Sample>; 2]> {
-        let find = |folder: &Option<PathBuf>, class| {
-            folder.as_ref().map_or(Ok(Vec::new()), |folder| scan_sites(folder, class))
-        };
-        Ok([find(&self.negatives, negative)?, find(&self.not_cells, NOT_A_CELL)?])
+        Ok(scan_other_sites(self.negatives.as_deref(), self.not_cells.as_deref(), negative)?)
     }
 
     /// Finds and decodes the images; `None` if no folder is given.

@@ -95,6 +95,20 @@ fn sample(folder: &Path, path: &Path) -> Sample {
     Sample { path: path.to_owned(), class: Class::Uninfected, patient: Some(group) }
 }
 
+/// Lists the healthy cells in one folder and the images that are not a single red cell in another, as [`scan_sites`]; a
+/// folder that is not given has no images. `negative` is the name of the class folder of healthy cells.
+///
+/// # Errors
+/// See [`scan_sites`].
+pub fn scan_other_sites(
+    negatives: Option<&Path>,
+    not_cells: Option<&Path>,
+    negative: &str,
+) -> Result<[Vec<Sample>; 2], DatasetError> {
+    let scan = |folder: Option<&Path>, class| folder.map_or(Ok(Vec::new()), |folder| scan_sites(folder, class));
+    Ok([scan(negatives, negative)?, scan(not_cells, NOT_A_CELL)?])
+}
+
 /// Lists the folders of the sites in a folder, by name.
 ///
 /// # Errors

@@ -6,7 +6,7 @@ use super::training_set::TrainingSet;
 use crate::dataset::duplicates::find_duplicates;
 use crate::dataset::labels::LabelSettings;
 use crate::dataset::scan::Layout;
-use crate::dataset::sites::{NOT_A_CELL, OtherSites, scan_sites};
+use crate::dataset::sites::{OtherSites, scan_other_sites};
 use crate::dataset::split::{SplitBy, split};
 use crate::dataset::{Cache, Sample};
 use crate::image::ImageError;
@@ -26,7 +26,7 @@ pub struct SetSettings {
     /// Fraction of the images that are split off, between 0 and 1.
     pub validation_split: f64,
     /// Folder of healthy cells of other sites, which are added to the training set; see
-    /// [`scan_sites`].
+    /// [`scan_other_sites`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub negatives: Option<PathBuf>,
     /// Folder of images that are not a single red cell, which are added to the training set.
@@ -134,10 +134,8 @@ impl fmt::Display for Warning {
 /// If a folder cannot be used, the images cannot be divided, or a split by patient lacks the patient of a readable image
 /// ([`TrainError::MissingPatient`]).
 pub fn divide(data: &Path, settings: &SetSettings, seed: u64) -> Result<Parts, TrainError> {
-    let of_sites =
-        |folder: &Option<PathBuf>, class| folder.as_ref().map_or(Ok(Vec::new()), |folder| scan_sites(folder, class));
-    let negatives = of_sites(&settings.negatives, &settings.labels.negative)?;
-    let not_cells = of_sites(&settings.not_cells, NOT_A_CELL)?;
+    let [negatives, not_cells] =
+        scan_other_sites(settings.negatives.as_deref(), settings.not_cells.as_deref(), &settings.labels.negative)?;
     let parts = |training, validation, unreadable, given| Parts {
         negatives,
         not_cells,
