@@ -1,27 +1,6 @@
 use super::*;
 
-const OFF: Augmentation = Augmentation {
-    shear_degrees: 0.0,
-    zoom: 0.0,
-    horizontal_flip: false,
-    vertical_flip: false,
-    quarter_turns: false,
-    rotation_degrees: 0.0,
-    shift: 0.0,
-    scale: 0.0,
-    colour: 0.0,
-    brightness: 0.0,
-    contrast: 0.0,
-    hue_degrees: 0.0,
-    saturation: 0.0,
-    density: 0.0,
-    blur_px: 0.0,
-    noise: 0.0,
-    mask: 0.0,
-    mask_ellipse: 1.0 / 3.0,
-    transplant: 0.0,
-    not_a_cell: 0.0,
-};
+const OFF: Augmentation = Augmentation::NONE;
 
 /// Returns each setting switched on by itself, with its name.
 fn each_setting() -> [(&'static str, Augmentation); 15] {
