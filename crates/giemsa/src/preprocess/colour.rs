@@ -2,7 +2,7 @@
 //! outside becomes black.
 //!
 //! The outside is black already in the images of the NIH data set. In other crops, the cell is found by its contrast with
-//! the corners of the image; if there is none, the outside is what lies beyond the ellipse that touches the four sides.
+//! the corners of the image; if there is none, the pixels beyond the ellipse that touches the four sides are outside.
 
 /// The median colour of every normalised cell, RGB: darker than that of a typical cell, so that its pale centre, and the
 /// smear around it, are not clipped.
@@ -234,7 +234,7 @@ mod tests {
         for (x, y, is_cell) in [(16, 16, true), (16, 7, true), (16, 2, false), (2, 16, false), (3, 3, false)] {
             assert_eq!(pixel(&bytes, x, y) != [0; 3], is_cell, "{x} {y}");
         }
-        // Without contrast, the cell is what lies within the ellipse.
+        // Without contrast, the pixels in the ellipse are the cell.
         let mut bytes = crop(11.0, [180, 140, 150], [181, 141, 150]);
         normalize(&mut bytes, 32, WHOLE, false);
         for (x, y, is_cell) in [(16, 16, true), (16, 1, true), (1, 16, true), (3, 3, false)] {

@@ -1,7 +1,7 @@
 //! Data augmentation: random variation of training images.
 //!
-//! An image passes through up to three stages, as the recipe requires: one matrix changes its colours, its black
-//! background is replaced, and one affine map resamples it. Only the last stage exists in Keras; the recipe
+//! An image passes through up to three stages, as the recipe requires: stain and colours change, its black
+//! background is replaced, with blur and noise, and one affine map resamples it. Only the last stage exists in Keras; the recipe
 //! `keras-tutorial` uses no other.
 
 mod background;
