@@ -45,6 +45,7 @@ pub mod preprocess;
 mod random;
 #[cfg(feature = "report")]
 pub mod report;
+pub mod smear;
 #[cfg(feature = "synthetic")]
 pub mod synthetic;
 pub mod train;

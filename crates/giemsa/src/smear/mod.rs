@@ -1,0 +1,5 @@
+//! Photographs of thin smears: finds the cells, counts them, and computes the parasitaemia of a slide.
+
+mod object;
+
+pub use object::{Object, ObjectKind};
