@@ -50,6 +50,13 @@ impl Blob {
         self
     }
 
+    /// Adds a wave of `periods` periods, more than the edge has so far.
+    pub fn with_spikes(mut self, periods: usize, size: f32, phase: f32) -> Blob {
+        self.waves.resize(periods - 2, (0.0, 0.0));
+        self.waves.push((size * phase.cos(), size * phase.sin()));
+        self
+    }
+
     /// Moves the blob.
     pub fn moved(mut self, by: Point) -> Blob {
         self.centre = (self.centre.0 + by.0, self.centre.1 + by.1);
@@ -73,6 +80,15 @@ impl Blob {
             edge += real * power.0 - imaginary * power.1;
         }
         edge
+    }
+
+    /// Returns the distance of the edge from the centre in the direction of a point, in pixels.
+    pub fn radius_towards(&self, (x, y): Point) -> f32 {
+        let (dx, dy) = (x - self.centre.0, y - self.centre.1);
+        let (sin, cos) = self.turn;
+        let (u, v) = ((dx * cos + dy * sin) / self.radii.0, (dy * cos - dx * sin) / self.radii.1);
+        let distance = u.hypot(v).max(1e-6);
+        self.edge(u / distance, v / distance) * dx.hypot(dy) / distance
     }
 
     /// Returns an upper bound on the distance of the edge from the centre.

@@ -70,6 +70,11 @@ fn speck(canvas: &mut Canvas, patient: &Patient, size_px: f32, at: Point, random
 /// Draws a pale purple granular disc with a light halo.
 fn platelet(canvas: &mut Canvas, patient: &Patient, size_px: f32, at: Point, random: &mut Random) {
     let radius = size_px * random.range(0.14, 0.26);
+    paint_platelet(canvas, patient, radius, at, random);
+}
+
+/// Draws a platelet of this radius, and returns its edge.
+pub fn paint_platelet(canvas: &mut Canvas, patient: &Patient, radius: f32, at: Point, random: &mut Random) -> Blob {
     let purple = mix(patient.cytoplasm, patient.glass, random.range(0.15, 0.45));
     let waves = [(0.1 * random.normal(), 0.0), (0.08 * random.normal(), random.range(0.0, TAU))];
     canvas.paint(&Blob::disc(at, radius * 1.35), 2.0 * patient.softness_px, patient.glass, 0.45);
@@ -80,6 +85,7 @@ fn platelet(canvas: &mut Canvas, patient: &Patient, size_px: f32, at: Point, ran
         let dot = Blob::disc(grain, radius * random.range(0.08, 0.2));
         canvas.paint(&dot, patient.softness_px, patient.chromatin, random.range(0.1, 0.45));
     }
+    disc
 }
 
 /// Draws a lump of stain, usually at the edge, which even experts may confuse with a nucleus.

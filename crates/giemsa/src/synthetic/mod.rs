@@ -2,19 +2,23 @@
 //!
 //! A drawn crop resembles one of a Giemsa-stained thin smear: a red blood cell in the hue of its patient's stain, possibly
 //! with parasites or with objects that resemble them, segmented along a ragged border and exactly black outside. It
-//! depends only on (seed, patient, cell, class). Metrics on synthetic cells do not predict those on real cells.
+//! depends only on (seed, patient, cell, class). A drawn photograph shows a whole field of a smear, with the box and the
+//! class of every object on it. Metrics on synthetic cells do not predict those on real cells.
 
 mod body;
 mod canvas;
 mod folder;
 mod lookalike;
+mod microscope;
 mod other_microscope;
 mod outline;
 mod parasite;
 mod patient;
+mod smear;
 
 pub use folder::{Cell, DRAWN, SyntheticError, cells, write_folder};
 pub use other_microscope::{draw_other_crop, draw_other_field};
+pub use smear::{DrawnObject, DrawnSmear, SmearSettings, draw_smear};
 
 use crate::classes::Class;
 use crate::random::Random;
@@ -38,9 +42,10 @@ pub fn draw_cell(seed: u64, patient: usize, cell: usize, class: Class) -> RgbIma
     let patient = patient::patient(seed, patient);
     let outline = outline::outline(&patient, &mut random);
     let mask = outline.mask(patient.step_px, &mut random);
-    let mut canvas = body::draw(&patient, &outline, &mask, &mut random);
+    let mut canvas = body::Body::draw(&patient, outline.side_px(), &mut random).paint(&patient, &outline);
     lookalike::draw(&mut canvas, &patient, &outline, class, &mut random);
-    if class.is_positive() {
+    // One parasitized crop in seventy shows no parasite, as if the segmentation had removed it.
+    if class.is_positive() && !random.chance(1.0 / 70.0) {
         parasite::draw(&mut canvas, &patient, &outline, &mut random);
     }
     body::add_grain(&mut canvas, &mask, patient.grain, &mut random);

@@ -1,47 +1,17 @@
 //! Crops as another laboratory cuts them out of a photograph: not segmented, smaller, of another stain and less sharp.
 
+use super::microscope::Microscope;
+use super::smear::{SmearSettings, draw_smear};
 use super::{draw_cell, is_infected};
 use crate::classes::Class;
 use crate::random::Random;
-use image::imageops::{FilterType, blur, overlay, resize};
-use image::{Rgb, RgbImage, Rgba, RgbaImage};
+use image::imageops::{FilterType, blur, resize};
+use image::{Pixel, Rgb, RgbImage, Rgba, RgbaImage};
 
-/// The range of the diameter of a cell in pixels.
-const DIAMETER_PX: std::ops::Range<u32> = 44..110;
 /// The largest number of other cells in a crop.
 const MOST_NEIGHBOURS: usize = 3;
 
-/// The slide and the camera of another laboratory.
-struct Microscope {
-    /// Factors of the light of each channel.
-    light: [f32; 3],
-    /// Factors of the optical density of each channel.
-    density: [f32; 3],
-    diameter_px: u32,
-    blur_px: f32,
-}
-
 impl Microscope {
-    fn draw(seed: u64) -> Microscope {
-        let mut random = Random::keyed(&[seed, u64::from_le_bytes(*b"optics\0\0")]);
-        // The channels differ less among each other than microscopes do, or the cells would be green.
-        let (light, density) = (random.range(0.8, 1.0), random.range(0.8, 1.8));
-        Microscope {
-            light: [0; 3].map(|_| light * random.range(0.94, 1.0)),
-            density: [0; 3].map(|_| density * random.range(0.88, 1.12)),
-            diameter_px: DIAMETER_PX.start + random.below(DIAMETER_PX.len()) as u32,
-            blur_px: random.range(0.3, 0.9),
-        }
-    }
-
-    /// Changes a colour as the stain and the lamp do.
-    fn photograph(&self, colour: [f32; 3]) -> [u8; 3] {
-        std::array::from_fn(|c| {
-            let transmitted = (colour[c] / 255.0).max(1e-3).powf(self.density[c]);
-            (255.0 * self.light[c] * transmitted + 0.5) as u8
-        })
-    }
-
     /// Draws a cell at the size of this camera, transparent outside.
     fn cell(&self, seed: u64, number: usize, class: Class) -> RgbaImage {
         // The patients whose number leaves the remainder 3 are healthy.
@@ -100,17 +70,22 @@ pub fn draw_other_crop(seed: u64, number: usize, class: Class) -> RgbImage {
 /// Draws a part of a photograph of another microscope that shows several cells. `seed` determines the microscope.
 #[must_use]
 pub fn draw_other_field(seed: u64, number: usize) -> RgbImage {
-    let mut random = key(seed, number, u64::MAX);
-    let microscope = Microscope::draw(seed);
-    let side = (microscope.diameter_px as f32 * random.range(3.0, 6.0)) as u32;
-    let mut field = microscope.smear(side, side, &mut random);
-    let cells = (side / microscope.diameter_px).pow(2) as usize * 2 / 3;
-    for cell in 0..cells.max(3) {
-        let image = microscope.cell(seed, number + 1000 * cell, Class::Uninfected);
-        let corner = [0; 2].map(|_| (random.uniform() * side as f32) as i64 - i64::from(microscope.diameter_px / 2));
-        paste(&mut field, &image, corner[0], corner[1]);
-    }
-    blur(&field, microscope.blur_px)
+    let diameter = Microscope::draw(seed).diameter_px;
+    let side = (diameter as f32 * key(seed, number, u64::MAX).range(3.0, 6.0)) as u32;
+    let red_cells = (side / diameter).pow(2) as usize * 2 / 3;
+    let settings = SmearSettings {
+        width_px: side,
+        height_px: side,
+        diameter_px: diameter as f32,
+        red_cells,
+        parasitaemia: 0.0,
+        white_cells: 0,
+        platelets: 0,
+        debris: 0,
+        crowding: 0.5,
+        ..SmearSettings::default()
+    };
+    draw_smear(seed, number, &settings).image
 }
 
 fn key(seed: u64, number: usize, kind: u64) -> Random {
@@ -119,9 +94,15 @@ fn key(seed: u64, number: usize, kind: u64) -> Random {
 
 /// Draws an image over another one.
 fn paste(onto: &mut RgbImage, image: &RgbaImage, left: i64, top: i64) {
-    let mut canvas = image::DynamicImage::ImageRgb8(std::mem::take(onto)).to_rgba8();
-    overlay(&mut canvas, image, left, top);
-    *onto = image::DynamicImage::ImageRgba8(canvas).to_rgb8();
+    for (x, y, above) in image.enumerate_pixels() {
+        let place = (u32::try_from(left + i64::from(x)), u32::try_from(top + i64::from(y)));
+        let (Ok(x), Ok(y)) = place else { continue };
+        if let Some(below) = onto.get_pixel_mut_checked(x, y) {
+            let mut blended = below.to_rgba();
+            blended.blend(above);
+            *below = blended.to_rgb();
+        }
+    }
 }
 
 #[cfg(test)]

@@ -31,13 +31,7 @@ pub fn outline(patient: &Patient, random: &mut Random) -> Outline {
     };
     let diameter = patient.diameter_px * (1.0 + 0.09 * random.normal()) * unusual;
     let radius_px = diameter.clamp(DIAMETER_PX.0, DIAMETER_PX.1) / 2.0;
-    let stretch = 1.0 + 0.11 * random.normal().abs();
-    let crumpled = if random.chance(0.12) { 2.6 } else { 1.0 };
-    let waves: Vec<(f32, f32)> = [0.0, 0.024, 0.012, 0.009, 0.008]
-        .map(|size| (crumpled * size * random.normal(), random.range(0.0, TAU)))
-        .into();
-    let radii = (radius_px * stretch.sqrt(), radius_px / stretch.sqrt());
-    let angle = random.range(0.0, TAU);
+    let cell = cell(radius_px, 0.11, random);
     let neighbours = |random: &mut Random, chance: f32, distance: (f32, f32), size: (f32, f32)| -> Vec<Blob> {
         let count = usize::from(random.chance(chance)) + usize::from(random.chance(chance / 4.0));
         let one = |_| {
@@ -46,13 +40,27 @@ pub fn outline(patient: &Patient, random: &mut Random) -> Outline {
         };
         (0..count).map(one).collect()
     };
-    let cell = Blob::ellipse((0.0, 0.0), radii, angle).with_waves(&waves);
     let lobes = neighbours(random, 0.06, (0.95, 1.15), (0.15, 0.4));
     let bites = neighbours(random, 0.09, (1.1, 1.5), (0.35, 0.8));
     Outline { cell, radius_px, lobes, bites }.moved_into_view()
 }
 
+/// Draws the edge of a whole cell around the origin. `stretch` is the usual excess of its length over its width.
+pub fn cell(radius_px: f32, stretch: f32, random: &mut Random) -> Blob {
+    let stretch = 1.0 + stretch * random.normal().abs();
+    let crumpled = if random.chance(0.12) { 2.6 } else { 1.0 };
+    let waves =
+        [0.0, 0.024, 0.012, 0.009, 0.008].map(|size| (crumpled * size * random.normal(), random.range(0.0, TAU)));
+    let radii = (radius_px * stretch.sqrt(), radius_px / stretch.sqrt());
+    Blob::ellipse((0.0, 0.0), radii, random.range(0.0, TAU)).with_waves(&waves)
+}
+
 impl Outline {
+    /// Returns the outline of a whole cell, in the middle of a canvas of its size.
+    pub fn whole(cell: Blob, radius_px: f32) -> Outline {
+        Outline { cell, radius_px, lobes: Vec::new(), bites: Vec::new() }.moved_into_view()
+    }
+
     /// Moves the outline so that no coordinate is negative.
     fn moved_into_view(mut self) -> Outline {
         let max_radius_px = self.max_radius_px();

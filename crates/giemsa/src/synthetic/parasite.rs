@@ -10,12 +10,7 @@ use std::f32::consts::TAU;
 const PIGMENT: Colour = [88.0, 58.0, 52.0];
 
 /// Draws the parasites of one cell, usually one.
-///
-/// One parasitized crop in seventy shows none, as if the segmentation had removed it.
 pub fn draw(canvas: &mut Canvas, patient: &Patient, outline: &Outline, random: &mut Random) {
-    if random.chance(1.0 / 70.0) {
-        return;
-    }
     let count = match random.uniform() {
         u if u < 0.78 => 1,
         u if u < 0.95 => 2,

@@ -34,6 +34,14 @@ pub struct Patient {
     pub late_stages: f32,
 }
 
+impl Patient {
+    /// Returns the slide at another magnification, with cells of this diameter.
+    pub fn magnified(self, diameter_px: f32) -> Patient {
+        let factor = diameter_px / self.diameter_px;
+        Patient { diameter_px, softness_px: self.softness_px * factor, rim_px: self.rim_px * factor, ..self }
+    }
+}
+
 /// The colours of stained cells and of the nuclei in them, and the fraction of slides with them.
 const STAINS: [(Colour, Colour, f32); 6] = [
     // Salmon.
