@@ -100,47 +100,48 @@ pub fn write_folder(
     seed: u64,
     progress: &(dyn Fn() -> ControlFlow<()> + Sync),
 ) -> Result<Vec<PathBuf>, SyntheticError> {
-    let fail = |path: &Path| {
-        let path = path.to_owned();
-        move |source| SyntheticError::Write { path, source }
-    };
+    let cells = cells(images, patients, seed);
+    write_whole(dir, |temporary| {
+        for class in Class::ALL {
+            std::fs::create_dir(temporary.join(class.name())).map_err(fail(dir))?;
+        }
+        cells.par_iter().try_for_each(|cell| {
+            let image = draw_cell(seed, cell.patient, cell.number, cell.class);
+            write_png(&image, &temporary.join(cell.path())).map_err(fail(&dir.join(cell.path())))?;
+            if progress().is_break() { Err(SyntheticError::Stopped) } else { Ok(()) }
+        })
+    })?;
+    Ok(cells.iter().map(|cell| dir.join(cell.path())).collect())
+}
+
+/// Creates a folder with a note that everything in it is drawn; it appears with all that `write` adds, or not at all.
+pub(super) fn write_whole(
+    dir: &Path,
+    write: impl FnOnce(&Path) -> Result<(), SyntheticError>,
+) -> Result<(), SyntheticError> {
     if std::fs::read_dir(dir).is_ok_and(|mut entries| entries.next().is_some()) {
         return Err(SyntheticError::NotEmpty { path: dir.to_owned() });
     }
     let parent = parent_of(dir);
     std::fs::create_dir_all(parent).map_err(fail(parent))?;
+    // The folder inside has the permissions of any new folder; those of the temporary folder around it are private.
     let temporary = temporary_folder(parent).map_err(fail(parent))?;
-    for class in Class::ALL {
-        std::fs::create_dir(temporary.path().join(class.name())).map_err(fail(dir))?;
-    }
-    std::fs::write(temporary.path().join("README.txt"), format!("{DRAWN}\n")).map_err(fail(dir))?;
-    let cells = cells(images, patients, seed);
-    cells.par_iter().try_for_each(|cell| {
-        let image = draw_cell(seed, cell.patient, cell.number, cell.class);
-        write_png(&image, &temporary.path().join(cell.path())).map_err(fail(&dir.join(cell.path())))?;
-        if progress().is_break() { Err(SyntheticError::Stopped) } else { Ok(()) }
-    })?;
-    set_default_permissions(temporary.path()).map_err(fail(dir))?;
+    let folder = temporary.path().join("complete");
+    std::fs::create_dir(&folder).map_err(fail(dir))?;
+    std::fs::write(folder.join("README.txt"), format!("{DRAWN}\n")).map_err(fail(dir))?;
+    write(&folder)?;
     // A rename replaces an empty folder and fails on any other.
-    std::fs::rename(temporary.path(), dir).map_err(fail(dir))?;
-    Ok(cells.iter().map(|cell| dir.join(cell.path())).collect())
+    std::fs::rename(&folder, dir).map_err(fail(dir))
 }
 
-/// Sets the permissions of a temporary folder, which is private, to those of any new folder.
-#[cfg(unix)]
-fn set_default_permissions(folder: &Path) -> io::Result<()> {
-    use std::os::unix::fs::PermissionsExt;
-    let mode = std::fs::metadata(folder.join(Class::Parasitized.name()))?.permissions().mode();
-    std::fs::set_permissions(folder, PermissionsExt::from_mode(mode))
-}
-
-#[cfg(not(unix))]
-fn set_default_permissions(_: &Path) -> io::Result<()> {
-    Ok(())
+/// Adds the path to an error of the file system.
+pub(super) fn fail(path: &Path) -> impl FnOnce(io::Error) -> SyntheticError {
+    let path = path.to_owned();
+    move |source| SyntheticError::Write { path, source }
 }
 
 /// Writes a PNG file with the description in its metadata.
-fn write_png(image: &RgbImage, path: &Path) -> io::Result<()> {
+pub(super) fn write_png(image: &RgbImage, path: &Path) -> io::Result<()> {
     let mut encoder = png::Encoder::new(BufWriter::new(File::create(path)?), image.width(), image.height());
     encoder.set_color(png::ColorType::Rgb);
     encoder.set_compression(png::Compression::Fast);

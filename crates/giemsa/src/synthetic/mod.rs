@@ -15,10 +15,12 @@ mod outline;
 mod parasite;
 mod patient;
 mod smear;
+mod smear_folder;
 
 pub use folder::{Cell, DRAWN, SyntheticError, cells, write_folder};
 pub use other_microscope::{draw_other_crop, draw_other_field};
 pub use smear::{DrawnObject, DrawnSmear, SmearSettings, draw_smear};
+pub use smear_folder::write_smears;
 
 use crate::classes::Class;
 use crate::random::Random;
