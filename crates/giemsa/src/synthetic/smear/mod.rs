@@ -90,7 +90,7 @@ pub struct DrawnObject {
     pub height: u32,
     /// What it is; never a cluster, as every cell is an object of its own.
     pub kind: ObjectKind,
-    /// The class of a red cell.
+    /// The class of a red cell, of the whole cell also where the border cuts it.
     pub class: Option<Class>,
     /// Whether the border of the field cuts or touches it.
     pub touches_border: bool,

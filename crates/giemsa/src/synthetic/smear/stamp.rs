@@ -42,13 +42,11 @@ impl Slide {
         let radius_px = 0.5 * self.patient.diameter_px * unusual * (1.0 + 0.06 * random.normal()).clamp(0.8, 1.25);
         let stretch = if random.chance(self.oval) { 0.4 } else { 0.06 };
         let cell = outline::cell(radius_px, stretch, random);
-        let crenated = random.chance(self.crenated);
-        let cell = if crenated {
-            cell.with_spikes(9 + random.below(7), random.range(0.03, 0.08), random.range(0.0, TAU))
-        } else {
-            cell
-        };
-        Outline::whole(cell, radius_px)
+        if !random.chance(self.crenated) {
+            return Outline::whole(cell, radius_px);
+        }
+        let spikes = cell.with_spikes(9 + random.below(7), random.range(0.03, 0.08), random.range(0.0, TAU));
+        Outline::whole(spikes, radius_px)
     }
 
     /// Draws a white cell: a dark nucleus of one to five lobes in a pale, sometimes granular body.
@@ -59,27 +57,32 @@ impl Slide {
         let (mut canvas, middle) = self.glass(1.3 * radius);
         let edge = Blob::ellipse(middle, (radius, radius * random.range(0.85, 1.0)), random.range(0.0, TAU));
         let edge = edge.with_waves(&waves);
-        let purple = mix(patient.chromatin, [86.0, 50.0, 150.0], 0.6);
         let body = mix(patient.glass, mix(patient.cytoplasm, [150.0, 140.0, 205.0], 0.5), random.range(0.3, 0.6));
         canvas.paint(&edge, 2.0 * patient.softness_px, body, 0.95);
         if random.chance(0.6) {
             let grain = mix(body, patient.chromatin, random.range(0.3, 0.7));
             self.paint_grains(&mut canvas, (&edge, radius * 0.92), 200, (radius * 0.03, grain), random);
         }
+        self.paint_nucleus(&mut canvas, (&edge, radius), random);
+        Stamp { canvas, edge, glass: patient.glass }
+    }
+
+    /// Paints the nucleus of a white cell of this edge and radius.
+    fn paint_nucleus(&self, canvas: &mut Canvas, (edge, radius): (&Blob, f32), random: &mut Random) {
+        let purple = mix(self.patient.chromatin, [86.0, 50.0, 150.0], 0.6);
         // A lymphocyte has one large round nucleus, a granulocyte several small lobes.
         let lobes = if random.chance(0.3) { 1 } else { 2 + random.below(4) };
         let (size, bend) = if lobes == 1 { (0.75, 0.0) } else { (0.27 + 0.3 / lobes as f32, 0.45) };
         let (first, turn) = (random.range(0.0, TAU), random.range(0.9, 1.3));
         for lobe in 0..lobes {
-            let place = at_polar(middle, radius * bend, first + turn * lobe as f32);
+            let place = at_polar(edge.centre(), radius * bend, first + turn * lobe as f32);
             let radii = (radius * size * random.range(0.9, 1.1), radius * size * random.range(0.75, 1.0));
             let waves = [(0.08 * random.normal(), random.range(0.0, TAU)), (0.05 * random.normal(), 0.0)];
             let blob = Blob::ellipse(place, radii, random.range(0.0, TAU)).with_waves(&waves);
-            canvas.paint(&blob, 2.0 * patient.softness_px, purple, 0.92);
+            canvas.paint(&blob, 2.0 * self.patient.softness_px, purple, 0.92);
             let clump = purple.map(|value| value * 0.75);
-            self.paint_grains(&mut canvas, (&blob, radii.1 * 0.85), 14, (radii.1 * 0.2, clump), random);
+            self.paint_grains(canvas, (&blob, radii.1 * 0.85), 14, (radii.1 * 0.2, clump), random);
         }
-        Stamp { canvas, edge, glass: patient.glass }
     }
 
     /// Draws a platelet: small, purple and granular.
