@@ -266,6 +266,18 @@ mod tests {
     }
 
     #[test]
+    fn the_limit_of_unlimited_cells_matches_scipy() {
+        // tests/reference/parasitaemia_golden.py computes these numbers.
+        let golden: serde_json::Value =
+            serde_json::from_str(include_str!("../../../../tests/reference/parasitaemia_golden.json")).unwrap();
+        let errors: Vec<CellErrors> = serde_json::from_value(golden["errors"].clone()).unwrap();
+        for (errors, expected) in errors.into_iter().zip(golden["limits_of_unlimited_cells"].as_array().unwrap()) {
+            let found = limit_of_unlimited_cells(errors).unwrap();
+            assert!((found - expected.as_f64().unwrap()).abs() < 1e-9, "{errors:?} {found} {expected}");
+        }
+    }
+
+    #[test]
     fn both_ways_to_the_probability_of_no_positive_agree() {
         let reading = Reading { mean: 0.0247, between_patients: 0.0165 };
         let (a, b) = reading.beta().unwrap();

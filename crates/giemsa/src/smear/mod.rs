@@ -1,11 +1,18 @@
 //! Photographs of thin smears: finds the cells, counts them, and computes the parasitaemia of a slide.
 
 mod correction;
+mod detection;
 mod interval;
 mod object;
+mod parasitaemia;
+mod sufficiency;
+mod text;
 
 pub use correction::correct;
+pub use detection::{Decision, Detection, FurtherCount, MOST_CELLS, detect};
 pub use interval::{
     ASSUMED_CORRELATION, Estimate, FEWEST_FIELDS, FieldCount, IntervalMethod, LEVEL, infected_fraction,
 };
 pub use object::{Object, ObjectKind};
+pub use parasitaemia::{Density, Parasitaemia, RED_CELLS_PER_MICROLITRE, parasitaemia};
+pub use sufficiency::{LOW_PARASITAEMIA, RED_CELLS, RED_CELLS_IF_LOW, Sufficiency, judge_count};
