@@ -15,20 +15,11 @@
 use crate::distribution::{beta_below, beta_quantile, ln_gamma};
 use serde::{Deserialize, Serialize};
 
+pub use crate::model::CellErrors;
+
 /// The fraction of parasite-free slides that may exceed the critical count, and of slides at the limit of detection that
 /// may not exceed it.
 pub const ERROR_RATE: f64 = 0.05;
-
-/// Error rates for single cells.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-pub struct CellErrors {
-    /// Fraction of parasitized cells that are classified as Parasitized.
-    pub sensitivity: f64,
-    /// Mean over patients of the fraction of uninfected cells that are classified as Parasitized.
-    pub false_positive_rate: f64,
-    /// Standard deviation of the false positive rate between patients; `None` if all patients have the same rate.
-    pub between_patients: Option<f64>,
-}
 
 /// The limit of detection for one number of cells.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]

@@ -3,6 +3,7 @@
 use super::calibration::{expected_calibration_error, log_loss, reliability};
 use super::clusters::Clusters;
 use super::counts::Counts;
+use super::healthy_cells::labelled_healthy_location;
 use super::operating_point::fit_to_logits;
 use super::threshold::Aim;
 use super::{EvaluateError, LabelledPrediction, count};
@@ -40,7 +41,9 @@ pub struct Recalibrated {
 /// Fits the temperature of a model to labelled logits, and chooses its decision threshold for an aim.
 ///
 /// `images` are the labelled images, whose probabilities are not used, and `logits` the outputs of the network for them. A
-/// note at the top of the model card marks its metrics as those of the previous threshold.
+/// note at the top of the model card marks its metrics as those of the previous threshold. The location of the healthy cells
+/// becomes that of these images, to which the threshold belongs. The error rates become unknown: those of the previous
+/// threshold do not hold any more, and those of these images are optimistic, because the threshold was chosen on them.
 ///
 /// # Errors
 /// If there are no images of one of the classes, or no threshold up to 1 achieves the aim.
@@ -65,6 +68,8 @@ pub fn recalibrate(
     let mut calibrated = model.clone();
     (calibrated.temperature, calibrated.threshold) = (temperature, threshold);
     calibrated.threshold_aim = Some(aim.to_string());
+    calibrated.error_rates = None;
+    calibrated.healthy_logit = labelled_healthy_location(&at(temperature));
     calibrated.card = model.card.as_deref().map(|card| annotate(card, model, &calibrated, &original));
     Ok(Recalibrated {
         before: calibration(&original, model.temperature, model.threshold),

@@ -1,5 +1,6 @@
 //! Photographs of thin smears: finds the cells, counts them, and computes the parasitaemia of a slide.
 
+mod centring;
 mod correction;
 mod detection;
 mod interval;
@@ -8,6 +9,7 @@ mod parasitaemia;
 mod sufficiency;
 mod text;
 
+pub use centring::{FARTHEST_LOGITS, LARGEST_SHIFT_LOGITS, SHRINKAGE_CELLS, centre_logits, healthy_shift};
 pub use correction::correct;
 pub use detection::{Decision, Detection, FurtherCount, MOST_CELLS, detect};
 pub use interval::{
