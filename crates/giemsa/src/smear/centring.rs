@@ -7,6 +7,13 @@
 //!
 //! The location of the healthy cells is that of [`healthy_cells`](crate::evaluate::healthy_cells), at the slide and at the
 //! training data alike.
+//!
+//! Measured with the built-in model: on the 28 photographs of BBBC041, each centred by itself, the sensitivity rises from 58 to
+//! 62 of 74 infected cells, the false positives fall from 47 to 39 of 1,994, and the area under the ROC curve rises from 0.982
+//! to 0.988. On the NIH images, each patient centred by itself, sensitivity and specificity change from 0.952 and 0.973 to
+//! 0.949 and 0.975, also where 60 to 75 % of the cells are infected; these are images that the model was trained on. On the
+//! healthy cells of BCCD, which look healthier to the model than those of NIH, false positives increase from 1 to 4 of 2,060.
+//! Photographs of several slides that are centred as one profit less: BBBC041 has 60 of 74 and 58 false positives then.
 
 use crate::classes::Class;
 use crate::evaluate::healthy_cells::location;
@@ -45,13 +52,25 @@ pub fn healthy_shift(parasitized_logits: &[f32], reference: f32) -> f32 {
 }
 
 /// Shifts the class logits of all cells of a slide by the [`healthy_shift`] of those that the model takes for red cells, and
-/// returns it. Without [`Model::healthy_logit`], nothing is shifted.
+/// returns it, in logits of *Parasitized*. Without [`Model::healthy_logit`], nothing is shifted.
 ///
 /// [`Model::prediction`] then gives the classes of the centred logits.
+///
+/// ```
+/// use giemsa::model::{Logits, Model};
+/// let model = Model::embedded()?;
+/// let mut slide = vec![Logits { class: 4.0, red_cell: Some(6.0) }; 200];
+/// let shift = giemsa::smear::centre_logits(&model, &mut slide);
+/// // These cells look healthier than those of the training data.
+/// assert!(shift > 0.0 && slide[0].class < 4.0);
+/// assert!(model.prediction(slide[0])?.class.is_some());
+/// # Ok::<(), giemsa::model::ModelError>(())
+/// ```
 ///
 /// # Panics
 /// If a class logit is not finite.
 pub fn centre_logits(model: &Model, slide: &mut [Logits]) -> f32 {
+    // Not a shift by 0: converting a logit there and back may round it.
     let Some(reference) = model.healthy_logit else { return 0.0 };
     let parasitized = |logits: &Logits| Class::parasitized_logit(logits.class, model.temperature);
     let red_cells: Vec<f32> = slide.iter().filter(|logits| !model.refuses(**logits)).map(parasitized).collect();
@@ -170,5 +189,28 @@ mod tests {
         assert_eq!(healthy_shift(&[-7.8; 1000], -3.8), LARGEST_SHIFT_LOGITS);
         assert!((healthy_shift(&[-2.8; 5], -3.8) + 0.5).abs() < 1e-6);
         assert!((healthy_shift(&[-2.8], -3.8) + 1.0 / 6.0).abs() < 1e-6);
+    }
+
+    #[test]
+    fn the_centred_logits_of_a_model_are_shifted_by_the_shift_of_its_red_cells() {
+        let mut model = Model::embedded().unwrap();
+        let reference = model.healthy_logit.unwrap();
+        // One logit above the reference; a white cell far above it is refused, and shifted with the others.
+        let logits = |parasitized: f32, red_cell: f32| Logits {
+            class: Class::network_logit(parasitized, model.temperature),
+            red_cell: Some(red_cell),
+        };
+        let mut slide = vec![logits(reference + 1.0, 5.0); 95];
+        slide.extend([logits(9.0, -20.0); 50]);
+        let mut same = slide.clone();
+        let shift = centre_logits(&model, &mut slide);
+        assert!((shift + 0.95).abs() < 1e-5, "{shift}");
+        for (logits, expected) in [(slide[0], reference + 0.05), (slide[100], 9.0 - 0.95)] {
+            let found = Class::parasitized_logit(logits.class, model.temperature);
+            assert!((found - expected).abs() < 1e-5, "{found} {expected}");
+        }
+        model.healthy_logit = None;
+        assert_eq!(centre_logits(&model, &mut same), 0.0);
+        assert_eq!(same[100], Logits { class: Class::network_logit(9.0, model.temperature), red_cell: Some(-20.0) });
     }
 }
