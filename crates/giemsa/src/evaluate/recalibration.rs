@@ -130,7 +130,7 @@ fn number_of(count: usize, noun: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::Recipe;
+    use crate::model::{CellErrors, Recipe};
     use crate::nn::Network;
     use Class::{Parasitized, Uninfected};
 
@@ -191,6 +191,17 @@ mod tests {
         assert!(twice.contains("specificity at least 0.5 on 8 images"), "{twice}");
         assert!(twice.contains("previous temperature 1.0000 and threshold 0.5000"), "{twice}");
         assert!(twice.ends_with("\n\nText.\n\n| threshold | 0.5000 |\n"), "{twice}");
+    }
+
+    #[test]
+    fn forgets_the_error_rates_and_locates_the_healthy_cells_of_the_images() {
+        let (images, logits) = labelled();
+        let errors = CellErrors { sensitivity: 0.9, false_positive_rate: 0.1, between_patients: None };
+        let model = Model { error_rates: Some(errors), healthy_logit: Some(-9.0), ..model() };
+        let found = recalibrate(&model, &images, &logits, Aim::Balanced).unwrap().model;
+        assert_eq!(found.error_rates, None);
+        // The logits of Parasitized of the healthy cells are -2, -2, -2 and 2, divided by the temperature 2 / ln 3.
+        assert!((found.healthy_logit.unwrap() + 3_f32.ln()).abs() < 1e-5, "{:?}", found.healthy_logit);
     }
 
     #[test]

@@ -33,8 +33,7 @@ use crate::evaluate::limit_of_detection::CellErrors;
 pub fn correct(reading: Estimate, errors: CellErrors) -> Option<Estimate> {
     let CellErrors { sensitivity, false_positive_rate, .. } = errors;
     let gain = sensitivity - false_positive_rate;
-    // Also false if one of the rates is not a number.
-    if !(gain > 0.0) {
+    if gain.is_nan() || gain <= 0.0 {
         return None;
     }
     let value = ((reading.value - false_positive_rate) / gain).clamp(0.0, 1.0);

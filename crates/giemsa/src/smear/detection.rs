@@ -122,7 +122,7 @@ fn effect_of_more(errors: CellErrors, further_count: Option<FurtherCount>, unlim
             "counting more hardly helps: the false positive rate differs between patients, which keeps the limit above {}",
             percentage(unlimited)
         ),
-        (None, Some(_)) => format!("not even {} cells would halve it", grouped(MOST_CELLS)),
+        (None, Some(_)) => format!("not even {} cells in all would halve it", grouped(MOST_CELLS)),
     }
 }
 
