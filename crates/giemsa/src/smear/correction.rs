@@ -8,6 +8,10 @@
 //! it. The distances of the ends of both intervals from their centres are added as squares, as Zou and Donner 2008,
 //! "Construction of confidence limits about effect measures: a general approach", equation 8, do for a difference; the
 //! weight of f is the derivative (1 - p) / (t - f) of the formula above.
+//!
+//! On simulated slides of patients with the false positive rates of the built-in model, the interval contains the true
+//! parasitaemia of 94 to 99 % of slides (`tests/reference/parasitaemia_golden.py`). The sensitivity is taken as the same for
+//! all patients; in truth it differs as well, so that intervals of high parasitaemias are too narrow.
 
 use super::interval::{Estimate, LEVEL};
 use crate::evaluate::limit_of_detection::CellErrors;
