@@ -1,12 +1,12 @@
 //! Correction of a measured parasitaemia for the errors of the model.
 //!
 //! A parasitaemia p is read as q = p t + (1 - p) f, with the sensitivity t and the false positive rate f, so that
-//! p = (q - f) / (t - f) (Rogan and Gladen 1978, "Estimating prevalence from the results of a screening test", equation 2).
+//! p = (q - f) / (t - f) (Rogan and Gladen 1978, "Estimating prevalence from the results of a screening test").
 //!
 //! The false positive rate of a patient is not known, only its distribution over patients: a beta distribution, as for the
 //! limit of detection. For a low parasitaemia its width is most of the uncertainty, and counting more cells does not reduce
 //! it. The distances of the ends of both intervals from their centres are added as squares, as Zou and Donner 2008,
-//! "Construction of confidence limits about effect measures: a general approach", equation 8, do for a difference; the
+//! "Construction of confidence limits about effect measures: a general approach", do for a difference; the
 //! weight of f is the derivative (1 - p) / (t - f) of the formula above.
 //!
 //! On simulated slides of patients with the false positive rates of the built-in model, the interval contains the true

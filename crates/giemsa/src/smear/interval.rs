@@ -1,7 +1,7 @@
 //! The fraction of infected red cells in the photographs of a slide, with a confidence interval.
 //!
 //! The photographs (fields) are clusters: parasites are not spread evenly over a smear. The variance of the fraction is
-//! therefore that of a ratio of two totals over fields (Cochran 1977, "Sampling techniques", equation 6.9); divided by the
+//! therefore that of a ratio of two totals over fields (Cochran 1977, "Sampling techniques", chapter 6); divided by the
 //! binomial variance, it is the design effect. The cells divided by the design effect are the effective number of cells, for
 //! which the exact binomial interval (Clopper and Pearson 1934) is computed, as Korn and Graubard 1998, "Confidence
 //! intervals for proportions with small expected number of positive counts estimated from survey data", propose: this
@@ -100,7 +100,7 @@ fn estimated_cells(fields: &[FieldCount], cells: f64, value: f64) -> f64 {
 }
 
 /// Divides the cells by the design effect of [`ASSUMED_CORRELATION`]: 1 + (m - 1) times the correlation, where m is the mean
-/// number of cells of a photograph, weighted by its cells (Kish 1965, "Survey sampling", equation 5.4.1).
+/// number of cells of a photograph, weighted by its cells (Kish 1965, "Survey sampling", chapter 5).
 fn assumed_cells(fields: &[FieldCount], cells: f64) -> f64 {
     let squares: f64 = fields.iter().map(|field| (field.red_cells as f64).powi(2)).sum();
     cells / (1.0 + (squares / cells - 1.0) * ASSUMED_CORRELATION)
