@@ -78,6 +78,24 @@ impl Class {
         -logit
     }
 
+    /// Computes the logit of the calibrated probability of *Parasitized* from a network's logit: high for *Parasitized*.
+    ///
+    /// ```
+    /// use giemsa::classes::Class;
+    /// let logit = Class::parasitized_logit(-3.0, 1.5);
+    /// assert_eq!((logit, Class::network_logit(logit, 1.5)), (2.0, -3.0));
+    /// ```
+    #[must_use]
+    pub fn parasitized_logit(logit: f32, temperature: f32) -> f32 {
+        -logit / temperature
+    }
+
+    /// Computes a network's logit from the logit of the calibrated probability of *Parasitized*.
+    #[must_use]
+    pub fn network_logit(parasitized_logit: f32, temperature: f32) -> f32 {
+        -parasitized_logit * temperature
+    }
+
     /// Returns the predicted class: positive if the probability of *Parasitized* reaches the decision threshold.
     pub fn decide(probability_parasitized: f32, threshold: f32) -> Class {
         if probability_parasitized >= threshold { Class::Parasitized } else { Class::Uninfected }

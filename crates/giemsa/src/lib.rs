@@ -33,6 +33,7 @@
 mod checksum;
 pub mod classes;
 pub mod dataset;
+mod distribution;
 pub mod evaluate;
 #[cfg(feature = "fetch")]
 pub mod fetch;

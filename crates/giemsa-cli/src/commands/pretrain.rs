@@ -23,7 +23,7 @@ use giemsa::output::destination::{Replace, check_destinations};
 use giemsa::output::write_atomically;
 use giemsa::report::model_card::{Card, Data, OtherData, model_card};
 use giemsa::train::cross_validation::{CrossValidationSettings, OutOfFold};
-use giemsa::train::pretraining::{Assessment, train_on_all};
+use giemsa::train::pretraining::{Assessment, locate_healthy_cells, train_on_all};
 use giemsa::train::{RunFolder, Settings, TrainError};
 use std::path::{Path, PathBuf};
 
@@ -105,6 +105,7 @@ pub fn run(args: PretrainArgs, context: &Context) -> anyhow::Result<Outcome> {
         return Ok(Outcome::Interrupted);
     };
     assessment.calibrate(&mut model);
+    locate_healthy_cells(&mut model, &set)?;
     model.training_patients = patients(set.samples()).into_iter().map(str::to_owned).collect();
     let test_sites = match &args.test_sites {
         Some(folder) => evaluate_sites(&model, Tta::None, folder, &args.labels, context)?,

@@ -54,6 +54,10 @@ fn writes_a_model_and_a_card_with_the_metrics_of_its_folds() {
     let model = Model::load(&root.join("made/quick.safetensors")).unwrap();
     assert_eq!(model.card.as_deref(), Some(card.as_str()));
     assert_eq!(model.threshold_aim.as_deref(), Some("specificity at least 0.975"));
+    let errors = model.error_rates.unwrap();
+    assert!(card.contains(&format!("| sensitivity | {:.4} ", errors.sensitivity)), "{errors:?}");
+    assert!(card.contains(&format!("| macro false positive rate | {:.4} ", errors.false_positive_rate)), "{errors:?}");
+    assert!(errors.between_patients.is_some() && model.healthy_logit.is_some());
 
     // A second run writes the same bytes, and a finished run trains nothing.
     run("again");

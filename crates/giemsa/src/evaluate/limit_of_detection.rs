@@ -12,22 +12,14 @@
 //! between patients, counting more cells of one patient does not average this variation out: the rate then follows a beta
 //! distribution with the given mean and standard deviation, and counts follow a beta-binomial distribution.
 
+use crate::distribution::{beta_below, beta_quantile, ln_gamma};
 use serde::{Deserialize, Serialize};
+
+pub use crate::model::CellErrors;
 
 /// The fraction of parasite-free slides that may exceed the critical count, and of slides at the limit of detection that
 /// may not exceed it.
 pub const ERROR_RATE: f64 = 0.05;
-
-/// Error rates for single cells.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct CellErrors {
-    /// Fraction of parasitized cells that are classified as Parasitized.
-    pub sensitivity: f64,
-    /// Mean over patients of the fraction of uninfected cells that are classified as Parasitized.
-    pub false_positive_rate: f64,
-    /// Standard deviation of the false positive rate between patients; `None` if all patients have the same rate.
-    pub between_patients: Option<f64>,
-}
 
 /// The limit of detection for one number of cells.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -49,7 +41,41 @@ pub struct DetectionLimit {
     pub limit_of_detection: Option<f64>,
 }
 
+impl CellErrors {
+    /// Computes the quantile over patients of the false positive rate: of a beta distribution, or the mean if all patients
+    /// have the same rate.
+    pub(crate) fn false_positive_rate_quantile(self, probability: f64) -> f64 {
+        match Reading::of(self, 0.0).beta() {
+            Some((a, b)) => beta_quantile(probability, a, b),
+            None => self.false_positive_rate,
+        }
+    }
+}
+
+/// Returns whether at least 95 % of slides with a true parasitaemia and `cells` counted cells exceed the critical count.
+pub(crate) fn is_detected(errors: CellErrors, cells: u64, parasitaemia: f64) -> bool {
+    let critical_count = Reading::of(errors, 0.0).critical_count(cells);
+    Reading::of(errors, parasitaemia).exceeds(cells, critical_count) >= 1.0 - ERROR_RATE
+}
+
+/// Computes the limit of detection that counting more cells approaches: 0 if all patients have the same error rates, and
+/// otherwise the one of readings without sampling variation. `None` if not even a parasitaemia of 1 is detected.
+#[must_use]
+pub fn limit_of_unlimited_cells(errors: CellErrors) -> Option<f64> {
+    let critical = errors.false_positive_rate_quantile(1.0 - ERROR_RATE);
+    smallest(|parasitaemia| {
+        let reading = Reading::of(errors, parasitaemia);
+        let below = match reading.beta() {
+            Some((a, b)) => beta_below(critical, a, b),
+            None => f64::from(u8::from(reading.mean <= critical)),
+        };
+        below <= ERROR_RATE
+    })
+}
+
 /// Computes the limit of detection for slides with `cells` counted cells.
+///
+/// Takes time in proportion to the number of cells below the critical count.
 #[must_use]
 pub fn detection_limit(errors: CellErrors, cells: u64) -> DetectionLimit {
     let parasite_free = Reading::of(errors, 0.0);
@@ -116,9 +142,12 @@ impl Reading {
 
     /// Computes the smallest count that at most 5 % of slides exceed.
     fn critical_count(self, cells: u64) -> u64 {
+        if self.mean >= 1.0 {
+            return cells;
+        }
         let mut below = 0.0;
-        for (count, ln_probability) in self.ln_probabilities(cells).enumerate() {
-            below += ln_probability.exp();
+        for (count, probability) in self.probabilities(cells).enumerate() {
+            below += probability;
             if below >= 1.0 - ERROR_RATE {
                 return count as u64;
             }
@@ -128,18 +157,33 @@ impl Reading {
 
     /// Computes the probability that more than `count` cells are classified as Parasitized.
     fn exceeds(self, cells: u64, count: u64) -> f64 {
-        1.0 - self.ln_probabilities(cells).take(count as usize + 1).map(f64::exp).sum::<f64>()
+        // The odds of a certain event are infinite.
+        if self.mean >= 1.0 {
+            return f64::from(u8::from(count < cells));
+        }
+        1.0 - self.probabilities(cells).take(count as usize + 1).sum::<f64>()
     }
 
-    /// Iterates over the log probabilities of 0, 1, … cells classified as Parasitized, computing each from the previous one.
-    fn ln_probabilities(self, cells: u64) -> impl Iterator<Item = f64> {
+    /// Iterates over the probabilities of 0, 1, … cells classified as Parasitized, computing each from the previous one.
+    ///
+    /// The probability of a small count may be less than the smallest number, so a common factor is kept apart.
+    fn probabilities(self, cells: u64) -> impl Iterator<Item = f64> {
         let n = cells as f64;
-        let step = move |k: f64| ((n - k) / (k + 1.0)).ln() + self.ln_ratio(n, k);
-        let first = self.ln_probability_of_none(cells);
-        (0..=cells).scan(first, move |ln_probability, k| {
-            let this = *ln_probability;
-            *ln_probability += step(k as f64);
-            Some(this)
+        let (odds, beta) = (self.mean / (1.0 - self.mean), self.beta());
+        let ratio = move |k: f64| match beta {
+            None => (n - k) / (k + 1.0) * odds,
+            Some((a, b)) => (n - k) / (k + 1.0) * (a + k) / (n - k - 1.0 + b),
+        };
+        let ln_first = self.ln_probability_of_none(cells);
+        (0..=cells).scan((ln_first, ln_first.exp(), 1.0), move |(ln_factor, factor, value), k| {
+            let probability = *factor * *value;
+            *value *= ratio(k as f64);
+            if *value > LARGE {
+                *value /= LARGE;
+                *ln_factor += LARGE.ln();
+                *factor = ln_factor.exp();
+            }
+            Some(probability)
         })
     }
 
@@ -157,18 +201,20 @@ impl Reading {
     fn ln_probability_of_none(self, cells: u64) -> f64 {
         match self.beta() {
             None => cells as f64 * (-self.mean).ln_1p(),
-            Some((a, b)) => (0..cells).map(|i| (-a / (a + b + i as f64)).ln_1p()).sum(),
-        }
-    }
-
-    /// Computes ln(P(k + 1) / P(k)) without the ratio of the binomial coefficients.
-    fn ln_ratio(self, n: f64, k: f64) -> f64 {
-        match self.beta() {
-            None => (self.mean / (1.0 - self.mean)).ln(),
-            Some((a, b)) => ((a + k) / (n - k - 1.0 + b)).ln(),
+            Some((a, b)) if cells <= MOST_FACTORS => (0..cells).map(|i| (-a / (a + b + i as f64)).ln_1p()).sum(),
+            // The same product as a ratio of gamma functions, with a rounding error of about 1e-9.
+            Some((a, b)) => {
+                let n = cells as f64;
+                ln_gamma(b + n) - ln_gamma(b) + ln_gamma(a + b) - ln_gamma(a + b + n)
+            }
         }
     }
 }
+
+/// Values above this are divided by it.
+const LARGE: f64 = 1e200;
+/// The most cells for which the probability of no positive is computed as a product.
+const MOST_FACTORS: u64 = 20_000;
 
 #[cfg(test)]
 mod tests {
@@ -188,6 +234,46 @@ mod tests {
     fn returns_none_for_a_classifier_that_guesses() {
         let guessing = CellErrors { sensitivity: 0.02, false_positive_rate: 0.02, between_patients: None };
         assert_eq!(detection_limit(guessing, 1000).limit_of_detection, None);
+    }
+
+    #[test]
+    fn a_classifier_that_finds_every_parasite_has_a_limit() {
+        let errors = CellErrors { sensitivity: 1.0, false_positive_rate: 0.02, between_patients: None };
+        let limit = detection_limit(errors, 1000).limit_of_detection.unwrap();
+        assert!((0.01..0.03).contains(&limit), "{limit}");
+    }
+
+    #[test]
+    fn many_cells_approach_the_limit_of_unlimited_cells() {
+        let errors = CellErrors { sensitivity: 0.95, false_positive_rate: 0.0247, between_patients: Some(0.0165) };
+        let unlimited = limit_of_unlimited_cells(errors).unwrap();
+        let limits =
+            [1_000, 10_000, 100_000, 1_000_000].map(|cells| detection_limit(errors, cells).limit_of_detection.unwrap());
+        assert!(limits.is_sorted_by(|a, b| a > b) && limits[3] > unlimited, "{limits:?} {unlimited}");
+        assert!((limits[3] / unlimited - 1.0).abs() < 1e-3, "{limits:?} {unlimited}");
+        assert!(is_detected(errors, 1_000, 1.001 * limits[0]) && !is_detected(errors, 1_000, 0.999 * limits[0]));
+        let alike = CellErrors { between_patients: None, ..errors };
+        assert!(limit_of_unlimited_cells(alike).unwrap() < 1e-12);
+    }
+
+    #[test]
+    fn the_limit_of_unlimited_cells_matches_scipy() {
+        // tests/reference/parasitaemia_golden.py computes these numbers.
+        let golden: serde_json::Value =
+            serde_json::from_str(include_str!("../../../../tests/reference/parasitaemia_golden.json")).unwrap();
+        let errors: Vec<CellErrors> = serde_json::from_value(golden["errors"].clone()).unwrap();
+        for (errors, expected) in errors.into_iter().zip(golden["limits_of_unlimited_cells"].as_array().unwrap()) {
+            let found = limit_of_unlimited_cells(errors).unwrap();
+            assert!((found - expected.as_f64().unwrap()).abs() < 1e-9, "{errors:?} {found} {expected}");
+        }
+    }
+
+    #[test]
+    fn both_ways_to_the_probability_of_no_positive_agree() {
+        let reading = Reading { mean: 0.0247, between_patients: 0.0165 };
+        let (a, b) = reading.beta().unwrap();
+        let product: f64 = (0..MOST_FACTORS + 1).map(|i| (-a / (a + b + i as f64)).ln_1p()).sum();
+        assert!((reading.ln_probability_of_none(MOST_FACTORS + 1) - product).abs() < 1e-8);
     }
 
     #[test]

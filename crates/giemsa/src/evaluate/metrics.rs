@@ -99,9 +99,18 @@ impl Metrics {
     }
 }
 
-/// Computes the limits of detection for each number of cells: with the pooled false positive rate for all patients, and
-/// with a rate that varies between patients as in these predictions, if that variation can be estimated.
-fn detection_limits(values: &MetricValues<Option<f64>>, by_patient: Option<&ByPatient>) -> Vec<DetectionLimit> {
+impl Metrics {
+    /// Returns the error rates for single cells: with a false positive rate that varies between patients if that variation
+    /// can be estimated; `None` without images of both classes.
+    #[must_use]
+    pub fn cell_errors(&self) -> Option<CellErrors> {
+        cell_errors(&self.values, self.by_patient.as_ref()).pop()
+    }
+}
+
+/// Returns the error rates with the pooled false positive rate for all patients, and those with a rate that varies between
+/// patients as in these predictions, if that variation can be estimated. There are none without images of both classes.
+fn cell_errors(values: &MetricValues<Option<f64>>, by_patient: Option<&ByPatient>) -> Vec<CellErrors> {
     let (Some(sensitivity), Some(specificity)) = (values.sensitivity, values.specificity) else {
         return Vec::new();
     };
@@ -111,8 +120,13 @@ fn detection_limits(values: &MetricValues<Option<f64>>, by_patient: Option<&ByPa
         let false_positive_rate = by_patient.macro_false_positive_rate?;
         Some(CellErrors { sensitivity, false_positive_rate, between_patients })
     });
-    let errors = std::iter::once(uniform).chain(varying);
-    errors.flat_map(|errors| SLIDE_CELLS.map(|cells| detection_limit(errors, cells))).collect()
+    std::iter::once(uniform).chain(varying).collect()
+}
+
+/// Computes the limits of detection for each number of cells and each of the error rates.
+fn detection_limits(values: &MetricValues<Option<f64>>, by_patient: Option<&ByPatient>) -> Vec<DetectionLimit> {
+    let errors = cell_errors(values, by_patient);
+    errors.into_iter().flat_map(|errors| SLIDE_CELLS.map(|cells| detection_limit(errors, cells))).collect()
 }
 
 #[cfg(test)]
@@ -154,6 +168,9 @@ mod tests {
         for (row, expected) in metrics.detection_limits.iter().zip([0.5, 0.5, 0.475, 0.475]) {
             assert!((row.clean_reading - expected).abs() < 1e-15, "{row:?}");
         }
+        let errors = metrics.cell_errors().unwrap();
+        assert_eq!((errors.sensitivity, errors.between_patients), (1.0, Some(0.0)));
+        assert!((errors.false_positive_rate - 0.475).abs() < 1e-15);
     }
 
     #[test]

@@ -9,6 +9,7 @@ pub mod clusters;
 pub mod counts;
 pub mod cross_fit;
 pub mod curves;
+pub mod healthy_cells;
 pub mod limit_of_detection;
 pub mod loss;
 pub mod metric_values;

@@ -43,7 +43,7 @@ pub(super) fn fit_to_logits(
 }
 
 /// Computes the logit of a clipped probability of Parasitized.
-fn logit(probability_parasitized: f64) -> f64 {
+pub(super) fn logit(probability_parasitized: f64) -> f64 {
     Class::logit(probability_parasitized.clamp(CLIP, 1.0 - CLIP))
 }
 

@@ -3,6 +3,7 @@
 use super::calibration::{expected_calibration_error, log_loss, reliability};
 use super::clusters::Clusters;
 use super::counts::Counts;
+use super::healthy_cells::labelled_healthy_location;
 use super::operating_point::fit_to_logits;
 use super::threshold::Aim;
 use super::{EvaluateError, LabelledPrediction, count};
@@ -40,7 +41,9 @@ pub struct Recalibrated {
 /// Fits the temperature of a model to labelled logits, and chooses its decision threshold for an aim.
 ///
 /// `images` are the labelled images, whose probabilities are not used, and `logits` the outputs of the network for them. A
-/// note at the top of the model card marks its metrics as those of the previous threshold.
+/// note at the top of the model card marks its metrics as those of the previous threshold. The location of the healthy cells
+/// becomes that of these images, to which the threshold belongs. The error rates become unknown: those of the previous
+/// threshold do not hold any more, and those of these images are optimistic, because the threshold was chosen on them.
 ///
 /// # Errors
 /// If there are no images of one of the classes, or no threshold up to 1 achieves the aim.
@@ -65,6 +68,8 @@ pub fn recalibrate(
     let mut calibrated = model.clone();
     (calibrated.temperature, calibrated.threshold) = (temperature, threshold);
     calibrated.threshold_aim = Some(aim.to_string());
+    calibrated.error_rates = None;
+    calibrated.healthy_logit = labelled_healthy_location(&at(temperature));
     calibrated.card = model.card.as_deref().map(|card| annotate(card, model, &calibrated, &original));
     Ok(Recalibrated {
         before: calibration(&original, model.temperature, model.threshold),
@@ -125,7 +130,7 @@ fn number_of(count: usize, noun: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::Recipe;
+    use crate::model::{CellErrors, Recipe};
     use crate::nn::Network;
     use Class::{Parasitized, Uninfected};
 
@@ -186,6 +191,17 @@ mod tests {
         assert!(twice.contains("specificity at least 0.5 on 8 images"), "{twice}");
         assert!(twice.contains("previous temperature 1.0000 and threshold 0.5000"), "{twice}");
         assert!(twice.ends_with("\n\nText.\n\n| threshold | 0.5000 |\n"), "{twice}");
+    }
+
+    #[test]
+    fn forgets_the_error_rates_and_locates_the_healthy_cells_of_the_images() {
+        let (images, logits) = labelled();
+        let errors = CellErrors { sensitivity: 0.9, false_positive_rate: 0.1, between_patients: None };
+        let model = Model { error_rates: Some(errors), healthy_logit: Some(-9.0), ..model() };
+        let found = recalibrate(&model, &images, &logits, Aim::Balanced).unwrap().model;
+        assert_eq!(found.error_rates, None);
+        // The logits of Parasitized of the healthy cells are -2, -2, -2 and 2, divided by the temperature 2 / ln 3.
+        assert!((found.healthy_logit.unwrap() + 3_f32.ln()).abs() < 1e-5, "{:?}", found.healthy_logit);
     }
 
     #[test]

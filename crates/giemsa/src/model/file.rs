@@ -3,11 +3,12 @@
 //! `docs/model-file.md` specifies the format for other programs.
 
 use super::container::{self, Metadata};
-use super::{ModelError, Recipe};
+use super::{CellErrors, ModelError, Recipe};
 use crate::classes::Class;
 use crate::nn::{ArchitectureError, Network, Tensor, architecture};
 use std::ops::RangeInclusive;
 use std::path::Path;
+use std::str::FromStr;
 
 /// A trained network with its preprocessing, its calibration and its decision threshold.
 #[derive(Clone)]
@@ -26,6 +27,12 @@ pub struct Model {
     /// An image is refused if its probability of a single red cell is below this. 0, which refuses nothing, if the network
     /// has no output for it; 0.05 if the model is not calibrated.
     pub red_cell_threshold: f32,
+    /// The error rates of the model for single cells of patients that it was not trained on, at its threshold; `None` if they
+    /// are unknown.
+    pub error_rates: Option<CellErrors>,
+    /// The location of the calibrated logits of *Parasitized* of healthy cells at the site of the threshold, which
+    /// [`healthy_location`](crate::evaluate::healthy_cells::healthy_location) computes; `None` if it is unknown.
+    pub healthy_logit: Option<f32>,
     /// The patients that the model was trained on; empty if they are unknown.
     pub training_patients: Vec<String>,
     /// The model card in Markdown, if the model has one.
@@ -70,6 +77,8 @@ impl Model {
             threshold: 0.5,
             threshold_aim: None,
             red_cell_threshold,
+            error_rates: None,
+            healthy_logit: None,
             training_patients: Vec::new(),
             card: None,
         }
@@ -128,12 +137,11 @@ impl Model {
             .collect();
         let network = network_with(&recipe, &weights, path)?;
         let temperature =
-            number(metadata, "temperature", "in 0.001..=1000", path, |value| TEMPERATURES.contains(&value))?;
-        let threshold = number(metadata, "threshold", "in 0..=1", path, |value| (0.0..=1.0).contains(&value))?;
-        let red_cell_threshold = match metadata.contains_key("red_cell_threshold") {
-            true => number(metadata, "red_cell_threshold", "in 0..=1", path, |value| (0.0..=1.0).contains(&value))?,
-            false => 0.0,
-        };
+            number(metadata, "temperature", "in 0.001..=1000", path, |value: f32| TEMPERATURES.contains(&value))?;
+        let threshold = number(metadata, "threshold", "in 0..=1", path, |value: f32| (0.0..=1.0).contains(&value))?;
+        let red_cell_threshold =
+            optional(metadata, "red_cell_threshold", "in 0..=1", path, |value| (0.0..=1.0).contains(&value))?;
+        let healthy_logit = optional(metadata, "healthy_logit", "a finite number", path, f32::is_finite)?;
         let patients = metadata.get("training_patients").map(|names| names.lines().map(str::to_owned).collect());
         let training_patients = patients.unwrap_or_default();
         let [threshold_aim, card] = ["threshold_aim", "card"].map(|key| metadata.get(key).cloned());
@@ -143,7 +151,9 @@ impl Model {
             temperature,
             threshold,
             threshold_aim,
-            red_cell_threshold,
+            red_cell_threshold: red_cell_threshold.unwrap_or(0.0),
+            error_rates: CellErrors::read(metadata, path)?,
+            healthy_logit,
             training_patients,
             card,
         })
@@ -173,6 +183,12 @@ impl Model {
         put("threshold", self.threshold.to_string());
         if self.network.outputs() > 1 {
             put("red_cell_threshold", self.red_cell_threshold.to_string());
+        }
+        for (key, rate) in self.error_rates.iter().flat_map(CellErrors::metadata) {
+            put(key, rate.to_string());
+        }
+        if let Some(logit) = self.healthy_logit {
+            put("healthy_logit", logit.to_string());
         }
         if let Some(aim) = &self.threshold_aim {
             put("threshold_aim", aim.clone());
@@ -219,16 +235,27 @@ fn check_format_and_classes(metadata: &Metadata, path: &Path) -> Result<(), Mode
 }
 
 /// Reads a number of the metadata, and checks its range.
-fn number(
+pub(super) fn number<T: FromStr + Copy>(
     metadata: &Metadata,
     key: &'static str,
     expected: &'static str,
     path: &Path,
-    is_valid: impl Fn(f32) -> bool,
-) -> Result<f32, ModelError> {
+    is_valid: impl Fn(T) -> bool,
+) -> Result<T, ModelError> {
     let found = container::text(metadata, key, path)?;
     let value = found.parse().ok().filter(|&value| is_valid(value));
     value.ok_or_else(|| ModelError::InvalidMetadata { path: path.to_owned(), key, expected, found: found.to_owned() })
+}
+
+/// Reads a number that the metadata need not have.
+pub(super) fn optional<T: FromStr + Copy>(
+    metadata: &Metadata,
+    key: &'static str,
+    expected: &'static str,
+    path: &Path,
+    is_valid: impl Fn(T) -> bool,
+) -> Result<Option<T>, ModelError> {
+    metadata.contains_key(key).then(|| number(metadata, key, expected, path, is_valid)).transpose()
 }
 
 /// Checks that variances of batch normalisation, and the optimizer's averages of squares, are not negative: their root

@@ -14,6 +14,7 @@
 //! # Ok::<(), giemsa::model::ModelError>(())
 //! ```
 
+mod cell_errors;
 pub(crate) mod container;
 mod error;
 pub mod explain;
@@ -24,6 +25,7 @@ mod ranges;
 pub mod recipe;
 mod recipe_file;
 
+pub use cell_errors::CellErrors;
 pub use error::{ModelError, PredictError};
 pub use explain::SaliencyMap;
 pub use file::Model;

@@ -1,6 +1,21 @@
 //! Photographs of thin smears: finds the cells, counts them, and computes the parasitaemia of a slide.
 
+mod centring;
+mod correction;
+mod detection;
+mod interval;
 mod object;
+mod parasitaemia;
 pub mod segment;
+mod sufficiency;
+mod text;
 
+pub use centring::{FARTHEST_LOGITS, LARGEST_SHIFT_LOGITS, SHRINKAGE_CELLS, centre_logits, healthy_shift};
+pub use correction::correct;
+pub use detection::{Decision, Detection, FurtherCount, MOST_CELLS, detect};
+pub use interval::{
+    ASSUMED_CORRELATION, Estimate, FEWEST_FIELDS, FieldCount, IntervalMethod, LEVEL, infected_fraction,
+};
 pub use object::{Object, ObjectKind};
+pub use parasitaemia::{Density, Parasitaemia, RED_CELLS_PER_MICROLITRE, parasitaemia};
+pub use sufficiency::{LOW_PARASITAEMIA, RED_CELLS, RED_CELLS_IF_LOW, Sufficiency, judge_count};

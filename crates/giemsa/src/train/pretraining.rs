@@ -8,13 +8,14 @@ use crate::classes::Class;
 use crate::dataset::sites::OtherSites;
 use crate::dataset::{Cache, Subset};
 use crate::evaluate::cross_fit::{CrossFitted, cross_fit};
+use crate::evaluate::healthy_cells::labelled_healthy_location;
 use crate::evaluate::metrics::Metrics;
 use crate::evaluate::operating_point::{OperatingPoint, fit};
 use crate::evaluate::paired::Comparison;
 use crate::evaluate::sites::{SitePrediction, SiteRow, fit_red_cell_threshold, site_rows};
 use crate::evaluate::threshold::Aim;
-use crate::evaluate::{EvaluateError, LabelledPrediction, bootstrap, count_refused};
-use crate::model::Model;
+use crate::evaluate::{EvaluateError, LabelledPrediction, bootstrap, count_refused, predict_labelled};
+use crate::model::{Model, PredictError, Tta};
 use crate::preprocess::Images;
 use crate::train::cross_validation::OutOfFold;
 use std::collections::BTreeSet;
@@ -48,6 +49,15 @@ pub fn train_on_all(
         return Ok(None);
     }
     Ok(Some(Model::new(settings.recipe.clone(), state.averaged_network()?)))
+}
+
+/// Sets the location of the healthy cells of a calibrated model to that of its training images, which are all its images.
+///
+/// # Errors
+/// If an image cannot be read back, or an output of the network is not finite.
+pub fn locate_healthy_cells(model: &mut Model, images: &Cache) -> Result<(), PredictError> {
+    model.healthy_logit = labelled_healthy_location(&predict_labelled(model.predictor(Tta::None), images)?);
+    Ok(())
 }
 
 /// The results of a recipe on patients that its networks have not seen, and the operating point of its model.
@@ -112,12 +122,14 @@ impl Assessment {
         })
     }
 
-    /// Sets the temperature and both thresholds of a model.
+    /// Sets the temperature, both thresholds and the error rates of a model. The error rates are those of the out-of-fold
+    /// predictions.
     pub fn calibrate(&self, model: &mut Model) {
         model.temperature = self.point.temperature as f32;
         model.threshold = self.point.threshold as f32;
         model.red_cell_threshold = self.red_cell_threshold as f32;
         model.threshold_aim = Some(self.aim.to_string());
+        model.error_rates = self.metrics.cell_errors();
     }
 
     /// Returns the reasons not to rely on the model.

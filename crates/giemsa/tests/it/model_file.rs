@@ -1,7 +1,8 @@
 //! Model files: round trips, and rejection of damaged or foreign files.
 
+use giemsa::evaluate::limit_of_detection::detection_limit;
 use giemsa::input::InputError;
-use giemsa::model::{Model, ModelError, Recipe};
+use giemsa::model::{CellErrors, Model, ModelError, Recipe};
 use giemsa::nn::Network;
 use std::path::{Path, PathBuf};
 
@@ -19,6 +20,12 @@ pub fn tiny(seed: u64) -> Model {
         temperature: 1.3,
         threshold: 0.42,
         threshold_aim: Some("sensitivity ≥ 0.98".into()),
+        error_rates: Some(CellErrors {
+            sensitivity: 0.98,
+            false_positive_rate: 0.1 + 0.2,
+            between_patients: Some(0.015),
+        }),
+        healthy_logit: Some(-3.7),
         ..Model::new(recipe, network)
     }
 }
@@ -46,7 +53,37 @@ fn round_trips_through_a_file() {
         assert_eq!(read.network.weights(), model.network.weights());
         assert_eq!((read.temperature, read.threshold), (1.3, 0.42));
         assert_eq!(read.threshold_aim, model.threshold_aim);
+        assert_eq!((read.error_rates, read.healthy_logit), (model.error_rates, model.healthy_logit));
     }
+}
+
+#[test]
+fn a_model_need_not_have_error_rates() {
+    let alike = CellErrors { sensitivity: 1.0, false_positive_rate: 0.0, between_patients: None };
+    for error_rates in [None, Some(alike)] {
+        let model = Model { error_rates, healthy_logit: None, ..tiny(1) };
+        let read = Model::load(&saved(&model).1).unwrap();
+        assert_eq!((read.error_rates, read.healthy_logit), (error_rates, None));
+    }
+}
+
+#[test]
+fn the_built_in_model_has_the_error_rates_of_its_card() {
+    let model = Model::embedded().unwrap();
+    let errors = model.error_rates.unwrap();
+    let card = model.card.unwrap();
+    for text in [
+        format!("| sensitivity | {:.4} ", errors.sensitivity),
+        format!("| macro false positive rate | {:.4} ", errors.false_positive_rate),
+    ] {
+        assert!(card.contains(&text), "{text}");
+    }
+    // The card has the limits of detection that follow from all three rates.
+    for cells in [1_000, 10_000] {
+        let limit = detection_limit(errors, cells).limit_of_detection.unwrap();
+        assert!(card.contains(&format!("varies between patients | 2.47 % | {:.2} % |", 100.0 * limit)), "{limit}");
+    }
+    assert!((-5.0..-2.0).contains(&model.healthy_logit.unwrap()));
 }
 
 #[test]
@@ -122,6 +159,17 @@ fn errors_of_metadata_contain_the_expected_and_the_actual_value() {
         (put("temperature", "NaN"), "expected `temperature` to be in 0.001..=1000, found `NaN`"),
         (put("temperature", "warm"), "`temperature` to be in 0.001..=1000, found `warm`"),
         (put("threshold", "1.5"), "expected `threshold` to be in 0..=1, found `1.5`"),
+        (put("sensitivity", "-0.1"), "expected `sensitivity` to be in 0..=1, found `-0.1`"),
+        (put("false_positive_rate", "NaN"), "expected `false_positive_rate` to be in 0..=1, found `NaN`"),
+        (
+            put("false_positive_rate_between_patients", "2"),
+            "expected `false_positive_rate_between_patients` to be in 0..=1, found `2`",
+        ),
+        (put("healthy_logit", "inf"), "expected `healthy_logit` to be a finite number, found `inf`"),
+        (
+            with_header(|h| drop(h["__metadata__"].as_object_mut().unwrap().remove("sensitivity"))),
+            "its metadata has no `sensitivity`",
+        ),
         (put("recipe", "name = 'x'"), "recipe in the metadata, line 1, column 1: missing field"),
         (
             with_header(|h| h["__metadata__"]["recipe"] = larger.clone().into()),
