@@ -21,12 +21,12 @@ pub(super) struct Measurements {
     pub inner_radius: f32,
 }
 
-/// Stain of nuclei absorbs this multiple of what cells typically absorb in red,
-const NUCLEAR_RED: f32 = 2.2;
-/// and this multiple in green;
-const NUCLEAR_GREEN: f32 = 1.4;
-/// or this multiple in both, where red cells are stained blue.
-const NUCLEAR_BOTH: f32 = 1.9;
+/// Nuclear stain is purple: compared with red cells, it absorbs less blue than green, by this factor at most,
+const NUCLEAR_BLUE: f32 = 0.7;
+/// and at least this multiple of what red cells absorb in green and in red;
+const NUCLEAR: [f32; 2] = [1.15, 1.5];
+/// or this multiple in green, where red cells are stained blue and absorb much red.
+const NUCLEAR_GREEN: f32 = 1.7;
 /// Densities below this are taken for this, in red, where red cells absorb little.
 const LEAST_RED: f32 = 0.08;
 /// Every so many pixels of cells are a sample for the typical densities.
@@ -41,8 +41,8 @@ pub(super) fn measure(
     densities: &Densities,
     found: &Foreground,
 ) -> Vec<Measurements> {
-    let typical = typical_densities(densities, found);
-    let red = typical[0].max(LEAST_RED);
+    let mut typical = typical_densities(densities, found);
+    typical[0] = typical[0].max(LEAST_RED);
     let none = Measurements {
         bounds: [usize::MAX, usize::MAX, 0, 0],
         area: 0.0,
@@ -58,9 +58,9 @@ pub(super) fn measure(
         part.include(labels.place(pixel));
         part.area += 1.0;
         part.filled += f32::from(u8::from(found.filled.values[pixel]));
-        let (of_red, of_green) = (density[0] / red, density[1] / typical[1]);
-        let is_nuclear = of_green > NUCLEAR_GREEN && of_red > NUCLEAR_RED || of_green.min(of_red) > NUCLEAR_BOTH;
-        part.nuclear += f32::from(u8::from(is_nuclear));
+        let [red, green, blue] = std::array::from_fn(|channel| density[channel] / typical[channel]);
+        let is_dark = green > NUCLEAR[0] && red > NUCLEAR[1] || green > NUCLEAR_GREEN;
+        part.nuclear += f32::from(u8::from(is_dark && blue < NUCLEAR_BLUE * green));
         (0..3).for_each(|channel| part.density[channel] += density[channel] / typical[channel]);
         part.inner_radius = part.inner_radius.max(distance.values[pixel]);
     }
