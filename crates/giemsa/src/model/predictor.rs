@@ -164,12 +164,23 @@ impl<'a> Predictor<'a> {
     /// # Panics
     /// If an image has no pixels.
     pub fn predict_images(&self, images: &[RgbImage]) -> Result<Vec<Prediction>, ModelError> {
-        let mut predictions = Vec::with_capacity(images.len());
+        self.logits_of_images(images)?.into_iter().map(|logits| self.model.prediction(logits)).collect()
+    }
+
+    /// Computes the logits of many images in memory, before calibration, in their order.
+    ///
+    /// # Errors
+    /// [`ModelError::NonFiniteOutput`] if an output of the network is not finite.
+    ///
+    /// # Panics
+    /// If an image has no pixels.
+    pub fn logits_of_images(&self, images: &[RgbImage]) -> Result<Vec<Logits>, ModelError> {
+        let mut logits = Vec::with_capacity(images.len());
         for block in images.chunks(BLOCK_BATCHES * batch_len(&self.model.network)) {
             let bytes: Vec<Vec<u8>> = block.par_iter().map(|image| self.model.recipe.input.to_bytes(image)).collect();
-            predictions.extend(self.predict_preprocessed(&bytes.iter().map(Vec::as_slice).collect::<Vec<_>>())?);
+            logits.extend(self.logits_of_preprocessed(&bytes.iter().map(Vec::as_slice).collect::<Vec<_>>())?);
         }
-        Ok(predictions)
+        Ok(logits)
     }
 
     /// Predicts the classes of image files, and passes the results to `each` in the order of the paths. Stops early if
@@ -238,21 +249,23 @@ impl<'a> Predictor<'a> {
 
     fn predict_decoded(&self, files: &[DecodedFile]) -> Result<Vec<Prediction>, ModelError> {
         let readable: Vec<&[u8]> = files.iter().filter_map(|(bytes, _)| bytes.as_deref().ok()).collect();
-        self.predict_preprocessed(&readable)
+        self.logits_of_preprocessed(&readable)?.into_iter().map(|logits| self.model.prediction(logits)).collect()
     }
 
-    fn predict_preprocessed(&self, images: &[&[u8]]) -> Result<Vec<Prediction>, ModelError> {
+    fn logits_of_preprocessed(&self, images: &[&[u8]]) -> Result<Vec<Logits>, ModelError> {
         let network = &self.model.network;
         let values = network.input().len();
-        let mut predictions = Vec::with_capacity(images.len());
+        let mut logits = Vec::with_capacity(images.len());
         for batch in images.chunks(batch_len(network)) {
             let mut inputs = vec![0.0; batch.len() * values];
             inputs.par_chunks_exact_mut(values).zip(batch).for_each(|(input, bytes)| to_input(bytes, input));
             for outputs in self.tta.outputs(network, &inputs).chunks_exact(network.outputs()) {
-                predictions.push(self.model.prediction(Logits::of(outputs))?);
+                let of_image = Logits::of(outputs);
+                check_finite(of_image)?;
+                logits.push(of_image);
             }
         }
-        Ok(predictions)
+        Ok(logits)
     }
 }
 

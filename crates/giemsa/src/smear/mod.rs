@@ -3,19 +3,30 @@
 mod centring;
 mod correction;
 mod detection;
+mod error;
+mod frame;
 mod interval;
 mod object;
 mod parasitaemia;
+mod photograph;
+mod plausibility;
 pub mod segment;
+mod slide;
 mod sufficiency;
 mod text;
+mod warning;
 
 pub use centring::{FARTHEST_LOGITS, LARGEST_SHIFT_LOGITS, SHRINKAGE_CELLS, centre_logits, healthy_shift};
 pub use correction::correct;
 pub use detection::{Decision, Detection, FurtherCount, MOST_CELLS, detect};
+pub use error::CountError;
+pub use frame::is_counted;
 pub use interval::{
     ASSUMED_CORRELATION, Estimate, FEWEST_FIELDS, FieldCount, IntervalMethod, LEVEL, infected_fraction,
 };
 pub use object::{Object, ObjectKind};
 pub use parasitaemia::{Density, Parasitaemia, RED_CELLS_PER_MICROLITRE, parasitaemia};
 pub use sufficiency::{LOW_PARASITAEMIA, RED_CELLS, RED_CELLS_IF_LOW, Sufficiency, judge_count};
+pub use photograph::{FoundObject, Photograph, find_cells, find_cells_in_files};
+pub use slide::{Counts, Slide, count_slide};
+pub use warning::Warning;

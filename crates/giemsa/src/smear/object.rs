@@ -53,3 +53,11 @@ pub struct Object {
     /// The number of red cells that it is worth: 1 for a red cell, 2 or more for a cluster, 0 for everything else.
     pub cells: u32,
 }
+
+impl Object {
+    /// Returns an object with a box of left, top, width and height in pixels.
+    #[must_use]
+    pub fn new([x, y, width, height]: [u32; 4], kind: ObjectKind, cells: u32) -> Object {
+        Object { x, y, width, height, kind, cells }
+    }
+}
