@@ -5,8 +5,8 @@
 //! lower one are; of a round field, those that touch its left half are not (Gundersen 1977, "Notes on the estimation of the
 //! numerical density of arbitrary profiles: the edge effect").
 
-use super::segment::FieldOfView;
 use super::Object;
+use super::segment::FieldOfView;
 
 /// Objects this near to a border, in cell diameters, touch it: segmentation works on reduced photographs.
 const TOUCH: f32 = 0.05;
@@ -65,7 +65,11 @@ mod tests {
                     let (right, bottom) = ((x + side).min(1000), (y + side).min(800));
                     if right > left && bottom > top {
                         let place = [left, top, right - left, bottom - top].map(|edge| edge as u32);
-                        counted += usize::from(is_counted(&Object::new(place, ObjectKind::RedCell, 1), FieldOfView::Whole, 0.0));
+                        counted += usize::from(is_counted(
+                            &Object::new(place, ObjectKind::RedCell, 1),
+                            FieldOfView::Whole,
+                            0.0,
+                        ));
                     }
                 }
             }

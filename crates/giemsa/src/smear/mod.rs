@@ -5,6 +5,7 @@ mod correction;
 mod detection;
 mod error;
 mod frame;
+mod grouping;
 mod interval;
 mod object;
 mod parasitaemia;
@@ -21,12 +22,13 @@ pub use correction::correct;
 pub use detection::{Decision, Detection, FurtherCount, MOST_CELLS, detect};
 pub use error::CountError;
 pub use frame::is_counted;
+pub use grouping::{SlideBy, SlideFiles, group_by_slide};
 pub use interval::{
     ASSUMED_CORRELATION, Estimate, FEWEST_FIELDS, FieldCount, IntervalMethod, LEVEL, infected_fraction,
 };
 pub use object::{Object, ObjectKind};
 pub use parasitaemia::{Density, Parasitaemia, RED_CELLS_PER_MICROLITRE, parasitaemia};
+pub use photograph::{FoundObject, Photograph, find_cells};
+pub use slide::{CountSettings, Counts, Slide, count_slide, count_slides};
 pub use sufficiency::{LOW_PARASITAEMIA, RED_CELLS, RED_CELLS_IF_LOW, Sufficiency, judge_count};
-pub use photograph::{FoundObject, Photograph, find_cells, find_cells_in_files};
-pub use slide::{Counts, Slide, count_slide};
 pub use warning::Warning;

@@ -7,7 +7,7 @@ use super::warning::{Warning, warnings};
 use super::{Object, ObjectKind};
 use crate::image::decode_file;
 use crate::input::InputError;
-use crate::model::{Logits, Prediction, Predictor};
+use crate::model::{Logits, ModelError, Prediction, Predictor};
 use image::RgbImage;
 use rayon::prelude::*;
 use std::ops::ControlFlow;
@@ -74,7 +74,8 @@ pub fn find_cells(
         .map_err(|reason| CountError::NotASmear { path: path.to_owned(), reason })?;
     let mut cells: Vec<FoundObject> = segmentation.objects.iter().map(|object| found(object, &segmentation)).collect();
     classify(predictor, photograph, &segmentation, &mut cells)?;
-    let number = |kind| cells.iter().filter(|cell| cell.object.kind == kind).map(|cell| cell.object.cells as usize).sum();
+    let number =
+        |kind| cells.iter().filter(|cell| cell.object.kind == kind).map(|cell| cell.object.cells as usize).sum();
     let warnings = warnings(&segmentation.condition, number(ObjectKind::RedCell), number(ObjectKind::Cluster));
     Ok(Photograph {
         path: path.to_owned(),
@@ -124,13 +125,13 @@ fn classify(
 /// A few photographs per thread are in memory at once.
 ///
 /// # Errors
-/// [`CountError::Model`] if an output of the network is not finite.
-pub fn find_cells_in_files(
+/// [`ModelError::NonFiniteOutput`] if an output of the network is not finite.
+pub(super) fn find_cells_in_files(
     predictor: &Predictor<'_>,
     mut paths: impl Iterator<Item = Result<PathBuf, InputError>>,
     cell_diameter_px: Option<f32>,
-    mut each: impl FnMut(&Path, Result<Photograph, CountError>) -> ControlFlow<()>,
-) -> Result<(), CountError> {
+    mut each: impl FnMut(PathBuf, Result<Photograph, CountError>) -> Result<ControlFlow<()>, ModelError>,
+) -> Result<(), ModelError> {
     let one = |path: Result<PathBuf, InputError>| match path {
         Ok(path) => {
             let photograph = decode_file(&path).map_err(CountError::from);
@@ -146,10 +147,11 @@ pub fn find_cells_in_files(
         }
         let results: Vec<_> = block.into_par_iter().map(one).collect();
         for (path, result) in results {
-            if let Err(CountError::Model(error)) = result {
-                return Err(CountError::Model(error));
-            }
-            if each(&path, result).is_break() {
+            let broken = match result {
+                Err(CountError::Model(error)) => return Err(error),
+                result => each(path, result)?,
+            };
+            if broken.is_break() {
                 return Ok(());
             }
         }

@@ -30,10 +30,15 @@ pub(super) fn check(segmentation: &Segmentation, photograph: &RgbImage) -> Resul
             100.0 * segmentation.condition.coverage
         ));
     }
-    let cells = objects.iter().filter(|object| matches!(object.kind, ObjectKind::RedCell | ObjectKind::Cluster)).count();
+    let cells =
+        objects.iter().filter(|object| matches!(object.kind, ObjectKind::RedCell | ObjectKind::Cluster)).count();
     let fraction = cells as f32 / objects.len().max(1) as f32;
     if objects.len() >= FEWEST_OBJECTS && fraction < LEAST_CELLS {
-        return Err(format!("{cells} of {} objects look like cells, less than {:.0} %", objects.len(), 100.0 * LEAST_CELLS));
+        return Err(format!(
+            "{cells} of {} objects look like cells, less than {:.0} %",
+            objects.len(),
+            100.0 * LEAST_CELLS
+        ));
     }
     Ok(())
 }

@@ -1,19 +1,27 @@
 //! Counts the cells of a slide.
 
-use super::parasitaemia::{Parasitaemia, parasitaemia};
-use super::photograph::{FoundObject, Photograph};
+use super::error::CountError;
+use super::grouping::SlideFiles;
+use super::parasitaemia::{Parasitaemia, RED_CELLS_PER_MICROLITRE, parasitaemia};
+use super::photograph::{FoundObject, Photograph, find_cells_in_files};
 use super::{FieldCount, ObjectKind, centre_logits};
 use crate::classes::Class;
-use crate::model::{Logits, Model, ModelError};
+use crate::model::{Logits, Model, ModelError, Predictor};
+use std::collections::VecDeque;
+use std::mem::take;
+use std::ops::ControlFlow;
+use std::path::PathBuf;
 
 /// The photographs of a slide, with their cells counted.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 #[non_exhaustive]
 pub struct Slide {
     /// The name of the slide.
     pub name: String,
     /// Its photographs.
     pub photographs: Vec<Photograph>,
+    /// The files that are no photographs of a smear or cannot be read.
+    pub skipped: Vec<(PathBuf, CountError)>,
     /// What is counted on all of them.
     pub counts: Counts,
     /// By how much the logits of *Parasitized* of its cells were shifted, see [`centre_logits`].
@@ -72,6 +80,79 @@ pub fn count_slide(
         shift_logits,
         parasitaemia: parasitaemia(&fields, model.error_rates, red_cells_per_microlitre),
         photographs,
+        skipped: Vec::new(),
+    })
+}
+
+/// Settings of [`count_slides`].
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct CountSettings {
+    /// The diameter of a red cell in pixels; `None` to estimate it for each photograph.
+    pub cell_diameter_px: Option<f32>,
+    /// Red cells per microlitre of blood, a positive number.
+    pub red_cells_per_microlitre: f64,
+}
+
+impl Default for CountSettings {
+    fn default() -> CountSettings {
+        CountSettings { cell_diameter_px: None, red_cells_per_microlitre: RED_CELLS_PER_MICROLITRE }
+    }
+}
+
+/// Counts slides, and passes each of them to `each_slide` as soon as it is complete, in their order. `each_photograph` is
+/// called once per file. If it breaks, the slide in work is passed on with the photographs that are finished, and the count
+/// ends; if `each_slide` breaks, the count ends at once.
+///
+/// The pixels of a few photographs per thread are in memory at once, and the cells of one slide.
+///
+/// ```
+/// use giemsa::model::Model;
+/// use giemsa::smear::{CountSettings, SlideBy, count_slides, group_by_slide};
+/// use std::ops::ControlFlow::Continue;
+///
+/// let model = Model::embedded()?;
+/// let slides = group_by_slide([Ok("slide/missing.jpg".into())], &SlideBy::Folder);
+/// count_slides(&model.predictor(Default::default()), slides, CountSettings::default(), || Continue(()), |slide| {
+///     assert_eq!((&slide.name[..], slide.skipped.len()), ("slide", 1));
+///     assert!(slide.parasitaemia.is_none());
+///     Continue(())
+/// })?;
+/// # Ok::<(), giemsa::model::ModelError>(())
+/// ```
+///
+/// # Errors
+/// [`ModelError::NonFiniteOutput`] if an output of the network is not finite.
+///
+/// # Panics
+/// If the red cells per microlitre are not a positive number.
+pub fn count_slides(
+    predictor: &Predictor<'_>,
+    slides: Vec<SlideFiles>,
+    settings: CountSettings,
+    mut each_photograph: impl FnMut() -> ControlFlow<()>,
+    mut each_slide: impl FnMut(Slide) -> ControlFlow<()>,
+) -> Result<(), ModelError> {
+    let mut left: VecDeque<(String, usize)> =
+        slides.iter().map(|slide| (slide.name.clone(), slide.photographs.len())).collect();
+    let paths = slides.into_iter().flat_map(|slide| slide.photographs);
+    let (mut photographs, mut skipped) = (Vec::new(), Vec::new());
+    find_cells_in_files(predictor, paths, settings.cell_diameter_px, |path, result| {
+        match result {
+            Ok(photograph) => photographs.push(photograph),
+            Err(error) => skipped.push((path, error)),
+        }
+        let mut flow = each_photograph();
+        let is_complete = left.front().is_none_or(|(_, files)| photographs.len() + skipped.len() == *files);
+        if is_complete || flow.is_break() {
+            let (name, _) = left.pop_front().unwrap_or_default();
+            let mut slide =
+                count_slide(predictor.model(), &name, take(&mut photographs), settings.red_cells_per_microlitre)?;
+            slide.skipped = take(&mut skipped);
+            if each_slide(slide).is_break() {
+                flow = ControlFlow::Break(());
+            }
+        }
+        Ok(flow)
     })
 }
 

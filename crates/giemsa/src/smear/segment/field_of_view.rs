@@ -116,11 +116,9 @@ impl FieldOfView {
     pub(super) fn scaled(self, factor: f32) -> FieldOfView {
         match self {
             FieldOfView::Whole => FieldOfView::Whole,
-            FieldOfView::Round { x, y, radius } => FieldOfView::Round {
-                x: (x + 0.5) * factor - 0.5,
-                y: (y + 0.5) * factor - 0.5,
-                radius: radius * factor,
-            },
+            FieldOfView::Round { x, y, radius } => {
+                FieldOfView::Round { x: (x + 0.5) * factor - 0.5, y: (y + 0.5) * factor - 0.5, radius: radius * factor }
+            }
         }
     }
 

@@ -68,11 +68,7 @@ pub(super) fn find(densities: &Densities, field: &Grid<bool>) -> Foreground {
 
 fn mix(densities: &Densities, weights: [f32; 3]) -> Grid<f32> {
     let mixed = |value: &[f32; 3]| value.iter().zip(&weights).map(|(value, weight)| value * weight).sum();
-    Grid {
-        width: densities.width,
-        height: densities.height,
-        values: densities.values.iter().map(mixed).collect(),
-    }
+    Grid { width: densities.width, height: densities.height, values: densities.values.iter().map(mixed).collect() }
 }
 
 /// Computes the weights of the channels that separate cells from the empty slide best for its noise: the difference of the

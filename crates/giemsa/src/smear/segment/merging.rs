@@ -60,8 +60,12 @@ impl Graph {
 
     fn merge(&mut self, kept: u32, gone: u32) {
         self.areas[kept as usize] += std::mem::take(&mut self.areas[gone as usize]);
-        let of_gone: Vec<_> =
-            self.necks.iter().filter(|((a, b), _)| *a == gone || *b == gone).map(|(&pair, &neck)| (pair, neck)).collect();
+        let of_gone: Vec<_> = self
+            .necks
+            .iter()
+            .filter(|((a, b), _)| *a == gone || *b == gone)
+            .map(|(&pair, &neck)| (pair, neck))
+            .collect();
         for ((a, b), neck) in of_gone {
             self.necks.remove(&(a, b));
             let other = if a == gone { b } else { a };
@@ -84,4 +88,3 @@ fn widest_neck(area: f32) -> f32 {
         }
     }
 }
-

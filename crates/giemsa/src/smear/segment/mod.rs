@@ -168,8 +168,7 @@ impl View {
         let diameter = diameter_px / factor as f32;
         let typical_area = FRAC_PI_4 * diameter * diameter;
         let mut found = foreground::find(&densities, &field);
-        found.filled =
-            pale_centres::fill(&mut found.mask, &field, (LARGEST_PALE_CENTRE * typical_area) as usize);
+        found.filled = pale_centres::fill(&mut found.mask, &field, (LARGEST_PALE_CENTRE * typical_area) as usize);
         let contrast = found.levels.cell - found.levels.slide;
         let votes = centres::votes(&found.density, &found.mask, contrast, diameter / 2.0);
         let mut parts = separation::separate_by(&found.mask, &votes, diameter / 2.0);
@@ -195,11 +194,14 @@ impl View {
                 is_separate[label as usize] = false;
             }
         }
-        let is_plausible = |area: f32| {
-            area > PLAUSIBLE_AREAS[0] * self.typical_area && area < PLAUSIBLE_AREAS[1] * self.typical_area
-        };
-        let mut kept: Vec<f32> =
-            areas.iter().zip(&is_separate).filter(|(area, separate)| **separate && is_plausible(**area)).map(|(area, _)| *area).collect();
+        let is_plausible =
+            |area: f32| area > PLAUSIBLE_AREAS[0] * self.typical_area && area < PLAUSIBLE_AREAS[1] * self.typical_area;
+        let mut kept: Vec<f32> = areas
+            .iter()
+            .zip(&is_separate)
+            .filter(|(area, separate)| **separate && is_plausible(**area))
+            .map(|(area, _)| *area)
+            .collect();
         kept.sort_unstable_by(f32::total_cmp);
         (kept.len() >= LEAST_CELLS).then(|| (kept[kept.len() / 2] / FRAC_PI_4).sqrt())
     }

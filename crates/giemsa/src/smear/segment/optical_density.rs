@@ -58,8 +58,7 @@ impl EmptySlide {
                 let pixel = y * width + x;
                 if field.values[pixel] {
                     let light = self.at(terms(x as f32 / width as f32, row));
-                    *density =
-                        std::array::from_fn(|c| light[c] - logarithms[usize::from(colours.values[pixel][c])]);
+                    *density = std::array::from_fn(|c| light[c] - logarithms[usize::from(colours.values[pixel][c])]);
                 }
             }
         });

@@ -12,11 +12,8 @@ const TINY_PX: usize = 6;
 /// Fills the holes that are pale centres, and returns their pixels. What touches the edge of the grid or lies outside the
 /// field is no hole.
 pub(super) fn fill(mask: &mut Grid<bool>, field: &Grid<bool>, largest_px: usize) -> Grid<bool> {
-    let outside = Grid {
-        width: mask.width,
-        height: mask.height,
-        values: mask.values.iter().map(|&inside| !inside).collect(),
-    };
+    let outside =
+        Grid { width: mask.width, height: mask.height, values: mask.values.iter().map(|&inside| !inside).collect() };
     let (labels, areas) = regions::label(&outside);
     let mut is_open = vec![false; areas.len()];
     let mut edges = vec![0_usize; areas.len()];
