@@ -17,12 +17,12 @@ const FULL_SLOPE: f32 = 0.12;
 /// The radius within which votes are averaged, in cell radii.
 const SPREAD: f32 = 0.28;
 
-/// Computes the votes for the centre of a cell at each pixel; at the centre of a disc they are about 1.
-pub(super) fn votes(density: &Grid<f32>, mask: &Grid<bool>, cell_density: f32, radius_px: f32) -> Grid<f32> {
+/// Computes the votes for the centre of a cell at each pixel, in no particular unit.
+pub(super) fn votes(density: &Grid<f32>, cell_density: f32, radius_px: f32) -> Grid<f32> {
     let (width, height) = (density.width, density.height);
     let mut votes: Grid<f32> = Grid::like(density);
     let distances = (NEAREST * radius_px).round().max(1.0) as usize..=(FARTHEST * radius_px).round().max(1.0) as usize;
-    let count = distances.clone().count() as f32;
+    let (least_slope, full_slope) = (LEAST_SLOPE * cell_density, FULL_SLOPE * cell_density);
     for y in 1..height.saturating_sub(1) {
         for x in 1..width.saturating_sub(1) {
             let pixel = y * width + x;
@@ -32,21 +32,18 @@ pub(super) fn votes(density: &Grid<f32>, mask: &Grid<bool>, cell_density: f32, r
             let row = |x: usize| at(x - 1) + 2.0 * at(x) + at(x + 1);
             let (dx, dy) =
                 ((column(pixel + 1) - column(pixel - 1)) / 8.0, (row(pixel + width) - row(pixel - width)) / 8.0);
-            let slope = dx.hypot(dy);
-            let relative = slope / cell_density;
-            if relative < LEAST_SLOPE {
+            let slope = (dx * dx + dy * dy).sqrt();
+            if slope < least_slope {
                 continue;
             }
             let (dx, dy) = (dx / slope, dy / slope);
-            let weight = (relative / FULL_SLOPE).min(1.0) / count;
+            let weight = (slope / full_slope).min(1.0);
             for distance in distances.clone() {
-                let column = (x as f32 + dx * distance as f32).round();
-                let row = (y as f32 + dy * distance as f32).round();
+                // Half a pixel more, so that truncation rounds.
+                let column = x as f32 + 0.5 + dx * distance as f32;
+                let row = y as f32 + 0.5 + dy * distance as f32;
                 if column >= 0.0 && row >= 0.0 && (column as usize) < width && (row as usize) < height {
-                    let target = row as usize * width + column as usize;
-                    if mask.values[target] {
-                        votes.values[target] += weight;
-                    }
+                    votes.values[row as usize * width + column as usize] += weight;
                 }
             }
         }
@@ -81,5 +78,36 @@ fn average(values: &[f32], radius: usize, mut set: impl FnMut(usize, f32)) {
         if i >= radius {
             sum -= values[i - radius];
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The densities of discs of radius 10, which add up where they overlap.
+    fn discs(centres: &[(f32, f32)]) -> Grid<f32> {
+        let density = |i: usize| {
+            let (x, y) = ((i % 80) as f32, (i / 80) as f32);
+            centres.iter().map(|&(a, b)| (10.5 - (x - a).hypot(y - b)).clamp(0.0, 1.0)).sum()
+        };
+        Grid { width: 80, height: 60, values: (0..80 * 60).map(density).collect() }
+    }
+
+    #[test]
+    fn overlapping_discs_have_a_maximum_each() {
+        let votes = votes(&discs(&[(30.0, 30.0), (42.0, 30.0)]), 1.0, 10.0);
+        let at = |x: usize| votes.values[30 * 80 + x];
+        let left = (20..36).max_by(|&a, &b| at(a).total_cmp(&at(b))).unwrap();
+        let right = (36..52).max_by(|&a, &b| at(a).total_cmp(&at(b))).unwrap();
+        assert!(left.abs_diff(30) <= 1 && right.abs_diff(42) <= 1, "{left} {right}");
+        assert!(at(36) < 0.8 * at(left), "{} {}", at(36), at(left));
+    }
+
+    #[test]
+    fn a_pale_spot_has_no_votes_in_it() {
+        let mut pale = discs(&[]);
+        pale.values.iter_mut().zip(&discs(&[(40.0, 30.0)]).values).for_each(|(value, disc)| *value = 1.0 - disc);
+        assert!(votes(&pale, 1.0, 10.0).values[30 * 80 + 40] < 1e-3);
     }
 }

@@ -91,3 +91,38 @@ impl Envelope {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::random::Random;
+
+    #[test]
+    fn agrees_with_the_definition() {
+        let mut random = Random::keyed(&[7]);
+        for (width, height, share) in [(1, 9, 0.3), (13, 1, 0.3), (17, 11, 0.1), (16, 23, 0.02)] {
+            let values: Vec<bool> = (0..width * height).map(|_| !random.chance(share)).collect();
+            if values.iter().all(|&inside| inside) {
+                continue;
+            }
+            let mask = Grid { width, height, values };
+            let distances = distance_to_outside(&mask);
+            for pixel in 0..mask.values.len() {
+                let (x, y) = mask.place(pixel);
+                let square = |other: usize| {
+                    let (a, b) = mask.place(other);
+                    a.abs_diff(x).pow(2) + b.abs_diff(y).pow(2)
+                };
+                let nearest = (0..mask.values.len()).filter(|&other| !mask.values[other]).map(square).min();
+                let expected = (nearest.unwrap() as f32).sqrt();
+                assert!((distances.values[pixel] - expected).abs() < 1e-3, "{width}x{height} {pixel}");
+            }
+        }
+    }
+
+    #[test]
+    fn is_finite_without_an_outside() {
+        let mask = Grid { width: 5, height: 4, values: vec![true; 20] };
+        assert!(distance_to_outside(&mask).values.iter().all(|distance| distance.is_finite()));
+    }
+}

@@ -24,3 +24,19 @@ pub(super) fn width_px(density: &Grid<f32>, mask: &Grid<bool>, cell_density: f32
     let slope = *slopes.select_nth_unstable_by(middle, f32::total_cmp).1;
     if slope > 0.0 { cell_density / slope } else { 0.0 }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn is_the_width_of_a_linear_rise() {
+        for width in [4.0_f32, 10.0] {
+            let density = |i: usize| (((i % 60) as f32 - 20.0) / width).clamp(0.0, 1.0);
+            let values: Vec<f32> = (0..60 * 20).map(density).collect();
+            let mask = Grid { width: 60, height: 20, values: values.iter().map(|&value| value > 0.35).collect() };
+            let found = width_px(&Grid { width: 60, height: 20, values }, &mask, 1.0);
+            assert!((found / width - 1.0).abs() < 0.05, "{width}: {found}");
+        }
+    }
+}

@@ -155,3 +155,32 @@ fn percentile(bytes: impl Iterator<Item = u8>, fraction: f32) -> u8 {
         })
         .unwrap_or(255) as u8
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn photograph(bright: impl Fn(f32, f32) -> bool) -> Grid<[u8; 3]> {
+        let colour = |i: usize| if bright((i % 200) as f32, (i / 200) as f32) { [210, 190, 180] } else { [4, 3, 5] };
+        Grid { width: 200, height: 120, values: (0..200 * 120).map(colour).collect() }
+    }
+
+    #[test]
+    fn finds_a_disc_that_the_edges_cut() {
+        let found = find(&photograph(|x, y| (x - 90.0).hypot(y - 55.0) < 70.0));
+        let FieldOfView::Round { x, y, radius } = found else { panic!("{found:?}") };
+        assert!((x - 90.0).abs() < 1.0 && (y - 55.0).abs() < 1.0, "{found:?}");
+        assert!(radius < 70.0 && radius > 66.0, "{found:?}");
+        let FieldOfView::Round { x, radius: scaled, .. } = found.scaled(4.0) else { panic!() };
+        assert!((x - (4.0 * 90.0 + 1.5)).abs() < 4.0 && (scaled - 4.0 * radius).abs() < 1e-3);
+    }
+
+    #[test]
+    fn a_photograph_without_black_or_with_black_of_another_shape_is_used_whole() {
+        assert_eq!(find(&photograph(|_, _| true)), FieldOfView::Whole);
+        assert_eq!(find(&photograph(|x, _| x > 60.0)), FieldOfView::Whole);
+        assert_eq!(find(&photograph(|_, _| false)), FieldOfView::Whole);
+        // Dark cells are no border.
+        assert_eq!(find(&photograph(|x, y| (x % 40.0 - 20.0).hypot(y % 40.0 - 20.0) > 12.0)), FieldOfView::Whole);
+    }
+}

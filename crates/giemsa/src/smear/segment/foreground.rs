@@ -180,3 +180,46 @@ fn empty_slide(counts: &[u64], threshold: f32) -> (f32, f32) {
     let noise = if total > 0.0 { (sum / total).sqrt() } else { 0.0 };
     (density_of(mode), noise.max(LEAST_NOISE))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Squares of side 10 of this density at every 20th pixel; one of them is a nucleus of the other density.
+    fn squares(cell: [f32; 3], nucleus: [f32; 3]) -> Densities {
+        let density = |i: usize| {
+            let (x, y) = (i % 200, i / 200);
+            let noise = ((i * 7919) % 13) as f32 / 13.0 * 0.02 - 0.01;
+            let is_cell = x % 20 < 10 && y % 20 < 10;
+            let stain = if !is_cell {
+                [0.0; 3]
+            } else if x < 20 && y < 20 {
+                nucleus
+            } else {
+                cell
+            };
+            stain.map(|value| value + noise)
+        };
+        Grid { width: 200, height: 200, values: (0..40_000).map(density).collect() }
+    }
+
+    #[test]
+    fn finds_pale_cells_beside_a_dark_nucleus_and_in_any_channel() {
+        let field = Grid { width: 200, height: 200, values: vec![true; 40_000] };
+        for cell in [[0.05, 0.2, 0.12], [0.0, 0.1, 0.3], [0.9, 0.8, 0.5]] {
+            let found = find(&squares(cell, [1.5, 1.8, 0.4]), &field);
+            assert!(found.mask.values[5 * 200 + 45] && found.mask.values[5 * 200 + 5], "{cell:?}");
+            assert!(!found.mask.values[15 * 200 + 15], "{cell:?}");
+            let share = found.mask.values.iter().filter(|&&inside| inside).count() as f32 / 40_000.0;
+            assert!((0.22..0.33).contains(&share), "{cell:?} {share}");
+        }
+    }
+
+    #[test]
+    fn otsu_separates_two_peaks() {
+        let mut counts = vec![0; HISTOGRAM.2];
+        (counts[80], counts[90], counts[300], counts[310]) = (500, 400, 90, 100);
+        let threshold = otsu(&counts);
+        assert!(threshold >= density_of(90) && threshold < density_of(300), "{threshold}");
+    }
+}

@@ -55,11 +55,16 @@ impl<T> Grid<T> {
     }
 }
 
-/// Reduces a photograph: each pixel of the result is the mean colour of a square of `factor` pixels. What does not fill a
-/// square at the right and lower edges is left out, unless the photograph is smaller than a square.
+/// Returns the factor by which a photograph can be reduced that is nearest to a wanted one: at least 1, and at most its
+/// shorter side.
+pub(crate) fn possible_factor(photograph: &RgbImage, wanted: usize) -> usize {
+    wanted.min(photograph.width() as usize).min(photograph.height() as usize).max(1)
+}
+
+/// Reduces a photograph: each pixel of the result is the mean colour of a square of `factor` pixels, a [`possible_factor`].
+/// What does not fill a square at the right and lower edges is left out.
 pub(crate) fn reduce(photograph: &RgbImage, factor: usize) -> Grid<[u8; 3]> {
     let (width, height) = (photograph.width() as usize, photograph.height() as usize);
-    let factor = factor.min(width).min(height).max(1);
     let (columns, rows) = (width / factor, height / factor);
     let bytes = photograph.as_raw();
     if factor == 1 {
@@ -68,22 +73,43 @@ pub(crate) fn reduce(photograph: &RgbImage, factor: usize) -> Grid<[u8; 3]> {
     let mut values = vec![[0; 3]; columns * rows];
     let area = (factor * factor) as u32;
     values.par_chunks_exact_mut(columns).enumerate().for_each_init(
-        || vec![0_u32; columns * 3],
+        || vec![0_u32; width * 3],
         |sums, (row, target)| {
+            // Whole rows are added first, because the compiler makes vector instructions of it.
             sums.fill(0);
             for line in bytes[row * factor * width * 3..].chunks_exact(width * 3).take(factor) {
-                for (sum, square) in sums.as_chunks_mut::<3>().0.iter_mut().zip(line.chunks_exact(factor * 3)) {
-                    for pixel in square.as_chunks::<3>().0 {
-                        sum[0] += u32::from(pixel[0]);
-                        sum[1] += u32::from(pixel[1]);
-                        sum[2] += u32::from(pixel[2]);
-                    }
-                }
+                sums.iter_mut().zip(line).for_each(|(sum, &byte)| *sum += u32::from(byte));
             }
-            for (pixel, sum) in target.iter_mut().zip(sums.as_chunks::<3>().0) {
-                *pixel = sum.map(|channel| ((channel + area / 2) / area) as u8);
+            for (pixel, square) in target.iter_mut().zip(sums.chunks_exact(factor * 3)) {
+                let mut sum = [area / 2; 3];
+                for column in square.as_chunks::<3>().0 {
+                    (0..3).for_each(|channel| sum[channel] += column[channel]);
+                }
+                *pixel = sum.map(|channel| (channel / area) as u8);
             }
         },
     );
     Grid { width: columns, height: rows, values }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use image::Rgb;
+
+    #[test]
+    fn reduces_to_means_and_leaves_the_rest_out() {
+        let photograph = RgbImage::from_fn(5, 4, |x, y| Rgb([(10 * x) as u8, (20 * y) as u8, 7]));
+        let reduced = reduce(&photograph, 2);
+        assert_eq!((reduced.width, reduced.height), (2, 2));
+        assert_eq!(reduced.values, [[5, 10, 7], [25, 10, 7], [5, 50, 7], [25, 50, 7]]);
+        assert_eq!(reduce(&photograph, 1).values[6], [10, 20, 7]);
+    }
+
+    #[test]
+    fn neighbours_stay_within_the_grid() {
+        let grid = Grid { width: 3, height: 2, values: vec![0; 6] };
+        assert_eq!(grid.neighbours4(0).collect::<Vec<_>>(), [1, 3]);
+        assert_eq!(grid.neighbours8(4).collect::<Vec<_>>(), [0, 1, 2, 3, 5]);
+    }
 }

@@ -103,3 +103,50 @@ fn root(into: &[usize], mut part: usize) -> usize {
     }
     part
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A disc of 100 pixels, a typical red cell.
+    fn red_cell() -> Measurements {
+        let inner_radius = (100.0 / PI).sqrt();
+        Measurements { bounds: [0, 0, 11, 11], area: 100.0, filled: 0.0, nuclear: 0.0, density: [1.0; 3], inner_radius }
+    }
+
+    #[test]
+    fn size_colour_and_shape_decide_the_kind() {
+        let of = |part: Measurements| kind(&part, 100.0);
+        let cases = [
+            (red_cell(), Some((ObjectKind::RedCell, 1))),
+            (Measurements { area: 2.0, ..red_cell() }, None),
+            (Measurements { filled: 90.0, ..red_cell() }, None),
+            (Measurements { area: 20.0, ..red_cell() }, Some((ObjectKind::Artefact, 0))),
+            (Measurements { area: 20.0, density: [1.8, 1.2, 0.3], ..red_cell() }, Some((ObjectKind::Platelet, 0))),
+            (Measurements { density: [1.0, 0.0, 0.0], ..red_cell() }, Some((ObjectKind::Artefact, 0))),
+            (Measurements { area: 150.0, nuclear: 80.0, ..red_cell() }, Some((ObjectKind::WhiteCell, 0))),
+            (Measurements { area: 320.0, ..red_cell() }, Some((ObjectKind::Cluster, 3))),
+            // A large round cell, as of P. vivax, and two cells side by side.
+            (Measurements { area: 220.0, inner_radius: 8.2, ..red_cell() }, Some((ObjectKind::RedCell, 1))),
+            (Measurements { area: 220.0, inner_radius: 5.6, ..red_cell() }, Some((ObjectKind::Cluster, 2))),
+        ];
+        for (part, expected) in cases {
+            assert_eq!(of(part), expected, "{part:?}");
+        }
+    }
+
+    #[test]
+    fn lobes_of_a_nucleus_are_one_white_cell() {
+        let mut labels = Grid { width: 6, height: 1, values: vec![1, 1, 2, 2, 3, 0] };
+        let lobe = Measurements { area: 60.0, nuclear: 40.0, ..red_cell() };
+        let mut parts = [red_cell(), lobe, lobe, red_cell()];
+        unite_white_cells(&mut labels, &mut parts, 100.0);
+        assert_eq!(labels.values, [1, 1, 1, 1, 3, 0]);
+        assert_eq!((parts[1].area, parts[2].area), (120.0, 0.0));
+        // Two infected cells with little nuclear stain stay apart.
+        let mut labels = Grid { width: 4, height: 1, values: vec![1, 1, 2, 2] };
+        let infected = Measurements { area: 60.0, nuclear: 16.0, ..red_cell() };
+        unite_white_cells(&mut labels, &mut [red_cell(), infected, infected], 100.0);
+        assert_eq!(labels.values, [1, 1, 2, 2]);
+    }
+}

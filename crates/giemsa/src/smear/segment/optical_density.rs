@@ -52,13 +52,20 @@ impl EmptySlide {
         let logarithms = logarithms();
         let (width, height) = (colours.width, colours.height);
         let mut densities: Densities = Grid::like(colours);
-        densities.values.par_chunks_exact_mut(width).enumerate().for_each(|(y, line)| {
-            let row = y as f32 / height as f32;
-            for (x, density) in line.iter_mut().enumerate() {
-                let pixel = y * width + x;
+        densities.values.par_chunks_exact_mut(width).enumerate().for_each(|(row, line)| {
+            // Along a row, the polynomial of two variables is one of the column.
+            let y = row as f32 / height as f32;
+            let of_x = self.coefficients.map(|[one, x, y1, xx, xy, yy]| [one + y1 * y + yy * y * y, x + xy * y, xx]);
+            let step = 1.0 / width as f32;
+            for (column, density) in line.iter_mut().enumerate() {
+                let pixel = row * width + column;
                 if field.values[pixel] {
-                    let light = self.at(terms(x as f32 / width as f32, row));
-                    *density = std::array::from_fn(|c| light[c] - logarithms[usize::from(colours.values[pixel][c])]);
+                    let x = column as f32 * step;
+                    let colour = colours.values[pixel];
+                    for channel in 0..3 {
+                        let [a, b, c] = of_x[channel];
+                        density[channel] = a + x * (b + x * c) - logarithms[usize::from(colour[channel])];
+                    }
                 }
             }
         });
@@ -171,4 +178,43 @@ fn least_squares(spots: &[Spot], channel: usize) -> [f32; TERMS] {
         }
     }
     std::array::from_fn(|i| (matrix[i][TERMS] / matrix[i][i]) as f32)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Uneven light, and dark discs that transmit half of it.
+    fn photograph() -> (Grid<[u8; 3]>, Grid<bool>) {
+        let disc = |x: f32, y: f32| (x % 30.0 - 15.0).hypot(y % 30.0 - 15.0) < 9.0;
+        let place = |i: usize| ((i % 240) as f32, (i / 240) as f32);
+        let colour = |i: usize| {
+            let (x, y) = place(i);
+            let light = 230.0 * (-0.3 * (x / 240.0 - 0.3).powi(2) - 0.2 * y / 180.0).exp();
+            [light, 0.9 * light, 0.8 * light].map(|value| (if disc(x, y) { value / 2.0 } else { value }) as u8)
+        };
+        let colours = Grid { width: 240, height: 180, values: (0..240 * 180).map(colour).collect() };
+        let is_cell = (0..240 * 180).map(|i| disc(place(i).0, place(i).1)).collect();
+        (colours, Grid { width: 240, height: 180, values: is_cell })
+    }
+
+    #[test]
+    fn flattens_uneven_light() {
+        let (colours, is_cell) = photograph();
+        let field = Grid { values: vec![true; colours.values.len()], ..Grid::like(&colours) };
+        let densities = EmptySlide::fit(&colours, &field, None).densities(&colours, &field);
+        for (density, &is_cell) in densities.values.iter().zip(&is_cell.values) {
+            let expected = if is_cell { 2_f32.ln() } else { 0.0 };
+            assert!(density.iter().all(|value| (value - expected).abs() < 0.04), "{density:?} {expected}");
+        }
+    }
+
+    #[test]
+    fn is_finite_for_a_black_photograph_and_zero_outside_the_field() {
+        let black = Grid { width: 9, height: 7, values: vec![[0; 3]; 63] };
+        let field = Grid { width: 9, height: 7, values: (0..63).map(|i| i > 30).collect() };
+        let densities = EmptySlide::fit(&black, &field, None).densities(&black, &field);
+        assert!(densities.values.iter().flatten().all(|value| value.is_finite()));
+        assert_eq!(densities.values[30], [0.0; 3]);
+    }
 }

@@ -42,3 +42,40 @@ fn is_pale_centre(area: usize, edges: usize) -> bool {
     let circularity = 4.0 * std::f32::consts::PI * area as f32 / (perimeter * perimeter);
     area < TINY_PX || circularity >= ROUND
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn mask(inside: impl Fn(f32, f32) -> bool) -> Grid<bool> {
+        let values = (0..60 * 60).map(|i| inside((i % 60) as f32, (i / 60) as f32)).collect();
+        Grid { width: 60, height: 60, values }
+    }
+
+    #[test]
+    fn fills_the_centre_of_a_ring_but_not_the_slit_between_cells() {
+        let field = mask(|_, _| true);
+        let ring = |x: f32, y: f32| (6.0..14.0).contains(&(x - 30.0).hypot(y - 30.0));
+        let mut filled = mask(ring);
+        fill(&mut filled, &field, usize::MAX);
+        assert!(filled.values[30 * 60 + 30] && !filled.values[0]);
+
+        let mut small = mask(ring);
+        fill(&mut small, &field, 50);
+        assert!(!small.values[30 * 60 + 30], "the hole is larger than a pale centre can be");
+
+        let slit =
+            |x: f32, y: f32| (10.0..50.0).contains(&y) && !((28.0..29.0).contains(&x) && (12.0..48.0).contains(&y));
+        let mut open = mask(slit);
+        fill(&mut open, &field, usize::MAX);
+        assert!(!open.values[30 * 60 + 28]);
+    }
+
+    #[test]
+    fn what_reaches_the_border_of_the_field_is_no_hole() {
+        let field = mask(|x, _| x < 31.0);
+        let mut ring = mask(|x, y| (6.0..14.0).contains(&(x - 30.0).hypot(y - 30.0)));
+        fill(&mut ring, &field, usize::MAX);
+        assert!(!ring.values[30 * 60 + 30]);
+    }
+}

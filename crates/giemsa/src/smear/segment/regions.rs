@@ -38,3 +38,20 @@ pub(crate) fn remove_small(mask: &mut Grid<bool>, least: usize) {
         *pixel = number != 0 && areas[number as usize] >= least;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn regions_touch_along_edges_and_not_at_corners() {
+        let picture = ["##..", "..#.", "..##"];
+        let values = picture.concat().chars().map(|c| c == '#').collect();
+        let mut mask = Grid { width: 4, height: 3, values };
+        let (labels, areas) = label(&mask);
+        assert_eq!(areas, [7, 2, 3]);
+        assert_eq!((labels.values[0], labels.values[6], labels.values[2]), (1, 2, 0));
+        remove_small(&mut mask, 3);
+        assert!(!mask.values[0] && mask.values[6]);
+    }
+}

@@ -196,3 +196,35 @@ pub(super) fn typical_diameter_px(mask: &Grid<bool>) -> Option<f32> {
     });
     middle.map(|radius| 2.0 * radius)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn discs(centres: &[(f32, f32)], radius: f32) -> Grid<bool> {
+        let inside = |i: usize| {
+            let (x, y) = ((i % 90) as f32, (i / 90) as f32);
+            centres.iter().any(|&(a, b)| (x - a).hypot(y - b) < radius)
+        };
+        Grid { width: 90, height: 60, values: (0..90 * 60).map(inside).collect() }
+    }
+
+    #[test]
+    fn separates_discs_at_their_neck() {
+        let parts = separate(&discs(&[(30.0, 30.0), (47.0, 30.0)], 10.0));
+        assert_eq!(parts.peaks.len(), 2);
+        let [(_, _, neck)] = parts.necks[..] else { panic!("{:?}", parts.necks) };
+        // Half of the common chord of two circles at a distance of 17: sqrt(100 - 8.5²) = 5.3.
+        assert!((neck - 5.3).abs() < 1.0, "{neck}");
+        let at = |x: usize| parts.labels.values[30 * 90 + x];
+        assert!(at(30) != at(47) && at(32) == at(30) && at(45) == at(47) && at(10) == 0);
+    }
+
+    #[test]
+    fn a_disc_is_one_part_and_determines_the_diameter() {
+        let disc = discs(&[(40.0, 30.0)], 12.0);
+        assert_eq!(separate(&disc).peaks.len(), 1);
+        assert!((typical_diameter_px(&disc).unwrap() - 24.0).abs() < 2.0);
+        assert_eq!(typical_diameter_px(&discs(&[], 1.0)), None);
+    }
+}

@@ -32,3 +32,19 @@ pub(super) fn divide(mask: &Grid<bool>, peaks: &[Peak], radius_px: f32) -> Grid<
     }
     numbers
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn discs_of_different_sizes_are_divided_along_their_chord() {
+        let mask = Grid { width: 40, height: 1, values: (0..40).map(|x| x != 30).collect() };
+        let peak = |pixel, radius_px| Peak { pixel, radius_px, height: 1.0 };
+        let numbers = divide(&mask, &[peak(10, 8.0), peak(20, 4.0)], 8.0);
+        // Equal power: (x - 10)² - 64 = (x - 20)² - 16, so x = 17.4.
+        assert_eq!((numbers.values[17], numbers.values[18]), (1, 2));
+        // The other region has no peak.
+        assert_eq!((numbers.values[29], numbers.values[30], numbers.values[31]), (2, 0, 0));
+    }
+}
