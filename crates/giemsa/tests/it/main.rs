@@ -24,5 +24,7 @@ mod runs;
 #[cfg(feature = "fetch")]
 mod server;
 #[cfg(feature = "synthetic")]
+mod smear;
+#[cfg(feature = "synthetic")]
 mod synthetic;
 mod train;
