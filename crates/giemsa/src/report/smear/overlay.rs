@@ -1,0 +1,89 @@
+//! Boxes over a photograph on the page, as SVG. Each has an identifier, so that a link can show it.
+
+use super::boxes::BoxKind;
+use crate::smear::segment::FieldOfView;
+use crate::smear::{FoundObject, Photograph};
+use std::fmt::Write;
+
+/// Returns the identifier of a photograph on the page; slides and photographs are counted from 0.
+pub(super) fn photograph_id(slide: usize, photograph: usize) -> String {
+    format!("s{}p{}", slide + 1, photograph + 1)
+}
+
+/// Returns the identifier of an object on the page.
+pub(super) fn cell_id(slide: usize, photograph: usize, cell: usize) -> String {
+    format!("{}c{}", photograph_id(slide, photograph), cell + 1)
+}
+
+/// Draws the boxes of all objects of a photograph. The element has the photograph's aspect ratio and no text from outside.
+pub(super) fn overlay(photograph: &Photograph, id: &str) -> String {
+    let (width, height) = (photograph.width_px, photograph.height_px);
+    let mut svg = format!("<svg viewBox=\"0 0 {width} {height}\" aria-hidden=\"true\">");
+    svg.push_str(&frame(photograph));
+    for kind in BoxKind::ALL.into_iter().rev() {
+        let of_kind = || photograph.cells.iter().enumerate().filter(move |(_, found)| BoxKind::of(found) == kind);
+        if of_kind().next().is_none() {
+            continue;
+        }
+        // Writing to a string cannot fail.
+        let _ = write!(svg, "<g class=\"{}\">", kind.look().class);
+        for (index, found) in of_kind() {
+            let _ = write!(svg, "{}", rectangle(found, id, index, kind));
+        }
+        if kind == BoxKind::Infected {
+            of_kind().for_each(|(index, found)| svg.push_str(&number(photograph, found, index)));
+        }
+        svg.push_str("</g>");
+    }
+    svg.push_str("</svg>");
+    svg
+}
+
+fn rectangle(found: &FoundObject, id: &str, index: usize, kind: BoxKind) -> String {
+    let (object, number) = (&found.object, index + 1);
+    let (x, y, width, height) = (object.x, object.y, object.width, object.height);
+    let mut title = format!("{number}: {}", kind.look().name);
+    if let Some(prediction) = found.prediction {
+        let _ = write!(title, ", probability {:.3}", prediction.probability_parasitized);
+    }
+    if object.cells > 1 {
+        let _ = write!(title, ", about {} cells", object.cells);
+    }
+    let mut diagonal = String::new();
+    if !found.is_counted {
+        title.push_str(", not counted");
+        diagonal = format!("<path d=\"M{x} {}l{width} -{height}\"/>", y + height);
+    }
+    let place = format!("x=\"{x}\" y=\"{y}\" width=\"{width}\" height=\"{height}\"");
+    format!("<rect id=\"{id}c{number}\" {place}><title>{title}</title></rect>{diagonal}")
+}
+
+/// Writes the number of a cell above its box, or below it at the upper edge.
+fn number(photograph: &Photograph, found: &FoundObject, index: usize) -> String {
+    let size = text_px(photograph);
+    let (x, y) = (found.object.x as f32, found.object.y as f32);
+    let above = y - 0.2 * size;
+    let y = if above > size { above } else { y + found.object.height as f32 + size };
+    let x = x.min(photograph.width_px as f32 - 2.0 * size).max(0.0);
+    format!("<text x=\"{x:.0}\" y=\"{y:.0}\" font-size=\"{size:.0}\">{}</text>", index + 1)
+}
+
+/// Returns the size of text that is as large as a third of a cell, but legible where the photograph is shown with its width
+/// reduced to that of the page.
+fn text_px(photograph: &Photograph) -> f32 {
+    (photograph.cell_diameter_px / 3.0).max(photograph.width_px as f32 / 70.0)
+}
+
+/// Draws the counting frame: objects that touch its solid lines are not counted.
+fn frame(photograph: &Photograph) -> String {
+    let (right, bottom) = (photograph.width_px, photograph.height_px);
+    let edges = format!("<path class=\"excluding\" d=\"M0 {bottom}V0H{right}\"/>");
+    match photograph.field_of_view {
+        FieldOfView::Whole => format!("{edges}<path class=\"including\" d=\"M0 {bottom}H{right}V0\"/>"),
+        FieldOfView::Round { x, y, radius } => {
+            let (top, bottom) = (y - radius, y + radius);
+            let arc = |sweep| format!("M{x:.0} {bottom:.0}A{radius:.0} {radius:.0} 0 0 {sweep} {x:.0} {top:.0}");
+            format!("<path class=\"excluding\" d=\"{}\"/><path class=\"including\" d=\"{}\"/>", arc(1), arc(0))
+        }
+    }
+}
