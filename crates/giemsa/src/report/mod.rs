@@ -4,6 +4,7 @@
 //! images. [`page`], [`evaluation`] and [`smear`] write self-contained HTML pages with a common style sheet, `style.css`.
 
 pub mod axis;
+pub mod bland_altman;
 pub mod chart;
 pub mod cross_validation;
 pub mod curves;

@@ -15,7 +15,7 @@ pub mod rows;
 pub mod segment;
 mod slide;
 mod sufficiency;
-mod text;
+pub(crate) mod text;
 mod warning;
 
 pub use centring::{FARTHEST_LOGITS, LARGEST_SHIFT_LOGITS, SHRINKAGE_CELLS, centre_logits, healthy_shift};

@@ -73,7 +73,7 @@ impl BoxKind {
 /// # Errors
 /// If the numbers cannot be drawn.
 pub(super) fn draw_boxes(pixels: &mut RgbImage, photograph: &Photograph) -> Result<(), ReportError> {
-    let unit = (photograph.cell_diameter_px / 40.0).round().clamp(1.0, 8.0) as u32;
+    let unit = (photograph.cell_diameter_px / 60.0).round().clamp(1.0, 8.0) as u32;
     // Infected cells last, on top of the others.
     for kind in BoxKind::ALL.into_iter().rev() {
         for found in photograph.cells.iter().filter(|found| BoxKind::of(found) == kind) {
@@ -89,11 +89,11 @@ pub(super) fn draw_boxes(pixels: &mut RgbImage, photograph: &Photograph) -> Resu
 
 const HALO: Rgb<u8> = Rgb([255; 3]);
 
-/// Draws a box inside of the edges of an object's box, with a halo that separates it from a background of its colour.
+/// Draws a box around an object, so that its line covers no parasite, with a halo that separates it from a background of its
+/// colour.
 fn draw_box(pixels: &mut RgbImage, object: &Object, look: Look, unit: u32) {
-    let width = (look.width * unit).max(1);
-    let halo = unit.div_ceil(2);
-    draw_outline(pixels, object, width + halo, HALO, |at| is_on(look.dashes, unit, at));
+    let width = look.width * unit;
+    draw_outline(pixels, object, width + unit.div_ceil(2), HALO, |at| is_on(look.dashes, unit, at));
     draw_outline(pixels, object, width, Rgb(look.colour), |at| is_on(look.dashes, unit, at));
 }
 
@@ -113,20 +113,18 @@ fn is_on(dashes: &[u32], unit: u32, at: u32) -> bool {
     true
 }
 
-fn draw_outline(
-    pixels: &mut RgbImage,
-    object: &Object,
-    width: u32,
-    colour: Rgb<u8>,
-    is_drawn: impl Fn(u32) -> bool,
-) {
-    for inset in 0..width.min(object.width.min(object.height).div_ceil(2)) {
-        let [right, bottom] = [object.width - 1 - inset, object.height - 1 - inset];
-        let across = (inset..=right).flat_map(|x| [(x, inset, x), (x, bottom, x)]);
-        let down = (inset..=bottom).flat_map(|y| [(inset, y, y), (right, y, y)]);
+fn draw_outline(pixels: &mut RgbImage, object: &Object, width: u32, colour: Rgb<u8>, is_drawn: impl Fn(u32) -> bool) {
+    let (columns, rows) = pixels.dimensions();
+    for outset in 0..width {
+        // At the edge of the photograph, the line is on it.
+        let [left, top] = [object.x, object.y].map(|edge| edge.saturating_sub(outset));
+        let right = (object.x + object.width + outset).min(columns).saturating_sub(1);
+        let bottom = (object.y + object.height + outset).min(rows).saturating_sub(1);
+        let across = (left..=right).flat_map(|x| [(x, top, x), (x, bottom, x)]);
+        let down = (top..=bottom).flat_map(|y| [(left, y, y), (right, y, y)]);
         for (x, y, at) in across.chain(down) {
             if is_drawn(at) {
-                put(pixels, object.x + x, object.y + y, colour);
+                put(pixels, x, y, colour);
             }
         }
     }
@@ -194,15 +192,15 @@ mod tests {
     }
 
     #[test]
-    fn a_box_is_drawn_on_its_edges() {
+    fn a_box_is_drawn_around_its_object() {
         let paper = Rgb([250, 200, 210]);
         let mut pixels = RgbImage::from_pixel(60, 80, paper);
         draw_box(&mut pixels, &object(), BoxKind::Uninfected.look(), 1);
         for corner in [(10, 20), (39, 20), (10, 59), (39, 59)] {
             assert_eq!(pixels[corner].0, BoxKind::Uninfected.look().colour);
         }
-        assert_eq!(pixels[(11, 21)], HALO);
-        assert!([(9, 20), (40, 30), (25, 40), (25, 60)].into_iter().all(|place| pixels[place] == paper));
+        assert_eq!(pixels[(9, 19)], HALO);
+        assert!([(11, 21), (8, 20), (41, 30), (25, 40), (25, 61)].into_iter().all(|place| pixels[place] == paper));
         draw_diagonal(&mut pixels, &object(), BoxKind::Uninfected.look(), 1);
         assert_ne!(pixels[(25, 39)], paper);
     }

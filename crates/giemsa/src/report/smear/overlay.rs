@@ -76,14 +76,45 @@ fn text_px(photograph: &Photograph) -> f32 {
 
 /// Draws the counting frame: objects that touch its solid lines are not counted.
 fn frame(photograph: &Photograph) -> String {
-    let (right, bottom) = (photograph.width_px, photograph.height_px);
-    let edges = format!("<path class=\"excluding\" d=\"M0 {bottom}V0H{right}\"/>");
-    match photograph.field_of_view {
-        FieldOfView::Whole => format!("{edges}<path class=\"including\" d=\"M0 {bottom}H{right}V0\"/>"),
+    let [right, bottom] = [photograph.width_px, photograph.height_px].map(|side| side as f32);
+    let (excluding, including) = match photograph.field_of_view {
+        FieldOfView::Whole => (format!("M0 {bottom}V0H{right}"), format!("M0 {bottom}H{right}V0")),
         FieldOfView::Round { x, y, radius } => {
-            let (top, bottom) = (y - radius, y + radius);
-            let arc = |sweep| format!("M{x:.0} {bottom:.0}A{radius:.0} {radius:.0} 0 0 {sweep} {x:.0} {top:.0}");
-            format!("<path class=\"excluding\" d=\"{}\"/><path class=\"including\" d=\"{}\"/>", arc(1), arc(0))
+            let arc = |sweep| {
+                let (lower, upper) = (y + radius, y - radius);
+                format!("M{x:.0} {lower:.0}A{radius:.0} {radius:.0} 0 0 {sweep} {x:.0} {upper:.0}")
+            };
+            let across = |at: f32| chord(at, y, x, radius, right).map(|[from, to]| format!("M{from:.0} {at}H{to:.0}"));
+            let down = |at: f32| chord(at, x, y, radius, bottom).map(|[from, to]| format!("M{at} {from:.0}V{to:.0}"));
+            let joined = |arc: String, edges: [Option<String>; 2]| edges.into_iter().flatten().fold(arc, |a, b| a + &b);
+            (joined(arc(1), [across(0.0), down(0.0)]), joined(arc(0), [across(bottom), down(right)]))
         }
+    };
+    format!("<path class=\"excluding\" d=\"{excluding}\"/><path class=\"including\" d=\"{including}\"/>")
+}
+
+/// Returns the part of an edge of the photograph that lies in a round field: `at` is the place of the edge and `centre` that
+/// of the field, in the direction across it; `middle` is the centre along the edge, which has this length.
+fn chord(at: f32, centre: f32, middle: f32, radius: f32, length: f32) -> Option<[f32; 2]> {
+    let squared = radius * radius - (at - centre) * (at - centre);
+    let half = (squared > 0.0).then(|| squared.sqrt())?;
+    Some([(middle - half).max(0.0), (middle + half).min(length)])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_frame_follows_the_edge_that_cuts_a_round_field() {
+        // A circle of radius 5 around (5, 3), whose upper part is missing.
+        assert_eq!(chord(0.0, 3.0, 5.0, 5.0, 20.0), Some([1.0, 9.0]));
+        assert_eq!(chord(0.0, 3.0, 5.0, 5.0, 7.0), Some([1.0, 7.0]));
+        assert_eq!(chord(9.0, 3.0, 5.0, 5.0, 20.0), None);
+    }
+
+    #[test]
+    fn identifiers_count_from_one() {
+        assert_eq!((photograph_id(0, 4), cell_id(1, 0, 9)), ("s1p5".to_owned(), "s2p1c10".to_owned()));
     }
 }

@@ -129,6 +129,74 @@ fn share(numbers: &[usize], each: usize, all: usize) -> Vec<usize> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::classes::Class;
+    use crate::model::Prediction;
+    use crate::smear::segment::{Condition, FieldOfView};
+    use crate::smear::{Counts, FoundObject, Object};
+
+    fn red_cell(probability: f32) -> FoundObject {
+        let class = if probability >= 0.5 { Class::Parasitized } else { Class::Uninfected };
+        FoundObject {
+            object: Object::new([10, 10, 20, 20], ObjectKind::RedCell, 1),
+            is_counted: true,
+            logits: None,
+            prediction: Some(Prediction {
+                class: Some(class),
+                class_of_any_image: class,
+                probability_parasitized: probability,
+                probability_red_cell: None,
+            }),
+        }
+    }
+
+    fn photograph(probabilities: &[f32]) -> Photograph {
+        Photograph {
+            path: "a.png".into(),
+            width_px: 100,
+            height_px: 100,
+            field_of_view: FieldOfView::Whole,
+            cell_diameter_px: 20.0,
+            condition: Condition::default(),
+            warnings: Vec::new(),
+            cells: probabilities.iter().map(|&probability| red_cell(probability)).collect(),
+        }
+    }
+
+    fn slide(photographs: Vec<Photograph>) -> Slide {
+        let infected = photographs.iter().map(|photograph| photograph.counts().infected).sum();
+        Slide {
+            name: "s".to_owned(),
+            photographs,
+            skipped: Vec::new(),
+            counts: Counts { infected, ..Counts::default() },
+            shift_logits: 0.0,
+            parasitaemia: None,
+        }
+    }
+
+    #[test]
+    fn the_most_probable_cells_come_first_and_then_those_near_the_threshold() {
+        let mut photographs = vec![photograph(&[0.01, 0.9, 0.45]), photograph(&[0.6, 0.99, 0.2, 0.05])];
+        photographs[0].cells.push(FoundObject { is_counted: false, ..red_cell(0.95) });
+        let selections = select(&[slide(photographs)], 0.5);
+        let places = |cells: &[CellPlace]| -> Vec<(usize, usize)> {
+            cells.iter().map(|place| (place.photograph, place.cell)).collect()
+        };
+        assert_eq!(places(&selections[0].infected), [(1, 1), (0, 1), (1, 0)]);
+        assert_eq!(places(&selections[0].doubtful), [(0, 2), (1, 2)]);
+        assert_eq!((selections[0].doubtful_in_all, &selections[0].photographs[..]), (2, &[0, 1][..]));
+    }
+
+    #[test]
+    fn a_slide_of_a_thousand_photographs_does_not_fill_the_page() {
+        let photographs = (0..1_000).map(|i| if i < 500 { photograph(&[0.3]) } else { photograph(&[0.6, 0.9]) });
+        let [selection] = &select(&[slide(photographs.collect())], 0.5)[..] else { panic!() };
+        assert_eq!((selection.infected.len(), selection.doubtful.len()), (MOST_INFECTED, MOST_DOUBTFUL));
+        // The cells near the threshold, also the infected ones, as only those of 0.9 are in the first list.
+        assert_eq!(selection.doubtful_in_all, 1_000);
+        assert_eq!(selection.photographs.len(), MOST_PHOTOGRAPHS);
+        assert!(selection.photographs.iter().all(|&photograph| photograph >= 500));
+    }
 
     #[test]
     fn slides_share_the_places_evenly() {
