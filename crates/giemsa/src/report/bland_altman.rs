@@ -19,8 +19,7 @@ const DEVIATIONS: f64 = 1.96;
 /// ```
 #[must_use]
 pub fn bland_altman(counted: &str, pairs: &[(f64, f64)]) -> Chart {
-    let points: Vec<(f64, f64)> =
-        pairs.iter().map(|&(found, there)| (0.5 * (found + there), found - there)).collect();
+    let points: Vec<(f64, f64)> = pairs.iter().map(|&(found, there)| (0.5 * (found + there), found - there)).collect();
     let differences = || points.iter().map(|point| point.1);
     let lines = agreement(&differences().collect::<Vec<_>>());
     let heights = lines.iter().flat_map(|line| line.heights.clone());

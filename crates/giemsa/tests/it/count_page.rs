@@ -44,10 +44,16 @@ fn counted() -> &'static Counted {
         let groups = group_by_slide(files.iter().cloned().map(Ok), &SlideBy::Folder);
         let mut slides = Vec::new();
         let predictor = model.predictor(Default::default());
-        count_slides(&predictor, groups, CountSettings::default(), || Continue(()), |slide| {
-            slides.push(slide);
-            Continue(())
-        })
+        count_slides(
+            &predictor,
+            groups,
+            CountSettings::default(),
+            || Continue(()),
+            |slide| {
+                slides.push(slide);
+                Continue(())
+            },
+        )
         .unwrap();
         fs::remove_file(&files[2]).unwrap();
         slides[1].name = "<script>alert(\"&\")</script>".to_owned();
@@ -117,10 +123,10 @@ fn every_link_has_a_target_and_nothing_comes_from_outside() {
     assert_eq!(ids.len(), unique.len(), "an identifier occurs twice");
     let links = values(&text, "href");
     assert!(links.iter().filter(|link| link.contains('c')).count() > 4);
-    for link in links {
+    for link in links.into_iter().map(|link| link.replace("&#x2f;", "/")) {
         match link.strip_prefix('#') {
             Some(id) => assert!(unique.contains(id), "{link}"),
-            None => assert!(folder.join(link).is_file() && !link.contains(':'), "{link}"),
+            None => assert!(folder.join(&link).is_file() && !link.contains(':'), "{link}"),
         }
     }
     assert!(values(&text, "src").iter().all(|source| source.starts_with("data:image/jpeg;base64,")));
@@ -227,10 +233,16 @@ fn a_slide_without_red_cells_has_no_parasitaemia() {
     let mut slides = Vec::new();
     let groups = group_by_slide([Ok(file)], &SlideBy::Photograph);
     let predictor = counted().model.predictor(Default::default());
-    count_slides(&predictor, groups, CountSettings::default(), || Continue(()), |slide| {
-        slides.push(slide);
-        Continue(())
-    })
+    count_slides(
+        &predictor,
+        groups,
+        CountSettings::default(),
+        || Continue(()),
+        |slide| {
+            slides.push(slide);
+            Continue(())
+        },
+    )
     .unwrap();
     let folder = place.path().join("page");
     write(&folder, &slides).unwrap();

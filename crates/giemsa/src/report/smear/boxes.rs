@@ -1,7 +1,7 @@
 //! Boxes around the objects of a photograph: their colours, line styles and numbers.
 
-use super::super::plot::{FONT, register_font};
 use super::super::ReportError;
+use super::super::plot::{FONT, register_font};
 use crate::smear::{FoundObject, Object, ObjectKind, Photograph};
 use image::{Rgb, RgbImage};
 use plotters::prelude::*;

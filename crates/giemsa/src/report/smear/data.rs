@@ -2,7 +2,7 @@
 
 use super::boxes::BoxKind;
 use super::figures::Figures;
-use super::overlay::{cell_id, overlay, photograph_id};
+use super::overlay::{cell_id, overlay, photograph_id, shown_part};
 use super::selection::{CellPlace, MOST_DOUBTFUL, MOST_INFECTED, MOST_PHOTOGRAPHS, Selection};
 use super::{Count, PHOTOGRAPHS, SlidePictures};
 use crate::evaluate::provenance::Provenance;
@@ -235,13 +235,14 @@ impl Place<'_> {
         let photograph = &self.slide.photographs[index];
         let id = photograph_id(self.index, index);
         let picture = self.pictures.photographs.get(&index);
+        let [_, _, width, height] = shown_part(photograph);
         FieldData {
             number: index + 1,
             name: shown_name(&photograph.path),
             counts: photograph.counts(),
             warnings: photograph.warnings.iter().map(ToString::to_string).collect(),
-            width: photograph.width_px,
-            height: photograph.height_px,
+            width,
+            height,
             link: self.file(index),
             source: picture.and_then(|picture| picture.as_ref().ok()).cloned(),
             fault: picture.and_then(|picture| picture.as_ref().err()).map(|reason| shown(reason.as_bytes())),

@@ -15,10 +15,21 @@ pub(super) fn cell_id(slide: usize, photograph: usize, cell: usize) -> String {
     format!("{}c{}", photograph_id(slide, photograph), cell + 1)
 }
 
-/// Draws the boxes of all objects of a photograph. The element has the photograph's aspect ratio and no text from outside.
-pub(super) fn overlay(photograph: &Photograph, id: &str) -> String {
+/// Returns left, top, width and height of the part of a photograph that is shown on the page: a round field, or everything.
+pub(super) fn shown_part(photograph: &Photograph) -> [u32; 4] {
     let (width, height) = (photograph.width_px, photograph.height_px);
-    let mut svg = format!("<svg viewBox=\"0 0 {width} {height}\" aria-hidden=\"true\">");
+    let FieldOfView::Round { x, y, radius } = photograph.field_of_view else { return [0, 0, width, height] };
+    let within = |at: f32, side: u32| (at.max(0.0) as u32).min(side);
+    let margin = 1.02 * radius;
+    let (left, top) = (within(x - margin, width), within(y - margin, height));
+    let (right, bottom) = (within(x + margin, width), within(y + margin, height));
+    if right > left && bottom > top { [left, top, right - left, bottom - top] } else { [0, 0, width, height] }
+}
+
+/// Draws the boxes of all objects of a photograph. The element has the aspect ratio of the part that is shown.
+pub(super) fn overlay(photograph: &Photograph, id: &str) -> String {
+    let [left, top, width, height] = shown_part(photograph);
+    let mut svg = format!("<svg viewBox=\"{left} {top} {width} {height}\" aria-hidden=\"true\">");
     svg.push_str(&frame(photograph));
     for kind in BoxKind::ALL.into_iter().rev() {
         let of_kind = || photograph.cells.iter().enumerate().filter(move |(_, found)| BoxKind::of(found) == kind);
@@ -71,7 +82,7 @@ fn number(photograph: &Photograph, found: &FoundObject, index: usize) -> String 
 /// Returns the size of text that is as large as a third of a cell, but legible where the photograph is shown with its width
 /// reduced to that of the page.
 fn text_px(photograph: &Photograph) -> f32 {
-    (photograph.cell_diameter_px / 3.0).max(photograph.width_px as f32 / 70.0)
+    (photograph.cell_diameter_px / 3.0).max(shown_part(photograph)[2] as f32 / 70.0)
 }
 
 /// Draws the counting frame: objects that touch its solid lines are not counted.
@@ -111,6 +122,27 @@ mod tests {
         assert_eq!(chord(0.0, 3.0, 5.0, 5.0, 20.0), Some([1.0, 9.0]));
         assert_eq!(chord(0.0, 3.0, 5.0, 5.0, 7.0), Some([1.0, 7.0]));
         assert_eq!(chord(9.0, 3.0, 5.0, 5.0, 20.0), None);
+    }
+
+    #[test]
+    fn a_round_field_is_shown_without_the_black_around_it() {
+        let mut photograph = Photograph {
+            path: "a.png".into(),
+            width_px: 1_000,
+            height_px: 400,
+            field_of_view: FieldOfView::Round { x: 500.0, y: 200.0, radius: 250.0 },
+            cell_diameter_px: 20.0,
+            condition: Default::default(),
+            warnings: Vec::new(),
+            cells: Vec::new(),
+        };
+        assert_eq!(shown_part(&photograph), [245, 0, 510, 400]);
+        assert!(overlay(&photograph, "s1p1").starts_with("<svg viewBox=\"245 0 510 400\""));
+        // Nothing is drawn outside of a photograph, whatever the field.
+        photograph.field_of_view = FieldOfView::Round { x: -500.0, y: 200.0, radius: 100.0 };
+        assert_eq!(shown_part(&photograph), [0, 0, 1_000, 400]);
+        photograph.field_of_view = FieldOfView::Whole;
+        assert!(overlay(&photograph, "s1p1").contains("class=\"excluding\" d=\"M0 400V0H1000\""));
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use super::super::ReportError;
 use super::super::jpeg::{jpeg_bytes, jpeg_source};
 use super::boxes::draw_boxes;
+use super::overlay::shown_part;
 use crate::image::decode_file;
 use crate::smear::{Object, Photograph};
 use image::RgbImage;
@@ -24,7 +25,7 @@ const CELL_QUALITY: u8 = 85;
 pub(super) struct Pictures {
     /// The photograph at full size with boxes, as JPEG.
     pub annotated: Vec<u8>,
-    /// The photograph without boxes, reduced, as the source of an image on a page; `None` if it is not shown.
+    /// The field of the photograph without boxes, reduced, as the source of an image on a page; `None` if it is not shown.
     pub on_page: Option<String>,
     /// The cells, as sources of images on a page, in the order in which they were asked for.
     pub cells: Vec<String>,
@@ -43,20 +44,22 @@ pub(super) fn draw_pictures(
     if pixels.dimensions() != (photograph.width_px, photograph.height_px) {
         return Ok(Err("its size has changed since its cells were counted".to_owned()));
     }
-    let on_page = is_on_page.then(|| jpeg_source(&reduced(&pixels), PAGE_QUALITY)).transpose()?;
+    let [x, y, width, height] = shown_part(photograph);
+    let part = || imageops::crop_imm(&pixels, x, y, width, height).to_image();
+    let on_page = is_on_page.then(|| jpeg_source(&reduced(part()), PAGE_QUALITY)).transpose()?;
     let picture = |&cell: &usize| jpeg_source(&around(&pixels, &photograph.cells[cell].object), CELL_QUALITY);
     let cells = cells.iter().map(picture).collect::<Result<_, _>>()?;
     draw_boxes(&mut pixels, photograph)?;
     Ok(Ok(Pictures { annotated: jpeg_bytes(&pixels, FOLDER_QUALITY)?, on_page, cells }))
 }
 
-fn reduced(pixels: &RgbImage) -> RgbImage {
+fn reduced(pixels: RgbImage) -> RgbImage {
     let longer = pixels.width().max(pixels.height());
     if longer <= ON_PAGE_PX {
-        return pixels.clone();
+        return pixels;
     }
     let [width, height] = [pixels.width(), pixels.height()].map(|side| (side * ON_PAGE_PX / longer).max(1));
-    imageops::resize(pixels, width, height, FilterType::Triangle)
+    imageops::resize(&pixels, width, height, FilterType::Triangle)
 }
 
 /// Cuts a square around an object, in which it is in the middle; black beyond the edges of the photograph.
@@ -92,8 +95,8 @@ mod tests {
 
     #[test]
     fn large_photographs_are_reduced_and_small_ones_are_not() {
-        assert_eq!(reduced(&RgbImage::new(2400, 1600)).dimensions(), (1200, 800));
-        assert_eq!(reduced(&RgbImage::new(300, 200)).dimensions(), (300, 200));
-        assert_eq!(reduced(&RgbImage::new(8000, 2)).dimensions(), (1200, 1));
+        assert_eq!(reduced(RgbImage::new(2400, 1600)).dimensions(), (1200, 800));
+        assert_eq!(reduced(RgbImage::new(300, 200)).dimensions(), (300, 200));
+        assert_eq!(reduced(RgbImage::new(8000, 2)).dimensions(), (1200, 1));
     }
 }

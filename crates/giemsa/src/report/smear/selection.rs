@@ -99,7 +99,8 @@ fn counted_red_cells(photographs: &[Photograph]) -> impl Iterator<Item = (CellPl
 fn photographs_of_slide(slide: &Slide, selection: &Selection, most: usize) -> Vec<usize> {
     let mut indices: Vec<usize> = (0..slide.photographs.len()).collect();
     let doubtful = |photograph| selection.doubtful.iter().filter(|place| place.photograph == photograph).count();
-    indices.sort_by_cached_key(|&index| (Reverse(slide.photographs[index].counts().infected), Reverse(doubtful(index))));
+    indices
+        .sort_by_cached_key(|&index| (Reverse(slide.photographs[index].counts().infected), Reverse(doubtful(index))));
     indices.truncate(most);
     indices.sort_unstable();
     indices
