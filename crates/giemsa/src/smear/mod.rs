@@ -15,7 +15,7 @@ pub mod rows;
 pub mod segment;
 mod slide;
 mod sufficiency;
-pub(crate) mod text;
+mod text;
 mod warning;
 
 pub use centring::{FARTHEST_LOGITS, LARGEST_SHIFT_LOGITS, SHRINKAGE_CELLS, centre_logits, healthy_shift};
@@ -32,4 +32,5 @@ pub use parasitaemia::{Density, Parasitaemia, RED_CELLS_PER_MICROLITRE, parasita
 pub use photograph::{FoundObject, Photograph, find_cells};
 pub use slide::{CountSettings, Counts, Slide, count_slide, count_slides};
 pub use sufficiency::{LOW_PARASITAEMIA, RED_CELLS, RED_CELLS_IF_LOW, Sufficiency, judge_count};
+pub use text::{grouped, percentage};
 pub use warning::Warning;

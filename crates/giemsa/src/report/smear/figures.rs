@@ -1,8 +1,6 @@
 //! The figures of a slide, as texts.
 
-use super::super::template::thousands;
-use crate::smear::text::percentage;
-use crate::smear::{Decision, Density, Estimate, Parasitaemia};
+use crate::smear::{Decision, Density, Estimate, Parasitaemia, grouped, percentage};
 use serde::Serialize;
 
 /// The parasitaemia of a slide.
@@ -55,7 +53,7 @@ fn percent_interval(Estimate { value, low, high }: Estimate) -> Interval {
 }
 
 fn density_interval(Density { value, low, high }: Density) -> Interval {
-    let [value, low, high] = [value, low, high].map(|density| thousands(two_digits(density)));
+    let [value, low, high] = [value, low, high].map(|density| grouped(two_digits(density)));
     Interval { value, ends: format!("{low} to {high}") }
 }
 

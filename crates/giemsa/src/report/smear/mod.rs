@@ -14,6 +14,7 @@ use super::ReportError;
 use super::evaluation::json;
 use super::folder::{CELLS, NewFolder, PAGE, PHOTOGRAPHS, SLIDES};
 use super::template::render;
+use crate::RESEARCH_ONLY;
 use crate::evaluate::provenance::Provenance;
 use crate::model::CellErrors;
 use crate::smear::rows::{CELL_COLUMNS, CellRow, SlideRow};
@@ -48,10 +49,16 @@ pub struct Count<'a> {
 /// The content of `slides.json`.
 #[derive(Serialize)]
 struct SlidesFile<'a> {
+    slides: Vec<SlideRow>,
     provenance: &'a Provenance,
+    settings: SettingsRow,
+    research_only: &'static str,
+}
+
+#[derive(Serialize)]
+struct SettingsRow {
     cell_diameter_px: Option<f32>,
     red_cells_per_microlitre: f64,
-    slides: Vec<SlideRow>,
 }
 
 /// The pictures of a slide on the page.
@@ -166,11 +173,53 @@ fn write_cells(file: &mut dyn Write, slides: &[Slide]) -> io::Result<()> {
 }
 
 fn slides_json(folder: &Path, count: &Count<'_>) -> Result<Vec<u8>, ReportError> {
+    let CountSettings { cell_diameter_px, red_cells_per_microlitre } = count.settings;
     let content = SlidesFile {
-        provenance: count.provenance,
-        cell_diameter_px: count.settings.cell_diameter_px,
-        red_cells_per_microlitre: count.settings.red_cells_per_microlitre,
         slides: count.slides.iter().map(|slide| SlideRow::new(slide, count.error_rates)).collect(),
+        provenance: count.provenance,
+        settings: SettingsRow { cell_diameter_px, red_cells_per_microlitre },
+        research_only: RESEARCH_ONLY,
     };
     json(&content, &folder.join(SLIDES))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{Logits, Model};
+    use crate::smear::{FoundObject, Object, ObjectKind, count_slide, find_cells};
+    use image::{Rgb, RgbImage};
+
+    /// On a page of very many slides, there is no place for the pictures of the last ones.
+    #[test]
+    fn a_slide_without_pictures_does_not_look_like_one_without_infected_cells() {
+        let model = Model::embedded().unwrap();
+        let empty = RgbImage::from_pixel(320, 240, Rgb([230, 225, 220]));
+        let mut photograph = find_cells(&model.predictor(Default::default()), "a.png".as_ref(), &empty, None).unwrap();
+        photograph.cells.push(FoundObject {
+            object: Object::new([50, 60, 70, 80], ObjectKind::RedCell, 1),
+            is_counted: true,
+            logits: Some(Logits { class: -9.0, red_cell: Some(9.0) }),
+            prediction: None,
+        });
+        let slides = [count_slide(&model, "s1", vec![photograph], 5e6).unwrap()];
+        let names = file_names(&slides);
+        let selection = Selection { doubtful_in_all: 3, ..Selection::default() };
+        let data = SlideData::new(0, &slides[0], &names[0], &selection, SlidePictures::default());
+        let provenance = Provenance::of_model(&model, None, "slides".as_ref()).unwrap();
+        let count = Count {
+            title: "Slides",
+            about: &[],
+            slides: &slides,
+            settings: CountSettings::default(),
+            error_rates: None,
+            provenance: &provenance,
+        };
+        let text = render("smear.html", include_str!("smear.html"), &PageData::new(&count, vec![data])).unwrap();
+        for words in
+            ["0 of 1 are shown, and 1 more are in cells.csv", "The 0 nearest of 3", "0 of 1 are shown, those with"]
+        {
+            assert!(text.contains(words), "{words}");
+        }
+    }
 }
