@@ -83,8 +83,10 @@ pub fn check_destinations(files: &[PathBuf], inputs: &[PathBuf], replace: Replac
 }
 
 /// How the files of this software begin, and what follows soon.
-const MARKS: [(&str, &str); 3] = [
+const MARKS: [(&str, &str); 4] = [
     ("\u{89}PNG\r\n", "tEXtSoftware\0giemsa"),
+    // The segment of a comment, with its length.
+    ("\u{ff}\u{d8}\u{ff}", "\u{ff}\u{fe}\0\u{8}giemsa"),
     ("<!DOCTYPE html>", "<meta name=\"generator\" content=\"giemsa "),
     (".ie ", "\n.TH giemsa"),
 ];

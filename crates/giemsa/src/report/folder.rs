@@ -4,8 +4,9 @@ use super::{ReportError, write_error, write_file};
 use crate::output::destination::is_own;
 use crate::output::{TEMPORARY_PREFIX, parent_of, sync_folder, temporary_folder};
 use std::fs;
-use std::io;
-use std::path::Path;
+use std::io::{self, BufWriter, Write};
+use std::path::{Path, PathBuf};
+use tempfile::TempDir;
 
 /// A file of a report: its name in the folder, such as `plots/roc.svg`, and its content.
 pub(super) type ReportFile = (String, Vec<u8>);
@@ -14,6 +15,14 @@ pub(super) const PAGE: &str = "index.html";
 pub(super) const METRICS: &str = "metrics.json";
 pub(super) const PREDICTIONS: &str = "predictions.csv";
 pub(super) const PLOTS: &str = "plots";
+pub(super) const CELLS: &str = "cells.csv";
+pub(super) const SLIDES: &str = "slides.json";
+pub(super) const PHOTOGRAPHS: &str = "photographs";
+
+/// What the folder of an evaluation contains.
+const EVALUATION: [&str; 4] = [PAGE, METRICS, PREDICTIONS, PLOTS];
+/// What the folder of a count contains.
+const COUNT: [&str; 4] = [PAGE, CELLS, SLIDES, PHOTOGRAPHS];
 
 /// The names of the charts, each an SVG file and a PNG file in the folder of plots.
 const CHARTS: [&str; 6] = [
@@ -25,17 +34,31 @@ const CHARTS: [&str; 6] = [
     "patients-false-positive-rate",
 ];
 
-/// Checks that a folder is new or empty, or contains nothing but an earlier report, which can be replaced.
+/// Checks that a folder is new or empty, or contains nothing but an earlier report of an evaluation, which can be replaced.
 ///
 /// # Errors
 /// [`ReportError::FolderInUse`] if it contains anything else, [`ReportError::Write`] if it is not a folder.
 pub fn check_free(folder: &Path) -> Result<(), ReportError> {
+    check(folder, &EVALUATION)
+}
+
+/// Checks that a folder is new or empty, or contains nothing but an earlier report of a count, which can be replaced.
+///
+/// # Errors
+/// As [`check_free`].
+pub fn check_free_for_count(folder: &Path) -> Result<(), ReportError> {
+    check(folder, &COUNT)
+}
+
+fn check(folder: &Path, names_of_report: &[&str]) -> Result<(), ReportError> {
     let names = names_in(folder).map_err(write_error(folder))?;
-    let plots = || names_in(&folder.join(PLOTS)).unwrap_or_default();
+    let names_below = |name: &str| names_in(&folder.join(name)).unwrap_or_default();
     let is_report = || {
         is_own(&folder.join(PAGE))
-            && names.iter().all(|name| is_file_of_report(name))
-            && plots().iter().all(|name| is_plot(name))
+            && names.iter().all(|name| names_of_report.contains(&&name[..]))
+            && names_below(PLOTS).iter().all(|name| is_plot(name))
+            // Photographs may have any name, so their content decides.
+            && names_below(PHOTOGRAPHS).iter().all(|name| is_own(&folder.join(PHOTOGRAPHS).join(name)))
     };
     if names.is_empty() || is_report() { Ok(()) } else { Err(ReportError::FolderInUse { path: folder.to_owned() }) }
 }
@@ -50,43 +73,96 @@ fn names_in(folder: &Path) -> io::Result<Vec<String>> {
     names.filter(|name| !name.as_ref().is_ok_and(|name: &String| name.starts_with(TEMPORARY_PREFIX))).collect()
 }
 
-fn is_file_of_report(name: &str) -> bool {
-    [PAGE, METRICS, PREDICTIONS, PLOTS].contains(&name)
-}
-
 fn is_plot(name: &str) -> bool {
     name.rsplit_once('.').is_some_and(|(stem, extension)| CHARTS.contains(&stem) && ["svg", "png"].contains(&extension))
 }
 
-/// Writes files into a folder, which is created if it does not exist. If one of them cannot be written, the folder stays as
-/// it was. Folders in it, such as that of the plots, are replaced with all that they contain.
+/// Writes files into a folder, see [`NewFolder`].
 ///
 /// # Errors
 /// If a file cannot be written.
 pub(super) fn write_files(folder: &Path, files: &[ReportFile]) -> Result<(), ReportError> {
-    let exists = folder.is_dir();
-    let place = if exists { folder } else { parent_of(folder) };
-    fs::create_dir_all(place).map_err(write_error(place))?;
-    let temporary = temporary_folder(place).map_err(write_error(folder))?;
-    // Temporary folders are private. The folder inside has the permissions of any new folder.
-    let new = temporary.path().join("new");
+    let mut new = NewFolder::create(folder)?;
     for (name, content) in files {
-        write_below(&new, name, content).map_err(|error| with_name(error, &folder.join(name)))?;
+        new.write(name, content)?;
     }
-    let published = if exists {
-        let mut names: Vec<&str> = files.iter().filter_map(|(name, _)| name.split('/').next()).collect();
-        names.dedup();
-        replace_entries(&names, &new, &temporary.path().join("old"), folder)
-    } else {
-        fs::rename(&new, folder)
-    };
-    published.and_then(|()| sync_folder(place)).map_err(write_error(folder))
+    new.publish()
 }
 
-fn write_below(folder: &Path, name: &str, content: &[u8]) -> Result<(), ReportError> {
-    let path = folder.join(name);
-    fs::create_dir_all(parent_of(&path)).map_err(write_error(&path))?;
-    write_file(&path, content)
+/// A folder whose files are written elsewhere first. Without [`publish`](NewFolder::publish), or if a file cannot be written,
+/// the folder stays as it was.
+pub(super) struct NewFolder {
+    folder: PathBuf,
+    exists: bool,
+    temporary: TempDir,
+    /// The files and folders directly in it.
+    entries: Vec<String>,
+}
+
+impl NewFolder {
+    /// Begins a folder. It need not exist, nor do those above it.
+    pub(super) fn create(folder: &Path) -> Result<NewFolder, ReportError> {
+        let exists = folder.is_dir();
+        let place = if exists { folder } else { parent_of(folder) };
+        fs::create_dir_all(place).map_err(write_error(place))?;
+        let temporary = temporary_folder(place).map_err(write_error(folder))?;
+        Ok(NewFolder { folder: folder.to_owned(), exists, temporary, entries: Vec::new() })
+    }
+
+    /// Writes a file. The name may contain a folder.
+    pub(super) fn write(&mut self, name: &str, content: &[u8]) -> Result<(), ReportError> {
+        let path = self.add(name)?;
+        write_file(&path, content).map_err(|error| with_name(error, &self.folder.join(name)))
+    }
+
+    /// Writes a file that need not be in memory at once.
+    pub(super) fn write_with(
+        &mut self,
+        name: &str,
+        write: impl FnOnce(&mut dyn Write) -> io::Result<()>,
+    ) -> Result<(), ReportError> {
+        let path = self.add(name)?;
+        let written = fs::File::create(&path).and_then(|file| {
+            let mut file = BufWriter::new(file);
+            write(&mut file)?;
+            file.into_inner()?.sync_all()
+        });
+        written.map_err(write_error(&self.folder.join(name)))
+    }
+
+    /// Adds a folder, which stays empty if no file is written into it.
+    pub(super) fn add_folder(&mut self, name: &str) -> Result<(), ReportError> {
+        let path = self.add(name)?;
+        fs::create_dir_all(path).map_err(write_error(&self.folder.join(name)))
+    }
+
+    /// Returns the temporary path of an entry, whose folder is created.
+    fn add(&mut self, name: &str) -> Result<PathBuf, ReportError> {
+        let entry = name.split('/').next().unwrap_or(name);
+        if !self.entries.iter().any(|known| known == entry) {
+            self.entries.push(entry.to_owned());
+        }
+        let path = self.new_folder().join(name);
+        fs::create_dir_all(parent_of(&path)).map_err(write_error(&self.folder.join(name)))?;
+        Ok(path)
+    }
+
+    /// Temporary folders are private. The folder inside has the permissions of any new folder.
+    fn new_folder(&self) -> PathBuf {
+        self.temporary.path().join("new")
+    }
+
+    /// Moves everything to its place. Folders in it, such as that of the plots, are replaced with all that they contain.
+    pub(super) fn publish(self) -> Result<(), ReportError> {
+        let names: Vec<&str> = self.entries.iter().map(|name| &name[..]).collect();
+        let published = if self.exists {
+            replace_entries(&names, &self.new_folder(), &self.temporary.path().join("old"), &self.folder)
+        } else {
+            fs::rename(self.new_folder(), &self.folder)
+        };
+        let place = if self.exists { &self.folder } else { parent_of(&self.folder) };
+        published.and_then(|()| sync_folder(place)).map_err(write_error(&self.folder))
+    }
 }
 
 /// Replaces the temporary name in an error by the final one.
@@ -183,5 +259,17 @@ mod tests {
             fs::remove_file(folder.join(mine)).unwrap();
         }
         assert!(matches!(check_free(&folder.join("index.html")), Err(ReportError::Write { .. })));
+    }
+
+    #[test]
+    fn an_evaluation_is_no_count_and_photographs_of_a_user_are_not_replaced() {
+        let place = tempfile::tempdir().unwrap();
+        let page = "<!DOCTYPE html><meta name=\"generator\" content=\"giemsa 1.0.0\">";
+        let own = crate::report::jpeg::jpeg_bytes(&image::RgbImage::new(3, 2), 80).unwrap();
+        let count = [file("index.html", page), file("cells.csv", ""), ("photographs/a.jpg".to_owned(), own)];
+        write_files(place.path(), &count).unwrap();
+        assert!(check_free_for_count(place.path()).is_ok() && check_free(place.path()).is_err());
+        fs::write(place.path().join("photographs/b.jpg"), b"\xff\xd8\xff\xe0 giemsa").unwrap();
+        assert!(matches!(check_free_for_count(place.path()), Err(ReportError::FolderInUse { .. })));
     }
 }

@@ -1,21 +1,24 @@
 //! Charts, contact sheets, model cards and HTML pages.
 //!
 //! A [`chart::Chart`] describes a chart, and [`plot`] renders charts as PNG or SVG. [`sheet`] draws a contact sheet of
-//! images. [`page`] and [`evaluation`] write self-contained HTML pages with a common style sheet, `style.css`.
+//! images. [`page`], [`evaluation`] and [`smear`] write self-contained HTML pages with a common style sheet, `style.css`.
 
 pub mod axis;
+pub mod bland_altman;
 pub mod chart;
 pub mod cross_validation;
 pub mod curves;
 pub mod evaluation;
 mod evaluation_charts;
 pub mod folder;
+mod jpeg;
 mod legend;
 pub mod model_card;
 pub mod page;
 pub mod plot;
 pub mod saliency;
 pub mod sheet;
+pub mod smear;
 mod template;
 
 use crate::output::destination::SOFTWARE;
@@ -52,6 +55,12 @@ pub enum ReportError {
     /// An image cannot be encoded.
     #[error("cannot encode an image as PNG: {0}")]
     Encode(#[from] png::EncodingError),
+    /// An image cannot be encoded.
+    #[error("cannot encode an image as JPEG: {0}")]
+    EncodeJpeg(#[from] image::ImageError),
+    /// The writing was stopped.
+    #[error("stopped before the report was complete")]
+    Stopped,
 }
 
 /// Encodes an image as PNG, with the name of this software in its metadata.

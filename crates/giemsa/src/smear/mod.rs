@@ -11,6 +11,7 @@ mod object;
 mod parasitaemia;
 mod photograph;
 mod plausibility;
+pub mod rows;
 pub mod segment;
 mod slide;
 mod sufficiency;
@@ -31,4 +32,5 @@ pub use parasitaemia::{Density, Parasitaemia, RED_CELLS_PER_MICROLITRE, parasita
 pub use photograph::{FoundObject, Photograph, find_cells};
 pub use slide::{CountSettings, Counts, Slide, count_slide, count_slides};
 pub use sufficiency::{LOW_PARASITAEMIA, RED_CELLS, RED_CELLS_IF_LOW, Sufficiency, judge_count};
+pub use text::{grouped, percentage};
 pub use warning::Warning;

@@ -1,0 +1,225 @@
+//! The report of a count: a page on which a reader can check every infected cell, photographs with boxes, and tables.
+
+mod boxes;
+mod data;
+mod figures;
+mod names;
+mod overlay;
+mod pictures;
+mod selection;
+
+pub use super::folder::check_free_for_count as check_free;
+
+use super::ReportError;
+use super::evaluation::json;
+use super::folder::{CELLS, NewFolder, PAGE, PHOTOGRAPHS, SLIDES};
+use super::template::render;
+use crate::RESEARCH_ONLY;
+use crate::evaluate::provenance::Provenance;
+use crate::model::CellErrors;
+use crate::smear::rows::{CELL_COLUMNS, CellRow, SlideRow};
+use crate::smear::{CountSettings, Photograph, Slide};
+use data::{PageData, SlideData};
+use names::file_names;
+use pictures::draw_pictures;
+use selection::{Selection, select};
+use serde::Serialize;
+use std::collections::HashMap;
+use std::io::{self, Write};
+use std::ops::ControlFlow;
+use std::path::Path;
+
+/// The content of a report.
+#[derive(Clone, Copy, Debug)]
+pub struct Count<'a> {
+    /// The title of the page.
+    pub title: &'a str,
+    /// Lines that describe the photographs.
+    pub about: &'a [String],
+    /// The slides. Their photographs are read again.
+    pub slides: &'a [Slide],
+    /// The settings with which they were counted.
+    pub settings: CountSettings,
+    /// The error rates of the model, see [`Model::error_rates`](crate::model::Model::error_rates).
+    pub error_rates: Option<CellErrors>,
+    /// The program, model and data.
+    pub provenance: &'a Provenance,
+}
+
+/// The content of `slides.json`.
+#[derive(Serialize)]
+struct SlidesFile<'a> {
+    slides: Vec<SlideRow>,
+    provenance: &'a Provenance,
+    settings: SettingsRow,
+    research_only: &'static str,
+}
+
+#[derive(Serialize)]
+struct SettingsRow {
+    cell_diameter_px: Option<f32>,
+    red_cells_per_microlitre: f64,
+}
+
+/// The pictures of a slide on the page.
+#[derive(Default)]
+struct SlidePictures {
+    /// The photographs, by index: the source of the image, or the reason why there is none. Photographs that are not shown are
+    /// here only if they cannot be read.
+    photographs: HashMap<usize, Result<String, String>>,
+    /// The sources of the images of cells, by the indices of photograph and cell.
+    cells: HashMap<(usize, usize), String>,
+}
+
+/// Writes `index.html`, `cells.csv`, `slides.json` and photographs with boxes as `photographs/*.jpg` into a folder: a new or
+/// empty one, or that of an earlier count. The files appear together or not at all.
+///
+/// The page is self-contained: it contains the infected cells, doubtful cells and photographs, up to a number that it states.
+/// Photographs are read one at a time. One that cannot be read any more is no error; the page contains the reason.
+/// `each_photograph` is called once per photograph, and stops the writing if it breaks.
+///
+/// ```
+/// use giemsa::evaluate::provenance::Provenance;
+/// use giemsa::model::Model;
+/// use giemsa::report::smear::{Count, write_count};
+/// use giemsa::smear::{CountSettings, SlideBy, count_slides, group_by_slide};
+/// use std::ops::ControlFlow::Continue;
+///
+/// # let place = tempfile::tempdir()?;
+/// # let folder = place.path().join("count");
+/// let model = Model::embedded()?;
+/// let settings = CountSettings::default();
+/// let files = group_by_slide([Ok("slide/missing.jpg".into())], &SlideBy::Folder);
+/// let mut slides = Vec::new();
+/// count_slides(&model.predictor(Default::default()), files, settings, || Continue(()), |slide| {
+///     slides.push(slide);
+///     Continue(())
+/// })?;
+/// let provenance = Provenance::of_model(&model, None, "slide".as_ref())?;
+/// let count = Count {
+///     title: "One slide",
+///     about: &[],
+///     slides: &slides,
+///     settings,
+///     error_rates: model.error_rates,
+///     provenance: &provenance,
+/// };
+/// write_count(&folder, &count, || Continue(()))?;
+/// assert!(std::fs::read_to_string(folder.join("index.html"))?.contains("no parasitaemia"));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
+/// # Errors
+/// If the folder contains anything else, a file cannot be written, or `each_photograph` breaks.
+pub fn write_count(
+    folder: &Path,
+    count: &Count<'_>,
+    mut each_photograph: impl FnMut() -> ControlFlow<()>,
+) -> Result<(), ReportError> {
+    check_free(folder)?;
+    let mut new = NewFolder::create(folder)?;
+    new.add_folder(PHOTOGRAPHS)?;
+    let names = file_names(count.slides);
+    let mut slides = Vec::new();
+    for (index, selection) in select(count.slides, count.provenance.threshold).iter().enumerate() {
+        let (slide, names) = (&count.slides[index], &names[index]);
+        let pictures = write_photographs(&mut new, slide, names, selection, &mut each_photograph)?;
+        slides.push(SlideData::new(index, slide, names, selection, pictures));
+    }
+    new.write_with(CELLS, |file| write_cells(file, count.slides))?;
+    new.write(SLIDES, &slides_json(folder, count)?)?;
+    new.write(PAGE, render("smear.html", include_str!("smear.html"), &PageData::new(count, slides))?.as_bytes())?;
+    new.publish()
+}
+
+/// Writes the photographs of a slide with boxes, and returns the pictures for the page.
+fn write_photographs(
+    new: &mut NewFolder,
+    slide: &Slide,
+    names: &[String],
+    selection: &Selection,
+    each_photograph: &mut impl FnMut() -> ControlFlow<()>,
+) -> Result<SlidePictures, ReportError> {
+    let mut shown = SlidePictures::default();
+    for (index, (photograph, name)) in slide.photographs.iter().zip(names).enumerate() {
+        if each_photograph().is_break() {
+            return Err(ReportError::Stopped);
+        }
+        let cells: Vec<usize> = selection.cells_of(index).map(|place| place.cell).collect();
+        match draw_pictures(photograph, selection.photographs.contains(&index), &cells)? {
+            Ok(pictures) => {
+                new.write(&format!("{PHOTOGRAPHS}/{name}"), &pictures.annotated)?;
+                shown.photographs.extend(pictures.on_page.map(|source| (index, Ok(source))));
+                shown.cells.extend(cells.into_iter().map(|cell| (index, cell)).zip(pictures.cells));
+            }
+            Err(reason) => {
+                shown.photographs.insert(index, Err(reason));
+            }
+        }
+    }
+    Ok(shown)
+}
+
+/// Writes one row per object.
+fn write_cells(file: &mut dyn Write, slides: &[Slide]) -> io::Result<()> {
+    let mut writer = csv::Writer::from_writer(file);
+    writer.write_record(CELL_COLUMNS)?;
+    for Photograph { path, cells, .. } in slides.iter().flat_map(|slide| &slide.photographs) {
+        for found in cells {
+            writer.write_record(CellRow::new(found).record(path))?;
+        }
+    }
+    writer.flush()
+}
+
+fn slides_json(folder: &Path, count: &Count<'_>) -> Result<Vec<u8>, ReportError> {
+    let CountSettings { cell_diameter_px, red_cells_per_microlitre } = count.settings;
+    let content = SlidesFile {
+        slides: count.slides.iter().map(|slide| SlideRow::new(slide, count.error_rates)).collect(),
+        provenance: count.provenance,
+        settings: SettingsRow { cell_diameter_px, red_cells_per_microlitre },
+        research_only: RESEARCH_ONLY,
+    };
+    json(&content, &folder.join(SLIDES))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{Logits, Model};
+    use crate::smear::{FoundObject, Object, ObjectKind, count_slide, find_cells};
+    use image::{Rgb, RgbImage};
+
+    /// On a page of very many slides, there is no place for the pictures of the last ones.
+    #[test]
+    fn a_slide_without_pictures_does_not_look_like_one_without_infected_cells() {
+        let model = Model::embedded().unwrap();
+        let empty = RgbImage::from_pixel(320, 240, Rgb([230, 225, 220]));
+        let mut photograph = find_cells(&model.predictor(Default::default()), "a.png".as_ref(), &empty, None).unwrap();
+        photograph.cells.push(FoundObject {
+            object: Object::new([50, 60, 70, 80], ObjectKind::RedCell, 1),
+            is_counted: true,
+            logits: Some(Logits { class: -9.0, red_cell: Some(9.0) }),
+            prediction: None,
+        });
+        let slides = [count_slide(&model, "s1", vec![photograph], 5e6).unwrap()];
+        let names = file_names(&slides);
+        let selection = Selection { doubtful_in_all: 3, ..Selection::default() };
+        let data = SlideData::new(0, &slides[0], &names[0], &selection, SlidePictures::default());
+        let provenance = Provenance::of_model(&model, None, "slides".as_ref()).unwrap();
+        let count = Count {
+            title: "Slides",
+            about: &[],
+            slides: &slides,
+            settings: CountSettings::default(),
+            error_rates: None,
+            provenance: &provenance,
+        };
+        let text = render("smear.html", include_str!("smear.html"), &PageData::new(&count, vec![data])).unwrap();
+        for words in
+            ["0 of 1 are shown, and 1 more are in cells.csv", "The 0 nearest of 3", "0 of 1 are shown, those with"]
+        {
+            assert!(text.contains(words), "{words}");
+        }
+    }
+}
