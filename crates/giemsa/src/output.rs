@@ -173,8 +173,12 @@ pub fn serialize_path<S: serde::Serializer>(path: &Path, serializer: S) -> Resul
         #[serde(skip_serializing_if = "Option::is_none")]
         path_bytes: Option<String>,
     }
-    let path_bytes = path.to_str().is_none().then(|| STANDARD.encode(path_bytes(path)));
-    JsonPath { path: path.to_string_lossy(), path_bytes }.serialize(serializer)
+    JsonPath { path: path.to_string_lossy(), path_bytes: base64_unless_utf8(path) }.serialize(serializer)
+}
+
+/// Returns the Base64 of the bytes of a path; `None` if it is UTF-8.
+pub(crate) fn base64_unless_utf8(path: &Path) -> Option<String> {
+    path.to_str().is_none().then(|| STANDARD.encode(path_bytes(path)))
 }
 
 /// Serialises a path as a CSV field without changing its bytes, with `#[serde(with = "csv_path")]`.

@@ -11,6 +11,7 @@ mod object;
 mod parasitaemia;
 mod photograph;
 mod plausibility;
+pub mod rows;
 pub mod segment;
 mod slide;
 mod sufficiency;

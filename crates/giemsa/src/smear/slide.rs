@@ -7,6 +7,7 @@ use super::photograph::{FoundObject, Photograph, find_cells_in_files};
 use super::{FieldCount, ObjectKind, centre_logits};
 use crate::classes::Class;
 use crate::model::{Logits, Model, ModelError, Predictor};
+use serde::Serialize;
 use std::collections::VecDeque;
 use std::mem::take;
 use std::ops::ControlFlow;
@@ -31,7 +32,7 @@ pub struct Slide {
 }
 
 /// The numbers of counted objects.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Counts {
     /// Single red cells, infected or not.
     pub red_cells: u64,
