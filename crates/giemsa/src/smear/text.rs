@@ -1,7 +1,12 @@
 //! Numbers in sentences.
 
 /// Writes a count with a comma between groups of three digits.
-pub(super) fn grouped(count: u64) -> String {
+///
+/// ```
+/// assert_eq!(giemsa::smear::grouped(12_345), "12,345");
+/// ```
+#[must_use]
+pub fn grouped(count: u64) -> String {
     let digits = count.to_string();
     let mut text = String::new();
     for (i, digit) in digits.chars().enumerate() {
@@ -14,7 +19,12 @@ pub(super) fn grouped(count: u64) -> String {
 }
 
 /// Writes a fraction as a percentage with two significant digits.
-pub(super) fn percentage(fraction: f64) -> String {
+///
+/// ```
+/// assert_eq!(giemsa::smear::percentage(0.0312), "3.1 %");
+/// ```
+#[must_use]
+pub fn percentage(fraction: f64) -> String {
     let percent = 100.0 * fraction;
     // The number of digits after the point; rounding may add a digit before it (9.96 becomes 10).
     let decimals = |value: f64| if value > 0.0 { (1.0 - value.log10().floor()).clamp(0.0, 6.0) } else { 0.0 };
