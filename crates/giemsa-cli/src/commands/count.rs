@@ -6,7 +6,7 @@ use crate::exit::Fault;
 use crate::model::{ModelArgs, file_of};
 use crate::paths::{Input, PathArgs};
 use crate::print::{print_note, print_unreadable};
-use crate::{Context, Outcome, interrupted};
+use crate::{Context, Outcome, interrupted, number_of};
 use anyhow::Context as _;
 use clap::ValueEnum;
 use giemsa::RESEARCH_ONLY;
@@ -173,7 +173,8 @@ pub fn run(args: CountArgs, context: &Context) -> anyhow::Result<Outcome> {
         return Err(fault.into());
     }
     if !is_complete {
-        print_note(format_args!("interrupted after {} files", results.counted + results.skipped));
+        let files = number_of((results.counted + results.skipped) as usize, "file");
+        print_note(format_args!("interrupted after {files}; the last slide may be incomplete"));
         return Ok(Outcome::Interrupted);
     }
     Ok(args.photographs.outcome(results.counted, results.skipped)?)

@@ -5,7 +5,7 @@ use crate::print::escaped;
 use giemsa::RESEARCH_ONLY;
 use giemsa::output::{path_bytes, printable};
 use giemsa::smear::count_report::AgreementRow;
-use giemsa::smear::{Estimate, Slide, grouped, percentage};
+use giemsa::smear::{Density, Estimate, Slide, grouped, percentage};
 use std::fmt::Write as _;
 use std::io::{self, Write};
 use std::path::Path;
@@ -58,6 +58,13 @@ impl Table {
                 writeln!(out, "  {}", detection.sentence)?;
             }
             writeln!(out, "  {}", parasitaemia.sufficiency.reason)?;
+            let Density { value, low, high } = parasitaemia.parasites_per_microlitre;
+            let [value, low, high] = [value, low, high].map(density_text);
+            let red_cells = grouped(parasitaemia.red_cells_per_microlitre.round() as u64);
+            writeln!(
+                out,
+                "  {value} infected cells per microlitre ({low} to {high}), if it has {red_cells} red cells"
+            )?;
         }
         for photograph in &slide.photographs {
             for warning in &photograph.warnings {
@@ -113,6 +120,12 @@ fn estimate_text(Estimate { value, low, high }: Estimate) -> String {
     format!("{} ({} to {})", percentage(value), percentage(low), percentage(high))
 }
 
+/// Rounds a number to two significant digits.
+fn density_text(number: f64) -> String {
+    let unit = 10_f64.powf((number.max(1.0).log10().floor() - 1.0).max(0.0));
+    grouped(((number / unit).round() * unit) as u64)
+}
+
 /// Writes a line about a file, with the bytes of its path unchanged but for control characters.
 fn write_about(out: &mut impl Write, what: &str, path: &Path, message: &str) -> io::Result<()> {
     write!(out, "  {what}: ")?;
@@ -151,4 +164,15 @@ pub fn agreement_text(row: &AgreementRow) -> String {
         number(agreement.sensitivity),
         number(agreement.specificity),
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn densities_have_two_significant_digits() {
+        let cases = [(0.0, "0"), (7.4, "7"), (99.6, "100"), (1_449.0, "1,400"), (193_482.0, "190,000")];
+        assert!(cases.iter().all(|&(number, expected)| density_text(number) == expected));
+    }
 }

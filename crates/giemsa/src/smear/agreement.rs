@@ -111,7 +111,6 @@ pub struct Agreement {
 pub fn compare_cells(there: &[TrueCell], found: &[FoundCell], size_px: [u32; 2]) -> PhotographAgreement {
     let cells = || there.iter().filter_map(|cell| Some((cell.frame_px, cell.class?)));
     let is_inside = |frame_px: &[f64; 4]| is_away_from_border(frame_px, size_px);
-    let count = |holds: &dyn Fn(&([f64; 4], Class)) -> bool| cells().filter(holds).count() as u64;
     let pairs = pairs(there, found);
     let mut is_matched = vec![false; found.len()];
     pairs.iter().for_each(|&(_, f)| is_matched[f] = true);
@@ -119,11 +118,11 @@ pub fn compare_cells(there: &[TrueCell], found: &[FoundCell], size_px: [u32; 2])
     let matched = pairs.iter().filter(|&&(t, _)| there[t].class.is_some() && is_inside(&there[t].frame_px)).count();
     let inside = || found.iter().zip(&is_matched).filter(|(cell, _)| is_inside(&cell.frame_px));
     PhotographAgreement {
-        true_cells: count(&|(frame_px, _)| is_inside(frame_px)),
+        true_cells: cells().filter(|(frame_px, _)| is_inside(frame_px)).count() as u64,
         found_cells: inside().count() as u64,
         matched: matched as u64,
         unmatched: inside().filter(|&(_, &is_matched)| !is_matched).count() as u64,
-        all_true: [count(&|_| true), count(&|(_, class)| class.is_positive())],
+        all_true: [cells().count(), cells().filter(|(_, class)| class.is_positive()).count()].map(|count| count as u64),
         all_found: [found.len(), found.iter().filter(|cell| cell.class.is_positive()).count()]
             .map(|count| count as u64),
         classes: Counts::from_pairs(classes),
