@@ -63,7 +63,7 @@ impl Table {
             let red_cells = grouped(parasitaemia.red_cells_per_microlitre.round() as u64);
             writeln!(
                 out,
-                "  {value} infected cells per microlitre ({low} to {high}), if it has {red_cells} red cells"
+                "  {value} infected cells per microlitre of blood ({low} to {high}), assuming {red_cells} red cells"
             )?;
         }
         for photograph in &slide.photographs {

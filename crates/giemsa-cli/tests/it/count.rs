@@ -116,7 +116,7 @@ fn text_has_a_row_per_slide_and_the_agreement_with_marked_cells() {
         "\nslide_02 ",
         "from a clean slide",
         "red cells are too few",
-        "if it has 5,000,000 red cells",
+        "assuming 5,000,000 red cells",
         "2 slides, 4 photographs: ",
     ] {
         assert!(text.contains(part), "{part}:\n{text}");
