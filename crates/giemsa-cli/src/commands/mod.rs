@@ -60,7 +60,7 @@ pub enum Command {
     Calibrate(calibrate::CalibrateArgs),
     /// Classify images with the built-in model or one of your own.
     Predict(predict::PredictArgs),
-    /// Count cells on photographs of smears: the parasitaemia of slides.
+    /// Count cells on photographs of smears: parasitaemia by slide.
     Count(count::CountArgs),
     /// Draw saliency maps: where in an image the evidence is.
     Explain(explain::ExplainArgs),
