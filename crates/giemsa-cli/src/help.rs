@@ -10,7 +10,7 @@ const GROUPS: [(&str, &[&str]); 6] = [
     ("Data", &["stats", "show", "split", "cut"]),
     ("Train", &["train", "cross-validate", "pretrain", "summary"]),
     ("Evaluate", &["evaluate", "compare", "calibrate"]),
-    ("Use", &["predict", "explain", "info"]),
+    ("Use", &["predict", "count", "explain", "info"]),
     ("Other", &["bench", "completions", "man"]),
 ];
 

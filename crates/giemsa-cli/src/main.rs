@@ -32,6 +32,7 @@ const EXAMPLES: &str = "\
 Examples:
   giemsa demo                                          # needs no data
   giemsa predict giemsa-demo/cells/Parasitized         # classify the cells that the demo drew
+  giemsa count slide/                                  # count the cells on photographs of a smear
   giemsa fetch                                         # download the NIH images
   giemsa train data/cell_images --out run
   giemsa predict --model run/model.safetensors cell.png

@@ -53,7 +53,7 @@ impl PathArgs {
     }
 
     /// Returns the arguments for messages.
-    fn names(&self) -> String {
+    pub fn names(&self) -> String {
         let name = |path: &PathBuf| {
             if is_stdin(path) { "the list on standard input".to_owned() } else { path.display().to_string() }
         };

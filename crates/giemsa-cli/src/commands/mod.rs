@@ -7,6 +7,8 @@ mod bench;
 mod calibrate;
 mod compare;
 mod completions;
+mod count;
+mod count_text;
 mod cross_validate;
 mod cut;
 mod demo;
@@ -58,6 +60,8 @@ pub enum Command {
     Calibrate(calibrate::CalibrateArgs),
     /// Classify images with the built-in model or one of your own.
     Predict(predict::PredictArgs),
+    /// Count cells on photographs of smears: parasitaemia by slide.
+    Count(count::CountArgs),
     /// Draw saliency maps: where in an image the evidence is.
     Explain(explain::ExplainArgs),
     /// Print the model card of the built-in model or of a file.
@@ -88,6 +92,7 @@ impl Command {
             Command::Compare(args) => compare::run(args, context),
             Command::Calibrate(args) => calibrate::run(args, context),
             Command::Predict(args) => predict::run(args, context),
+            Command::Count(args) => count::run(args, context),
             Command::Explain(args) => explain::run(args, context),
             Command::Info(args) => info::run(args, context),
             Command::Bench(args) => bench::run(args, context),

@@ -5,6 +5,7 @@
 
 mod cells;
 mod cli;
+mod count;
 mod demo;
 mod evaluate;
 mod evaluation;

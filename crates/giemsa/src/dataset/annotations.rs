@@ -5,6 +5,7 @@ use super::DatasetError;
 use super::sites::NOT_A_CELL;
 use crate::classes::Class;
 use crate::input::read_text;
+use crate::output::parent_of;
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::path::{Component, Path, PathBuf};
@@ -34,7 +35,10 @@ impl Object {
     }
 }
 
-/// The names of categories, in any case. Objects of other categories, such as `difficult`, are not used.
+/// The category of objects that people could not name.
+const DIFFICULT: &str = "difficult";
+
+/// The names of categories, in any case. Objects of other categories are not used.
 const CATEGORIES: [(&str, Object); 8] = [
     ("infected", Object::RedCell(Class::Parasitized)),
     ("parasitized", Object::RedCell(Class::Parasitized)),
@@ -56,6 +60,8 @@ pub struct Photograph {
     pub path: PathBuf,
     /// The boxes, in the order of the file.
     pub boxes: Vec<ObjectBox>,
+    /// Left, top, width and height in pixels of the objects of the category `difficult`.
+    pub difficult: Vec<[f64; 4]>,
 }
 
 /// A box in a photograph.
@@ -103,9 +109,17 @@ struct CocoCategory {
 /// # Errors
 /// If the file cannot be read, is not of this format, or names a photograph outside the folder.
 pub fn read_annotations(folder: &Path) -> Result<Vec<Photograph>, DatasetError> {
-    let path = folder.join(ANNOTATIONS);
-    let text = read_text(&path, MAX_BYTES)?;
-    let invalid = |message: String| DatasetError::Annotations { path: path.clone(), message };
+    read_annotation_file(&folder.join(ANNOTATIONS))
+}
+
+/// Reads photographs and their boxes from a file of any name. The paths of the photographs are relative to its folder.
+///
+/// # Errors
+/// As [`read_annotations`].
+pub fn read_annotation_file(path: &Path) -> Result<Vec<Photograph>, DatasetError> {
+    let folder = parent_of(path);
+    let text = read_text(path, MAX_BYTES)?;
+    let invalid = |message: String| DatasetError::Annotations { path: path.to_owned(), message };
     let coco: Coco = serde_json::from_str(&text).map_err(|error| invalid(error.to_string()))?;
     let categories: BTreeMap<u64, String> = coco.categories.into_iter().map(|c| (c.id, c.name)).collect();
     let mut photographs = BTreeMap::new();
@@ -114,7 +128,8 @@ pub fn read_annotations(folder: &Path) -> Result<Vec<Photograph>, DatasetError> 
         if !name.components().all(|part| matches!(part, Component::Normal(_))) || name.as_os_str().is_empty() {
             return Err(invalid(format!("expected the name of a file in this folder, found {:?}", image.file_name)));
         }
-        photographs.insert(image.id, Photograph { id: image.id, path: folder.join(name), boxes: Vec::new() });
+        let path = folder.join(name);
+        photographs.insert(image.id, Photograph { id: image.id, path, boxes: Vec::new(), difficult: Vec::new() });
     }
     for annotation in coco.annotations {
         let [x, y, width, height] = annotation.bbox;
@@ -122,6 +137,11 @@ pub fn read_annotations(folder: &Path) -> Result<Vec<Photograph>, DatasetError> 
             return Err(invalid(format!("expected x, y, width and height in pixels, found {:?}", annotation.bbox)));
         }
         let Some(category) = categories.get(&annotation.category_id) else { continue };
+        if let (true, Some(photograph)) =
+            (category.eq_ignore_ascii_case(DIFFICULT), photographs.get_mut(&annotation.image_id))
+        {
+            photograph.difficult.push(annotation.bbox);
+        }
         let known = CATEGORIES.iter().find(|(name, _)| name.eq_ignore_ascii_case(category));
         if let (Some(&(_, object)), Some(photograph)) = (known, photographs.get_mut(&annotation.image_id)) {
             let size = (width > 1.0 && height > 1.0).then_some([width, height]);
@@ -156,6 +176,7 @@ mod tests {
         let [only] = &photographs[1].boxes[..] else { panic!("{photographs:?}") };
         assert_eq!((only.object, only.centre), (Object::RedCell(Class::Parasitized), [12.0, 23.0]));
         assert_eq!(only.size, Some([4.0, 6.0]));
+        assert_eq!(photographs[1].difficult, [[0.0, 0.0, 9.0, 9.0]]);
         assert_eq!((photographs[0].boxes[0].object, photographs[0].boxes[0].size), (Object::NotACell, None));
     }
 

@@ -1,7 +1,10 @@
 //! Photographs of thin smears: finds the cells, counts them, and computes the parasitaemia of a slide.
 
+pub mod agreement;
 mod centring;
+pub mod coco;
 mod correction;
+pub mod count_report;
 mod detection;
 mod error;
 mod frame;
@@ -16,6 +19,7 @@ pub mod segment;
 mod slide;
 mod sufficiency;
 mod text;
+pub mod truth;
 mod warning;
 
 pub use centring::{FARTHEST_LOGITS, LARGEST_SHIFT_LOGITS, SHRINKAGE_CELLS, centre_logits, healthy_shift};

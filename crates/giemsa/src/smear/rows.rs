@@ -278,7 +278,7 @@ impl SlideRow {
 }
 
 /// Serialises a path as the key `photo`, as [`serialize_path`](crate::output::serialize_path) does as the key `path`.
-fn serialize_photo<S: Serializer>(path: &Path, serializer: S) -> Result<S::Ok, S::Error> {
+pub(super) fn serialize_photo<S: Serializer>(path: &Path, serializer: S) -> Result<S::Ok, S::Error> {
     #[derive(Serialize)]
     struct Photo<'a> {
         photo: Cow<'a, str>,
@@ -349,7 +349,7 @@ mod tests {
         assert_eq!(record.len(), PHOTOGRAPH_COLUMNS.len());
         assert_eq!([field("red_cells"), field("platelets"), field("parasitaemia")], ["1", "1", "1"]);
         assert_eq!([field("cell_diameter_px"), field("error")], ["", ""]);
-        assert!(field("warnings").contains("few cells"), "{}", field("warnings"));
+        assert!(field("warnings").contains("no red cells"), "{}", field("warnings"));
         assert_eq!(row.cells[0].record("a.png".as_ref()).len(), CELL_COLUMNS.len());
         let skipped = SkippedRow { photo: "b.png".into(), error: "broken".to_owned() }.record("s1");
         assert_eq!((skipped.len(), &skipped[18][..]), (PHOTOGRAPH_COLUMNS.len(), &b"broken"[..]));
