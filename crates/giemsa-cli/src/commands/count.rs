@@ -5,7 +5,7 @@ use crate::data::bar;
 use crate::exit::Fault;
 use crate::model::{ModelArgs, file_of};
 use crate::paths::{Input, PathArgs};
-use crate::print::{print_note, print_unreadable};
+use crate::print::{escaped, print_note, print_unreadable};
 use crate::{Context, Outcome, interrupted, number_of};
 use anyhow::Context as _;
 use clap::ValueEnum;
@@ -13,6 +13,7 @@ use giemsa::RESEARCH_ONLY;
 use giemsa::dataset::patients::PatientSource;
 use giemsa::evaluate::provenance::Provenance;
 use giemsa::model::Model;
+use giemsa::report::smear::{Count, check_free, write_count};
 use giemsa::smear::agreement::PhotographAgreement;
 use giemsa::smear::coco::Dataset;
 use giemsa::smear::count_report::{AgreementRow, CountReport, SettingsRow};
@@ -32,7 +33,10 @@ Examples:
   giemsa count 'slides/*/*.jpg' --format csv > photographs.csv
   giemsa count slides --slide-by patient --patient-pattern '^P[0-9]+' --json | jq .slides
   find slides -name '*.jpg' | giemsa count - --format jsonl > cells.jsonl
+  giemsa count slides/ --out report
   giemsa count smears --truth smears/annotations.json
+
+With --out, DIR receives index.html (the page), cells.csv (one row per object), slides.json, and the photographs with boxes.
 
 Photographs are of Giemsa-stained thin smears, through the oil immersion objective, with single cells visible. The \
 photographs of a folder are one slide, unless --slide-by says otherwise: its cells are centred and counted together.
@@ -87,6 +91,9 @@ pub struct CountArgs {
     #[arg(long, value_name = "N", default_value_t = RED_CELLS_PER_MICROLITRE, value_parser = density,
         allow_negative_numbers = true)]
     red_cells_per_microlitre: f64,
+    /// Write a report to check the count on: a page with the infected cells and the photographs, cells.csv and slides.json
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
     /// Boxes of all red cells, drawn by people, in the COCO format: also print how well found and marked cells agree
     #[arg(long, value_name = "FILE.json")]
     truth: Option<PathBuf>,
@@ -149,6 +156,7 @@ impl CountArgs {
 /// Counts the cells of every slide.
 pub fn run(args: CountArgs, context: &Context) -> anyhow::Result<Outcome> {
     interrupted();
+    args.out.as_deref().map_or(Ok(()), check_free)?;
     let model = args.model.load()?;
     let provenance =
         Provenance::of_model(&model, file_of(args.model.model.as_deref()), Path::new(&args.photographs.names()))?;
@@ -159,15 +167,26 @@ pub fn run(args: CountArgs, context: &Context) -> anyhow::Result<Outcome> {
     let truth = args.truth.as_deref().map(|path| read_truth(path, &inputs)).transpose()?;
     let slides = group_by_slide(inputs, &by);
     let mut results = Results::new(args.format(), BufWriter::new(io::stdout()), &model, truth, &slides);
+    results.keeps_slides = args.out.is_some();
     if args.format() != Format::Text && !context.quiet {
         print_note(RESEARCH_ONLY);
     }
     let is_complete = count(&args, context, slides, &mut results)?;
     let agreement = args.truth.as_deref().and_then(|path| results.agreement(path));
-    let report = |slides, agreement| {
-        let settings = SettingsRow::new(args.settings(), args.slide_by.name(), args.model.tta());
-        CountReport::new(slides, provenance, settings, agreement)
-    };
+    let settings = SettingsRow::new(args.settings(), args.slide_by.name(), args.model.tta());
+    if let Some(out) = args.out.as_deref().filter(|_| results.counted > 0) {
+        let count = Count {
+            title: "Counted smears",
+            about: &[],
+            slides: &results.kept,
+            settings: &settings,
+            agreement: agreement.as_ref(),
+            error_rates: model.error_rates,
+            provenance: &provenance,
+        };
+        write_report(out, &count, results.counted as usize, context)?;
+    }
+    let report = |slides, agreement| CountReport::new(slides, provenance, settings, agreement);
     results.end(agreement, context, report).context("standard output")?;
     if let Some(fault) = fault {
         return Err(fault.into());
@@ -206,7 +225,7 @@ fn count<W: Write>(
         is_complete = !interrupted();
         if is_complete { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
     };
-    let each_slide = |slide: Slide| match bar.suspend(|| results.write(&slide)) {
+    let each_slide = |slide: Slide| match bar.suspend(|| results.write(slide)) {
         Ok(()) => ControlFlow::Continue(()),
         Err(error) => {
             failure = Some(error);
@@ -220,6 +239,21 @@ fn count<W: Write>(
     }
     counted.with_context(|| args.model.name())?;
     Ok(is_complete)
+}
+
+/// Writes the report. It is written also after Ctrl-C, of the photographs that are finished.
+fn write_report(out: &Path, count: &Count<'_>, photographs: usize, context: &Context) -> anyhow::Result<()> {
+    let bar = bar(context, photographs, "Writing the report");
+    let written = write_count(out, count, || {
+        bar.inc(1);
+        ControlFlow::Continue(())
+    });
+    bar.finish_and_clear();
+    written?;
+    if !context.quiet {
+        print_note(format_args!("Report: {}", escaped(out.join("index.html").display())));
+    }
+    Ok(())
 }
 
 /// Reads the boxes, and checks that there are some of the photographs before their cells are counted.
@@ -242,6 +276,9 @@ struct Results<'a, W: Write> {
     photographs: Vec<PhotographRow>,
     /// The slides, for JSON.
     slides: Vec<SlideRow>,
+    /// Whether the slides are kept, for the report.
+    keeps_slides: bool,
+    kept: Vec<Slide>,
     agreements: Vec<(PathBuf, PhotographAgreement)>,
     counted: u64,
     skipped: u64,
@@ -251,10 +288,32 @@ impl<'a, W: Write> Results<'a, W> {
     fn new(format: Format, out: W, model: &'a Model, truth: Option<Truth>, slides: &[SlideFiles]) -> Results<'a, W> {
         let text = count_text::Table::new(slides.iter().map(|slide| &slide.name[..]));
         let (photographs, slides, agreements) = (Vec::new(), Vec::new(), Vec::new());
-        Results { format, out, model, truth, text, photographs, slides, agreements, counted: 0, skipped: 0 }
+        let (keeps_slides, kept) = (false, Vec::new());
+        Results {
+            format,
+            out,
+            model,
+            truth,
+            text,
+            photographs,
+            slides,
+            keeps_slides,
+            kept,
+            agreements,
+            counted: 0,
+            skipped: 0,
+        }
     }
 
-    fn write(&mut self, slide: &Slide) -> io::Result<()> {
+    fn write(&mut self, slide: Slide) -> io::Result<()> {
+        self.write_rows(&slide)?;
+        if self.keeps_slides {
+            self.kept.push(slide);
+        }
+        Ok(())
+    }
+
+    fn write_rows(&mut self, slide: &Slide) -> io::Result<()> {
         if let Some(truth) = &self.truth {
             let agreements = slide.photographs.iter().map(|p| Some((p.path.clone(), truth.compare(p)?)));
             self.agreements.extend(agreements.flatten());

@@ -6,6 +6,7 @@ use giemsa::evaluate::provenance::Provenance;
 use giemsa::model::Model;
 use giemsa::report::ReportError;
 use giemsa::report::smear::{Count, check_free, write_count};
+use giemsa::smear::count_report::SettingsRow;
 use giemsa::smear::{CountSettings, ObjectKind, Slide, SlideBy, count_slides, group_by_slide};
 use giemsa::synthetic::{SmearSettings, write_smears};
 use std::collections::HashSet;
@@ -69,7 +70,8 @@ fn write(folder: &Path, slides: &[Slide]) -> Result<(), ReportError> {
         title: "A & B",
         about: &about,
         slides,
-        settings: CountSettings::default(),
+        settings: &SettingsRow::new(CountSettings::default(), "folder", Default::default()),
+        agreement: None,
         error_rates: model.error_rates,
         provenance: &provenance,
     };
@@ -212,7 +214,8 @@ fn nothing_is_written_if_the_writing_is_stopped() {
         title: "",
         about: &[],
         slides: &counted().slides,
-        settings: CountSettings::default(),
+        settings: &SettingsRow::new(CountSettings::default(), "folder", Default::default()),
+        agreement: None,
         error_rates: None,
         provenance: &provenance,
     };

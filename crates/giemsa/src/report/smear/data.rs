@@ -1,5 +1,8 @@
 //! The data of the page's template.
 
+use super::super::ReportError;
+use super::super::bland_altman::bland_altman;
+use super::super::plot::to_inline_svg;
 use super::boxes::BoxKind;
 use super::figures::Figures;
 use super::overlay::{cell_id, overlay, photograph_id, shown_part};
@@ -8,8 +11,11 @@ use super::{Count, PHOTOGRAPHS, SlidePictures};
 use crate::evaluate::provenance::Provenance;
 use crate::model::CellErrors;
 use crate::output::{path_bytes, printable};
+use crate::smear::agreement::PhotographAgreement;
+use crate::smear::count_report::AgreementRow;
 use crate::smear::{
-    CountSettings, Counts, FEWEST_FIELDS, LARGEST_SHIFT_LOGITS, LOW_PARASITAEMIA, RED_CELLS, RED_CELLS_IF_LOW, Slide,
+    Counts, FEWEST_FIELDS, LARGEST_SHIFT_LOGITS, LOW_PARASITAEMIA, RED_CELLS, RED_CELLS_IF_LOW, Slide, grouped,
+    percentage,
 };
 use serde::Serialize;
 use std::path::Path;
@@ -32,6 +38,17 @@ pub(super) struct PageData<'a> {
     cell_diameter_px: Option<f32>,
     red_cells_per_microlitre: u64,
     limits: Limits,
+    agreement: Option<AgreementData>,
+}
+
+/// The agreement with boxes drawn by people.
+#[derive(Serialize)]
+struct AgreementData {
+    truth: String,
+    photographs: usize,
+    without_truth: usize,
+    rows: Vec<(&'static str, String)>,
+    chart: String,
 }
 
 /// Numbers in the text.
@@ -107,10 +124,9 @@ struct FieldData {
 }
 
 impl<'a> PageData<'a> {
-    pub(super) fn new(count: &Count<'a>, slides: Vec<SlideData>) -> PageData<'a> {
-        let CountSettings { cell_diameter_px, red_cells_per_microlitre } = count.settings;
+    pub(super) fn new(count: &Count<'a>, slides: Vec<SlideData>) -> Result<PageData<'a>, ReportError> {
         let corrected = |slide: &Slide| slide.parasitaemia.as_ref().is_some_and(|parasitaemia| parasitaemia.corrected);
-        PageData {
+        Ok(PageData {
             title: count.title,
             page_style: include_str!("smear.css").to_owned() + &box_styles(),
             about: count.about,
@@ -119,8 +135,8 @@ impl<'a> PageData<'a> {
             is_corrected: count.slides.iter().any(corrected),
             error_rates: count.error_rates,
             provenance: count.provenance,
-            cell_diameter_px,
-            red_cells_per_microlitre: red_cells_per_microlitre.round() as u64,
+            cell_diameter_px: count.settings.cell_diameter_px,
+            red_cells_per_microlitre: count.settings.red_cells_per_microlitre.round() as u64,
             limits: Limits {
                 largest_shift: LARGEST_SHIFT_LOGITS,
                 red_cells: RED_CELLS,
@@ -131,7 +147,43 @@ impl<'a> PageData<'a> {
                 doubtful: MOST_DOUBTFUL,
                 photographs: MOST_PHOTOGRAPHS,
             },
-        }
+            agreement: count.agreement.map(AgreementData::new).transpose()?,
+        })
+    }
+}
+
+impl AgreementData {
+    fn new(row: &AgreementRow) -> Result<AgreementData, ReportError> {
+        let agreement = &row.agreement;
+        let decimals = |value: Option<f64>| value.map_or("–".to_owned(), |value| format!("{value:.3}"));
+        let percent = |value: Option<f64>| value.map_or("–".to_owned(), percentage);
+        let cells = |value: f64| format!("{value:+.1}").replace('-', "−");
+        let mean = agreement.mean_difference.map_or("–".to_owned(), cells);
+        let limits = agreement
+            .limits_of_agreement
+            .map_or("–".to_owned(), |[low, high]| format!("{} to {}", cells(low), cells(high)));
+        let rows = vec![
+            ("marked cells away from the border", grouped(agreement.true_cells)),
+            ("recall", decimals(agreement.recall)),
+            ("precision", decimals(agreement.precision)),
+            ("F1", decimals(agreement.f1)),
+            ("count error per photograph", percent(agreement.count_error)),
+            ("found minus marked cells, mean", mean),
+            ("found minus marked cells, limits of agreement", limits),
+            ("parasitaemia of the found cells", percent(agreement.found_parasitaemia)),
+            ("parasitaemia of the marked cells", percent(agreement.true_parasitaemia)),
+            ("sensitivity on cells that are marked and found", decimals(agreement.sensitivity)),
+            ("specificity on cells that are marked and found", decimals(agreement.specificity)),
+        ];
+        let pair = |photograph: &PhotographAgreement| (photograph.found_cells as f64, photograph.true_cells as f64);
+        let pairs: Vec<_> = row.per_photograph.iter().map(|photograph| pair(&photograph.agreement)).collect();
+        Ok(AgreementData {
+            truth: shown(row.truth.as_bytes()),
+            photographs: agreement.photographs,
+            without_truth: row.photographs_without_truth,
+            rows,
+            chart: to_inline_svg(&bland_altman("red cells per photograph", &pairs), "Agreement of the counts")?,
+        })
     }
 }
 

@@ -14,16 +14,15 @@ use super::ReportError;
 use super::evaluation::json;
 use super::folder::{CELLS, NewFolder, PAGE, PHOTOGRAPHS, SLIDES};
 use super::template::render;
-use crate::RESEARCH_ONLY;
 use crate::evaluate::provenance::Provenance;
 use crate::model::CellErrors;
+use crate::smear::count_report::{AgreementRow, CountReport, SettingsRow};
 use crate::smear::rows::{CELL_COLUMNS, CellRow, SlideRow};
-use crate::smear::{CountSettings, Photograph, Slide};
+use crate::smear::{Photograph, Slide};
 use data::{PageData, SlideData};
 use names::file_names;
 use pictures::draw_pictures;
 use selection::{Selection, select};
-use serde::Serialize;
 use std::collections::HashMap;
 use std::io::{self, Write};
 use std::ops::ControlFlow;
@@ -39,26 +38,13 @@ pub struct Count<'a> {
     /// The slides. Their photographs are read again.
     pub slides: &'a [Slide],
     /// The settings with which they were counted.
-    pub settings: CountSettings,
+    pub settings: &'a SettingsRow,
+    /// The agreement with boxes drawn by people, if there are any.
+    pub agreement: Option<&'a AgreementRow>,
     /// The error rates of the model, see [`Model::error_rates`](crate::model::Model::error_rates).
     pub error_rates: Option<CellErrors>,
     /// The program, model and data.
     pub provenance: &'a Provenance,
-}
-
-/// The content of `slides.json`.
-#[derive(Serialize)]
-struct SlidesFile<'a> {
-    slides: Vec<SlideRow>,
-    provenance: &'a Provenance,
-    settings: SettingsRow,
-    research_only: &'static str,
-}
-
-#[derive(Serialize)]
-struct SettingsRow {
-    cell_diameter_px: Option<f32>,
-    red_cells_per_microlitre: f64,
 }
 
 /// The pictures of a slide on the page.
@@ -82,6 +68,7 @@ struct SlidePictures {
 /// use giemsa::evaluate::provenance::Provenance;
 /// use giemsa::model::Model;
 /// use giemsa::report::smear::{Count, write_count};
+/// use giemsa::smear::count_report::SettingsRow;
 /// use giemsa::smear::{CountSettings, SlideBy, count_slides, group_by_slide};
 /// use std::ops::ControlFlow::Continue;
 ///
@@ -100,7 +87,8 @@ struct SlidePictures {
 ///     title: "One slide",
 ///     about: &[],
 ///     slides: &slides,
-///     settings,
+///     settings: &SettingsRow::new(settings, "folder", Default::default()),
+///     agreement: None,
 ///     error_rates: model.error_rates,
 ///     provenance: &provenance,
 /// };
@@ -128,7 +116,7 @@ pub fn write_count(
     }
     new.write_with(CELLS, |file| write_cells(file, count.slides))?;
     new.write(SLIDES, &slides_json(folder, count)?)?;
-    new.write(PAGE, render("smear.html", include_str!("smear.html"), &PageData::new(count, slides))?.as_bytes())?;
+    new.write(PAGE, render("smear.html", include_str!("smear.html"), &PageData::new(count, slides)?)?.as_bytes())?;
     new.publish()
 }
 
@@ -173,21 +161,16 @@ fn write_cells(file: &mut dyn Write, slides: &[Slide]) -> io::Result<()> {
 }
 
 fn slides_json(folder: &Path, count: &Count<'_>) -> Result<Vec<u8>, ReportError> {
-    let CountSettings { cell_diameter_px, red_cells_per_microlitre } = count.settings;
-    let content = SlidesFile {
-        slides: count.slides.iter().map(|slide| SlideRow::new(slide, count.error_rates)).collect(),
-        provenance: count.provenance,
-        settings: SettingsRow { cell_diameter_px, red_cells_per_microlitre },
-        research_only: RESEARCH_ONLY,
-    };
-    json(&content, &folder.join(SLIDES))
+    let slides = count.slides.iter().map(|slide| SlideRow::new(slide, count.error_rates)).collect();
+    let (provenance, settings) = (count.provenance.clone(), count.settings.clone());
+    json(&CountReport::new(slides, provenance, settings, count.agreement.cloned()), &folder.join(SLIDES))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::model::{Logits, Model};
-    use crate::smear::{FoundObject, Object, ObjectKind, count_slide, find_cells};
+    use crate::smear::{CountSettings, FoundObject, Object, ObjectKind, count_slide, find_cells};
     use image::{Rgb, RgbImage};
 
     /// On a page of very many slides, there is no place for the pictures of the last ones.
@@ -211,11 +194,13 @@ mod tests {
             title: "Slides",
             about: &[],
             slides: &slides,
-            settings: CountSettings::default(),
+            settings: &SettingsRow::new(CountSettings::default(), "folder", Default::default()),
+            agreement: None,
             error_rates: None,
             provenance: &provenance,
         };
-        let text = render("smear.html", include_str!("smear.html"), &PageData::new(&count, vec![data])).unwrap();
+        let text =
+            render("smear.html", include_str!("smear.html"), &PageData::new(&count, vec![data]).unwrap()).unwrap();
         for words in
             ["0 of 1 are shown, and 1 more are in cells.csv", "The 0 nearest of 3", "0 of 1 are shown, those with"]
         {

@@ -62,9 +62,8 @@ impl EmptySlide {
                 if field.values[pixel] {
                     let x = column as f32 * step;
                     let colour = colours.values[pixel];
-                    for channel in 0..3 {
-                        let [a, b, c] = of_x[channel];
-                        density[channel] = a + x * (b + x * c) - logarithms[usize::from(colour[channel])];
+                    for ((density, [a, b, c]), byte) in density.iter_mut().zip(of_x).zip(colour) {
+                        *density = a + x * (b + x * c) - logarithms[usize::from(byte)];
                     }
                 }
             }
