@@ -103,9 +103,17 @@ struct CocoCategory {
 /// # Errors
 /// If the file cannot be read, is not of this format, or names a photograph outside the folder.
 pub fn read_annotations(folder: &Path) -> Result<Vec<Photograph>, DatasetError> {
-    let path = folder.join(ANNOTATIONS);
-    let text = read_text(&path, MAX_BYTES)?;
-    let invalid = |message: String| DatasetError::Annotations { path: path.clone(), message };
+    read_annotations_file(&folder.join(ANNOTATIONS))
+}
+
+/// Reads the photographs and boxes of a file of any name. The names of photographs in it are relative to its folder.
+///
+/// # Errors
+/// See [`read_annotations`].
+pub fn read_annotations_file(path: &Path) -> Result<Vec<Photograph>, DatasetError> {
+    let folder = path.parent().unwrap_or(Path::new(""));
+    let text = read_text(path, MAX_BYTES)?;
+    let invalid = |message: String| DatasetError::Annotations { path: path.to_owned(), message };
     let coco: Coco = serde_json::from_str(&text).map_err(|error| invalid(error.to_string()))?;
     let categories: BTreeMap<u64, String> = coco.categories.into_iter().map(|c| (c.id, c.name)).collect();
     let mut photographs = BTreeMap::new();
