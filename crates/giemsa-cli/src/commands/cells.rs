@@ -8,7 +8,7 @@ use crate::{Context, Outcome, interrupted, number_of};
 use anyhow::bail;
 use clap::ValueEnum;
 use giemsa::dataset::DatasetError;
-use giemsa::dataset::annotations::read_annotations_file;
+use giemsa::dataset::annotations::read_annotation_file;
 use giemsa::dataset::patients::PatientSource;
 use giemsa::smear::{
     CellImageError, CellImageSettings, CellImages, CountError, SlideBy, TruthCounts, group_by_slide, write_cell_images,
@@ -26,7 +26,7 @@ Examples:
 
 The cells are found without a model. Those that the border of a photograph cuts and those in clusters are left out. The images \
 are named SLIDE_PHOTO_cell_N.png; in SLIDE and PHOTO, characters other than A-Z, a-z and 0-9 become -. So the slide is the \
-part before the first underscore, and takes the place of the patient with --patient-pattern '^([^_]+)_' of stats, split, \
+part before the first underscore, and takes the place of the patient with --patient-pattern '^([^_]+)_' of split, \
 train and evaluate. Slides that are named as C33 need no pattern.
 
 With --truth, the output has the class folders Parasitized and Uninfected, and NotACell for objects that are marked as a white \
@@ -83,7 +83,7 @@ impl From<Unit> for SlideBy {
 pub fn run(args: CellsArgs, context: &Context) -> anyhow::Result<Outcome> {
     // From now on, Ctrl-C removes what is written.
     interrupted();
-    let truth = args.truth.as_deref().map(read_annotations_file).transpose()?;
+    let truth = args.truth.as_deref().map(read_annotation_file).transpose()?;
     let photographs = args.photographs.expand()?.collect::<Result<Vec<_>, Fault>>()?;
     if photographs.is_empty() {
         return Ok(args.photographs.outcome(0, 0)?);

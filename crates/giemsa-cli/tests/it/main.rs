@@ -18,6 +18,7 @@ mod hostile_inputs;
 mod hostile_models;
 mod killed;
 mod outputs;
+mod own_microscope;
 #[path = "../../../giemsa/tests/it/page.rs"]
 mod page;
 mod predict;

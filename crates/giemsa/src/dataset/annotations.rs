@@ -103,14 +103,14 @@ struct CocoCategory {
 /// # Errors
 /// If the file cannot be read, is not of this format, or names a photograph outside the folder.
 pub fn read_annotations(folder: &Path) -> Result<Vec<Photograph>, DatasetError> {
-    read_annotations_file(&folder.join(ANNOTATIONS))
+    read_annotation_file(&folder.join(ANNOTATIONS))
 }
 
 /// Reads the photographs and boxes of a file of any name. The names of photographs in it are relative to its folder.
 ///
 /// # Errors
 /// See [`read_annotations`].
-pub fn read_annotations_file(path: &Path) -> Result<Vec<Photograph>, DatasetError> {
+pub fn read_annotation_file(path: &Path) -> Result<Vec<Photograph>, DatasetError> {
     let folder = path.parent().unwrap_or(Path::new(""));
     let text = read_text(path, MAX_BYTES)?;
     let invalid = |message: String| DatasetError::Annotations { path: path.to_owned(), message };

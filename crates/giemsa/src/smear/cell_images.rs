@@ -1,10 +1,11 @@
 //! Cuts the red cells out of photographs, into a folder of images that training reads.
 
+use super::box_matching::match_boxes;
 use super::cell_names::name_stems;
 use super::error::CountError;
 use super::grouping::SlideFiles;
 use super::segment::{Segmentation, segment};
-use super::truth::match_boxes;
+
 use super::{ObjectKind, is_whole};
 use crate::classes::Class;
 use crate::dataset::DatasetError;
@@ -91,7 +92,7 @@ pub enum CellImageError {
 /// Finds the red cells on the photographs of slides, and writes those that no border cuts to `out/SLIDE_PHOTO_cell_N.png`. The
 /// folder appears complete or not at all. `progress` is called once per photograph, from any thread; `Break` stops the work.
 ///
-/// With `truth`, the photographs of [`read_annotations_file`](crate::dataset::annotations::read_annotations_file), the images
+/// With `truth`, the photographs of [`read_annotation_file`](crate::dataset::annotations::read_annotation_file), the images
 /// are in the folders of their classes, `Parasitized` and `Uninfected`. Objects that people marked as something else are in
 /// `NotACell`. Objects without a box are left out.
 ///

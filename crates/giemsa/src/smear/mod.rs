@@ -1,5 +1,6 @@
 //! Photographs of thin smears: finds the cells, counts them, and computes the parasitaemia of a slide.
 
+mod box_matching;
 mod cell_images;
 mod cell_names;
 mod centring;
@@ -18,7 +19,7 @@ pub mod segment;
 mod slide;
 mod sufficiency;
 mod text;
-mod truth;
+
 mod warning;
 
 pub use cell_images::{CellImageError, CellImageSettings, CellImages, TruthCounts, write_cell_images};

@@ -4,6 +4,8 @@
 #![allow(clippy::unwrap_used)]
 
 mod augment;
+#[cfg(feature = "synthetic")]
+mod cell_images;
 mod dataset;
 mod documents;
 mod evaluation;
