@@ -5,7 +5,7 @@ use crate::exit::Fault;
 use crate::paths::PathArgs;
 use crate::print::{escaped, print_line, print_results, print_unreadable};
 use crate::{Context, Outcome, interrupted, number_of};
-use anyhow::bail;
+use anyhow::anyhow;
 use clap::ValueEnum;
 use giemsa::dataset::DatasetError;
 use giemsa::dataset::annotations::read_annotation_file;
@@ -22,7 +22,7 @@ const EXAMPLES: &str = "\
 Examples:
   giemsa cells smears --out cells
   giemsa cells smears --out cells --truth smears/annotations.json
-  giemsa cells 'smears/slide_01/*.jpg' --out crops --no-mask --cell-diameter-px 60
+  giemsa cells 'smears/slide_01/*.png' --out crops --no-mask --cell-diameter-px 60
 
 The cells are found without a model. Those that the border of a photograph cuts and those in clusters are left out. The images \
 are named SLIDE_PHOTO_cell_N.png; in SLIDE and PHOTO, characters other than A-Z, a-z and 0-9 become -. So the slide is the \
@@ -102,17 +102,7 @@ pub fn run(args: CellsArgs, context: &Context) -> anyhow::Result<Outcome> {
     let cells = match written {
         Ok(cells) => cells,
         Err(CellImageError::Stopped) => return Ok(Outcome::Interrupted),
-        // The output folder is not the data, whose errors have an exit code of their own.
-        Err(CellImageError::Dataset(error @ DatasetError::OutputNotEmpty { .. })) => {
-            bail!("{error}; choose another one")
-        }
-        Err(CellImageError::Dataset(error)) => return Err(error.into()),
-        Err(error) => {
-            if let CellImageError::NoCells { skipped, .. } = &error {
-                list_skipped(skipped);
-            }
-            return Err(Fault::Data(error.to_string()).into());
-        }
+        Err(error) => return Err(explained(error)),
     };
     list_skipped(&cells.skipped);
     print_results(|out| write_counts(out, &cells, slide_count))?;
@@ -121,6 +111,23 @@ pub fn run(args: CellsArgs, context: &Context) -> anyhow::Result<Outcome> {
         print_line(context, &format!("To train on them: giemsa train {folder} --patient-pattern '^([^_]+)_'"));
     }
     Ok(if cells.skipped.is_empty() { Outcome::Done } else { Outcome::SomeSkipped })
+}
+
+/// Lists the photographs that an error is about, and returns it as one with an exit code.
+fn explained(error: CellImageError) -> anyhow::Error {
+    match error {
+        // The output folder is not the data, whose errors have an exit code of their own.
+        CellImageError::Dataset(error @ DatasetError::OutputNotEmpty { .. }) => {
+            anyhow!("{error}; choose another one")
+        }
+        CellImageError::Dataset(error) => error.into(),
+        error => {
+            if let CellImageError::NoCells { skipped, .. } = &error {
+                list_skipped(skipped);
+            }
+            Fault::Data(error.to_string()).into()
+        }
+    }
 }
 
 fn list_skipped(skipped: &[(PathBuf, CountError)]) {

@@ -148,9 +148,12 @@ impl<W: Write> Rows<W> {
             Err(_) => &mut self.unreadable,
         } += 1;
         // The path has a column of its own.
+        let is_field = matches!(result, Err(ImageError::SeveralCells { .. }));
         let result = result.as_ref().map_err(|error| with_advice(error.reason(), error));
         match self.format {
-            Format::Text => write_text(&mut self.out, path, result)?,
+            Format::Text => {
+                write_text(&mut self.out, path, result, if is_field { "whole field" } else { "unreadable" })?
+            }
             Format::Csv => write_csv(&mut self.out, path, result)?,
             Format::Jsonl => write_json(&mut self.out, path, result)?,
         }
@@ -178,13 +181,19 @@ impl<W: Write> Rows<W> {
     }
 }
 
-fn write_text(out: &mut impl Write, path: &Path, result: Result<&Prediction, String>) -> io::Result<()> {
+/// Writes a row of text. `without_class` takes the place of the class if there is an error.
+fn write_text(
+    out: &mut impl Write,
+    path: &Path,
+    result: Result<&Prediction, String>,
+    without_class: &str,
+) -> io::Result<()> {
     match &result {
         Ok(prediction) => {
             let class = prediction.class.map_or("not a cell", Class::name);
             write!(out, "{class:<11}  P(Parasitized) = {:.3}  ", prediction.probability_parasitized)?;
         }
-        Err(_) => write!(out, "{:<11}  {:22}  ", "unreadable", "")?,
+        Err(_) => write!(out, "{without_class:<11}  {:22}  ", "")?,
     }
     out.write_all(&printable(&path_bytes(path)))?;
     if let Err(reason) = result {

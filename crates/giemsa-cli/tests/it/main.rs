@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod cells;
+mod cells_command;
 mod cli;
 mod demo;
 mod evaluate;
