@@ -95,7 +95,7 @@ mod tests {
 
     /// GIEMSA_CELL_IMAGES names a folder of images of single cells.
     #[test]
-    #[ignore = "needs cell images"]
+    #[ignore = "needs GIEMSA_CELL_IMAGES"]
     fn no_image_of_a_cell_is_a_field() {
         let folder = std::env::var("GIEMSA_CELL_IMAGES").unwrap();
         for path in crate::dataset::scan::images_in(folder.as_ref()) {
