@@ -1,5 +1,6 @@
 //! Arguments and progress bars that several commands share.
 
+use crate::hints::with_advice;
 use crate::print::{escaped, print_line, print_note, print_unreadable};
 use crate::{Context, number_of};
 use clap::ValueEnum;
@@ -10,6 +11,7 @@ use giemsa::dataset::split::SplitBy;
 use giemsa::dataset::{Cache, Sample};
 use giemsa::output::destination::{DestinationError, Replace, check_destinations};
 use giemsa::preprocess::Preprocessing;
+use giemsa::smear::count_if_field;
 use giemsa::train::TrainError;
 use giemsa::train::sets::SetSettings;
 use indicatif::{ProgressBar, ProgressStyle};
@@ -144,6 +146,15 @@ pub fn load(samples: Vec<Sample>, preprocessing: &Preprocessing, context: &Conte
     let cache = Cache::load(samples, preprocessing, None, &|| bar.inc(1))?;
     bar.finish_and_clear();
     cache.unreadable().iter().for_each(print_unreadable);
+    Ok(cache)
+}
+
+/// Decodes images of single cells as [`load`]; photographs of whole fields are among the unreadable ones.
+pub fn load_cells(samples: Vec<Sample>, preprocessing: &Preprocessing, context: &Context) -> anyhow::Result<Cache> {
+    let bar = bar(context, samples.len(), "Reading images");
+    let cache = Cache::load_cells(samples, preprocessing, count_if_field, &|| bar.inc(1))?;
+    bar.finish_and_clear();
+    cache.unreadable().iter().for_each(|error| print_unreadable(with_advice(error.to_string(), error)));
     Ok(cache)
 }
 

@@ -7,7 +7,7 @@ use giemsa::RESEARCH_ONLY;
 /// Headings of `giemsa --help`, with the subcommands below each, in the order of a typical workflow.
 const GROUPS: [(&str, &[&str]); 6] = [
     ("Start", &["demo", "fetch"]),
-    ("Data", &["stats", "show", "split", "cut"]),
+    ("Data", &["stats", "show", "split", "cut", "cells"]),
     ("Train", &["train", "cross-validate", "pretrain", "summary"]),
     ("Evaluate", &["evaluate", "compare", "calibrate"]),
     ("Use", &["predict", "count", "explain", "info"]),

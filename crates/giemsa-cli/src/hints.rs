@@ -1,6 +1,7 @@
 //! Advice for errors of the library, which does not contain the names of commands and arguments.
 
 use giemsa::dataset::DatasetError;
+use giemsa::image::ImageError;
 use giemsa::output::destination::DestinationError;
 use giemsa::report::ReportError;
 use giemsa::train::{Difference, RunFolder, TrainError};
@@ -17,6 +18,14 @@ pub fn hint(error: &anyhow::Error) -> Option<String> {
             .or_else(|| cause.downcast_ref().map(hint_for_destination).map(ToOwned::to_owned))
             .or_else(|| cause.downcast_ref().and_then(hint_for_report).map(ToOwned::to_owned))
     })
+}
+
+/// Adds advice, if there is any, to the message of an image that cannot be used.
+pub fn with_advice(message: String, error: &ImageError) -> String {
+    match error {
+        ImageError::SeveralCells { .. } => format!("{message}: use giemsa count"),
+        _ => message,
+    }
 }
 
 fn hint_for_data(error: &DatasetError) -> Option<&'static str> {

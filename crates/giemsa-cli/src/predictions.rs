@@ -1,7 +1,7 @@
 //! Predictions of a model for the labelled images of a folder.
 
 use crate::Context;
-use crate::data::{LabelArgs, load, print_found};
+use crate::data::{LabelArgs, load, load_cells, print_found};
 use crate::model::{file_of, name};
 use crate::print::{print_line, print_note};
 use giemsa::dataset::scan::Layout;
@@ -38,7 +38,10 @@ pub fn read(
     preprocessing: &Preprocessing,
     context: &Context,
 ) -> anyhow::Result<Cache> {
-    let set = load(samples, preprocessing, context)?;
+    check_readable(load(samples, preprocessing, context)?, folder)
+}
+
+fn check_readable(set: Cache, folder: &Path) -> anyhow::Result<Cache> {
     if set.is_empty() {
         return Err(DatasetError::NoReadableImages { path: folder.to_owned() }.into());
     }
@@ -55,17 +58,32 @@ pub struct FolderPredictions {
     pub unreadable: usize,
 }
 
+/// The images of a folder that are predicted.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Accept {
+    /// All that can be read.
+    AnyImage,
+    /// All but photographs of whole fields, which are listed.
+    Cells,
+}
+
 /// Finds and decodes the images of a folder, and predicts their classes.
 pub fn predict_folder(
     model: &Model,
     tta: Tta,
     folder: &Path,
     labels: &LabelArgs,
+    accept: Accept,
     context: &Context,
 ) -> anyhow::Result<FolderPredictions> {
     let samples = find(folder, labels)?;
     print_found(&samples, context);
-    let set = read(samples, folder, &model.recipe.input, context)?;
+    let input = &model.recipe.input;
+    let set = match accept {
+        Accept::AnyImage => load(samples, input, context)?,
+        Accept::Cells => load_cells(samples, input, context)?,
+    };
+    let set = check_readable(set, folder)?;
     let logits = model.predictor(tta).logits(&set)?;
     let predictions = labelled_predictions(set.samples(), &logits, model.temperature);
     Ok(FolderPredictions { predictions, logits, unreadable: set.unreadable().len() })

@@ -49,6 +49,10 @@ fn is_unchanged(colour: &Colour) -> bool {
     *colour == Colour::Unchanged
 }
 
+/// Counts the cells of an image that shows a field of a smear; `None` for any other image. See
+/// [`count_if_field`](crate::smear::count_if_field).
+pub type FieldCheck = fn(&RgbImage) -> Option<usize>;
+
 /// A set of images, preprocessed to the network's input size.
 pub trait Images: Sync {
     /// Returns the number of images.
@@ -106,6 +110,19 @@ impl Preprocessing {
     /// See [`decode_file`](crate::image::decode_file).
     pub fn load(&self, path: &Path) -> Result<Vec<u8>, ImageError> {
         decode_file_and(path, |decoded| self.to_bytes(&decoded.pixels))
+    }
+
+    /// Reads an image file as [`Preprocessing::load`], and refuses it if the check finds that it shows a field.
+    ///
+    /// # Errors
+    /// [`ImageError::SeveralCells`] for a field; see also [`decode_file`](crate::image::decode_file).
+    pub fn load_cell(&self, path: &Path, check: FieldCheck) -> Result<Vec<u8>, ImageError> {
+        // The check may wait for other threads, and must not while the memory of the image is reserved.
+        let (bytes, pixels) = decode_file_and(path, |decoded| (self.to_bytes(&decoded.pixels), decoded.pixels))?;
+        match check(&pixels) {
+            Some(cells) => Err(ImageError::SeveralCells { path: path.to_owned(), cells }),
+            None => Ok(bytes),
+        }
     }
 }
 

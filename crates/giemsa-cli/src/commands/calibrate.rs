@@ -3,7 +3,7 @@
 use crate::data::LabelArgs;
 use crate::exit::Fault;
 use crate::model::{file_of, load};
-use crate::predictions::{predict_folder, warn_about_leaks};
+use crate::predictions::{Accept, predict_folder, warn_about_leaks};
 use crate::print::{escaped, print_line, print_note};
 use crate::{Context, Outcome};
 use anyhow::bail;
@@ -62,7 +62,7 @@ pub fn run(args: CalibrateArgs, context: &Context) -> anyhow::Result<Outcome> {
     };
     let model = load(file)?;
     check_output(out, &args)?;
-    let predicted = predict_folder(&model, Tta::None, &args.data, &args.patients, context)?;
+    let predicted = predict_folder(&model, Tta::None, &args.data, &args.patients, Accept::AnyImage, context)?;
     check(&predicted.predictions)?;
     warn_about_leaks(&model, file, &predicted.predictions, "the calibrated probabilities will be overconfident");
     let logits: Vec<f32> = predicted.logits.iter().map(|logits| logits.class).collect();

@@ -3,7 +3,7 @@
 use super::evaluate::IntervalArgs;
 use crate::data::LabelArgs;
 use crate::model::load;
-use crate::predictions::{predict_folder, warn_about_leaks};
+use crate::predictions::{Accept, predict_folder, warn_about_leaks};
 use crate::print::print_results;
 use crate::{Context, Outcome};
 use giemsa::RESEARCH_ONLY;
@@ -74,8 +74,8 @@ pub fn run(args: CompareArgs, context: &Context) -> anyhow::Result<Outcome> {
     let models = [load(Some(&args.a))?, load(Some(&args.b))?];
     let quiet = Context { quiet: context.quiet || args.json, ..*context };
     let silent = Context { quiet: true, ..*context };
-    let a = predict_folder(&models[0], Tta::None, &args.data, &args.patients, &quiet)?;
-    let b = predict_folder(&models[1], Tta::None, &args.data, &args.patients, &silent)?;
+    let a = predict_folder(&models[0], Tta::None, &args.data, &args.patients, Accept::AnyImage, &quiet)?;
+    let b = predict_folder(&models[1], Tta::None, &args.data, &args.patients, Accept::AnyImage, &silent)?;
     for (model, path) in models.iter().zip([&args.a, &args.b]) {
         warn_about_leaks(model, Some(path), &a.predictions, "its metrics will be too good");
     }

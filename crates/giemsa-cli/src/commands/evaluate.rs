@@ -3,7 +3,7 @@
 use super::evaluate_sites::{self, evaluate_sites};
 use crate::data::LabelArgs;
 use crate::model::{ModelArgs, file_of};
-use crate::predictions::{predict_folder, warn_about_leaks};
+use crate::predictions::{Accept, predict_folder, warn_about_leaks};
 use crate::print::{escaped, print_line, print_results};
 use crate::{Context, Outcome};
 use anyhow::Context as _;
@@ -47,6 +47,9 @@ pub struct EvaluateArgs {
     /// NotACell (images that are not a single red cell)
     #[arg(long, conflicts_with_all = ["report", "IntervalArgs"])]
     sites: bool,
+    /// Evaluate photographs of whole fields, too, which are listed as unreadable otherwise; --sites always does
+    #[arg(long)]
+    any_image: bool,
     /// Print JSON.
     #[arg(long)]
     json: bool,
@@ -93,7 +96,8 @@ pub fn run(args: EvaluateArgs, context: &Context) -> anyhow::Result<Outcome> {
     }
     args.report.as_deref().map_or(Ok(()), check_free)?;
     let quiet = Context { quiet: context.quiet || args.json, ..*context };
-    let predicted = predict_folder(&model, args.model.tta(), &args.data, &args.patients, &quiet)?;
+    let accept = if args.any_image { Accept::AnyImage } else { Accept::Cells };
+    let predicted = predict_folder(&model, args.model.tta(), &args.data, &args.patients, accept, &quiet)?;
     warn_about_leaks(&model, args.model.model.as_deref(), &predicted.predictions, "the metrics will be too good");
     let metrics = Metrics::compute(&predicted.predictions, model.threshold.into(), args.intervals.settings())?;
     let refused = count_refused(&predicted.predictions, model.red_cell_threshold.into());

@@ -5,6 +5,7 @@
 
 mod bench;
 mod calibrate;
+mod cells;
 mod compare;
 mod completions;
 mod count;
@@ -44,6 +45,8 @@ pub enum Command {
     Split(split::SplitArgs),
     /// Cut marked cells out of photographs of smears.
     Cut(cut::CutArgs),
+    /// Cut all red cells out of photographs of smears.
+    Cells(cells::CellsArgs),
     /// Train a network on a folder of labelled images.
     Train(train::TrainArgs),
     /// Evaluate a recipe by cross-validation over patients.
@@ -84,6 +87,7 @@ impl Command {
             Command::Show(args) => show::run(args, context),
             Command::Split(args) => split::run(args, context),
             Command::Cut(args) => cut::run(args, context),
+            Command::Cells(args) => cells::run(args, context),
             Command::Train(args) => train::run(args, context),
             Command::CrossValidate(args) => cross_validate::run(args, context),
             Command::Pretrain(args) => pretrain::run(args, context),

@@ -1,5 +1,7 @@
 //! `giemsa predict`: the predicted class of each image, one row per image.
 
+use crate::exit::Fault;
+use crate::hints::with_advice;
 use crate::model::ModelArgs;
 use crate::paths::PathArgs;
 use crate::{Context, Outcome, number_of};
@@ -10,6 +12,7 @@ use giemsa::classes::Class;
 use giemsa::image::ImageError;
 use giemsa::model::Prediction;
 use giemsa::output::{path_bytes, printable, serialize_path};
+use giemsa::smear::count_if_field;
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::io::{self, BufWriter, Write};
@@ -31,8 +34,10 @@ Of a folder, the files with the extension or the content of an image are read. G
 CSV contains paths unchanged. Text contains them with control characters escaped, such as \\n and \\x1b. In JSON, a path \
 that is not UTF-8 has U+FFFD in place of the other bytes, and the key path_bytes contains its bytes in Base64.
 
-An unreadable image or folder has a row with the error, and the exit code is 5, or 3 if all images \
-are unreadable.";
+A photograph of a whole field is not classified: its row has the error \"a smear photograph with about 110 cells, not one \
+cell: use giemsa count\".
+An unreadable image or folder has a row with the error. If there are such rows, the exit code is 5, or 3 if all \
+rows are.";
 
 /// Arguments of `giemsa predict`.
 #[derive(clap::Args)]
@@ -42,7 +47,7 @@ pub struct PredictArgs {
     images: PathArgs,
     #[command(flatten)]
     model: ModelArgs,
-    /// Give a class to every image, also if it is not a single red cell
+    /// Give a class to every image, also if it is not a single red cell or shows a whole field
     #[arg(long)]
     any_image: bool,
     /// Output format.
@@ -71,7 +76,9 @@ pub fn run(args: PredictArgs, context: &Context) -> anyhow::Result<Outcome> {
         crate::print::print_note(RESEARCH_ONLY);
     }
     let mut failure = None;
-    let predicted = model.predictor(args.model.tta()).predict_files(inputs, |path, mut result| {
+    let predictor = model.predictor(args.model.tta());
+    let predictor = if args.any_image { predictor } else { predictor.refusing_fields(count_if_field) };
+    let predicted = predictor.predict_files(inputs, |path, mut result| {
         if let (Ok(prediction), true) = (&mut result, args.any_image) {
             prediction.class = Some(prediction.class_of_any_image);
         }
@@ -91,7 +98,10 @@ pub fn run(args: PredictArgs, context: &Context) -> anyhow::Result<Outcome> {
     if let Some(fault) = fault {
         return Err(fault.into());
     }
-    Ok(args.images.outcome(rows.readable(), rows.unreadable)?)
+    if rows.readable() == 0 && rows.fields > 0 {
+        return Err(Fault::Data("no image shows a single cell".to_owned()).into());
+    }
+    Ok(args.images.outcome(rows.readable(), rows.unreadable + rows.fields)?)
 }
 
 /// Writes one row per image, and counts them.
@@ -101,6 +111,8 @@ struct Rows<W: Write> {
     parasitized: u64,
     uninfected: u64,
     refused: u64,
+    /// Photographs of whole fields.
+    fields: u64,
     unreadable: u64,
 }
 
@@ -113,7 +125,7 @@ const FLUSH_EVERY: u64 = 100;
 
 impl<W: Write> Rows<W> {
     fn new(format: Format, out: W) -> Rows<W> {
-        Rows { format, out, parasitized: 0, uninfected: 0, refused: 0, unreadable: 0 }
+        Rows { format, out, parasitized: 0, uninfected: 0, refused: 0, fields: 0, unreadable: 0 }
     }
 
     fn readable(&self) -> u64 {
@@ -121,7 +133,7 @@ impl<W: Write> Rows<W> {
     }
 
     fn count(&self) -> u64 {
-        self.readable() + self.unreadable
+        self.readable() + self.fields + self.unreadable
     }
 
     fn write(&mut self, path: &Path, result: &Result<Prediction, ImageError>) -> io::Result<()> {
@@ -132,12 +144,16 @@ impl<W: Write> Rows<W> {
             Ok(Some(Class::Parasitized)) => &mut self.parasitized,
             Ok(Some(Class::Uninfected)) => &mut self.uninfected,
             Ok(None) => &mut self.refused,
+            Err(ImageError::SeveralCells { .. }) => &mut self.fields,
             Err(_) => &mut self.unreadable,
         } += 1;
         // The path has a column of its own.
-        let result = result.as_ref().map_err(ImageError::reason);
+        let is_field = matches!(result, Err(ImageError::SeveralCells { .. }));
+        let result = result.as_ref().map_err(|error| with_advice(error.reason(), error));
         match self.format {
-            Format::Text => write_text(&mut self.out, path, result)?,
+            Format::Text => {
+                write_text(&mut self.out, path, result, if is_field { "whole field" } else { "unreadable" })?
+            }
             Format::Csv => write_csv(&mut self.out, path, result)?,
             Format::Jsonl => write_json(&mut self.out, path, result)?,
         }
@@ -146,13 +162,18 @@ impl<W: Write> Rows<W> {
 
     fn end(&mut self, threshold: f32) -> io::Result<()> {
         if self.format == Format::Text && self.count() > 0 {
-            let Rows { parasitized, uninfected, refused, unreadable, .. } = self;
-            let images = number_of((*parasitized + *uninfected + *refused + *unreadable) as usize, "image");
-            let refused = if *refused == 0 { String::new() } else { format!(", {refused} not a red cell") };
-            let unreadable = if *unreadable == 0 { String::new() } else { format!(", {unreadable} unreadable") };
+            let images = number_of(self.count() as usize, "image");
+            let Rows { parasitized, uninfected, .. } = self;
+            let others =
+                [(self.refused, "not a red cell"), (self.fields, "of a whole field"), (self.unreadable, "unreadable")];
+            let others: String = others
+                .iter()
+                .filter(|(number, _)| *number > 0)
+                .map(|(number, what)| format!(", {number} {what}"))
+                .collect();
             writeln!(
                 self.out,
-                "{images}: {parasitized} Parasitized, {uninfected} Uninfected{refused}{unreadable}. \
+                "{images}: {parasitized} Parasitized, {uninfected} Uninfected{others}. \
                  Decision threshold: P(Parasitized) >= {threshold:.3}.\n{RESEARCH_ONLY}",
             )?;
         }
@@ -160,13 +181,19 @@ impl<W: Write> Rows<W> {
     }
 }
 
-fn write_text(out: &mut impl Write, path: &Path, result: Result<&Prediction, String>) -> io::Result<()> {
+/// Writes a row of text. `without_class` takes the place of the class if there is an error.
+fn write_text(
+    out: &mut impl Write,
+    path: &Path,
+    result: Result<&Prediction, String>,
+    without_class: &str,
+) -> io::Result<()> {
     match &result {
         Ok(prediction) => {
             let class = prediction.class.map_or("not a cell", Class::name);
             write!(out, "{class:<11}  P(Parasitized) = {:.3}  ", prediction.probability_parasitized)?;
         }
-        Err(_) => write!(out, "{:<11}  {:22}  ", "unreadable", "")?,
+        Err(_) => write!(out, "{without_class:<11}  {:22}  ", "")?,
     }
     out.write_all(&printable(&path_bytes(path)))?;
     if let Err(reason) = result {

@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod cells;
+mod cells_command;
 mod cli;
 mod count;
 mod demo;
@@ -19,6 +20,7 @@ mod hostile_inputs;
 mod hostile_models;
 mod killed;
 mod outputs;
+mod own_microscope;
 #[path = "../../../giemsa/tests/it/page.rs"]
 mod page;
 mod predict;

@@ -4,10 +4,11 @@ use super::{DatasetError, LabelledImages, Sample};
 use crate::classes::Class;
 use crate::image::ImageError;
 use crate::input::InputError;
-use crate::preprocess::{Images, Preprocessing};
+use crate::preprocess::{FieldCheck, Images, Preprocessing};
 use rayon::prelude::*;
 use std::fs::File;
 use std::io::{self, Write};
+use std::path::Path;
 
 /// The preprocessed images of a data set, in order; in memory, or in an unnamed temporary file if memory is short.
 #[derive(Debug)]
@@ -45,6 +46,30 @@ impl Cache {
         memory_limit_bytes: Option<u64>,
         progress: &(dyn Fn() + Sync),
     ) -> Result<Cache, DatasetError> {
+        Cache::load_by(&|path| preprocessing.load(path), samples, preprocessing, memory_limit_bytes, progress)
+    }
+
+    /// Decodes and resizes all samples as [`Cache::load`], with the default limit. Images in which the check finds a field of
+    /// a smear are among the unreadable ones.
+    ///
+    /// # Errors
+    /// See [`Cache::load`].
+    pub fn load_cells(
+        samples: Vec<Sample>,
+        preprocessing: &Preprocessing,
+        check: FieldCheck,
+        progress: &(dyn Fn() + Sync),
+    ) -> Result<Cache, DatasetError> {
+        Cache::load_by(&|path| preprocessing.load_cell(path, check), samples, preprocessing, None, progress)
+    }
+
+    fn load_by(
+        load_file: &(dyn Fn(&Path) -> Result<Vec<u8>, ImageError> + Sync),
+        samples: Vec<Sample>,
+        preprocessing: &Preprocessing,
+        memory_limit_bytes: Option<u64>,
+        progress: &(dyn Fn() + Sync),
+    ) -> Result<Cache, DatasetError> {
         let image_len = preprocessing.side_px * preprocessing.side_px * 3;
         let limit = memory_limit_bytes.or_else(default_memory_limit_bytes).unwrap_or(u64::MAX);
         let mut store = Store::for_bytes((samples.len() * image_len) as u64, limit).map_err(temporary_error)?;
@@ -56,7 +81,7 @@ impl Cache {
                 break;
             }
             let load = |sample: Sample| {
-                let bytes = preprocessing.load(&sample.path);
+                let bytes = load_file(&sample.path);
                 progress();
                 bytes.map(|bytes| (sample, bytes))
             };

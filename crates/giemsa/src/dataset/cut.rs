@@ -204,7 +204,8 @@ fn reduced(image: RgbImage) -> RgbImage {
     image::imageops::thumbnail(&image, side(image.width()), side(image.height()))
 }
 
-fn write_png(image: &RgbImage, path: &Path) -> io::Result<()> {
+/// Writes a file that is part of a new folder.
+pub(crate) fn write_png(image: &RgbImage, path: &Path) -> io::Result<()> {
     let encoder = PngEncoder::new(BufWriter::new(File::create(path)?));
     image.write_with_encoder(encoder).map_err(io::Error::other)
 }

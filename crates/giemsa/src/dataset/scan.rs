@@ -11,6 +11,9 @@ use serde::{Deserialize, Serialize};
 use std::io;
 use std::path::{Path, PathBuf};
 
+/// The folder of images that are not a single red cell, beside the class folders or in a site's folder.
+pub const NOT_A_CELL: &str = "NotACell";
+
 /// The names of the two class folders, in any case.
 ///
 /// ```
@@ -195,7 +198,8 @@ pub fn scan_any_classes(folder: &Path) -> Result<Vec<ClassFolder>, DatasetError>
     Ok(classes)
 }
 
-/// Lists the labelled images of `DIR/{class}/…`: positive images first, sorted by path within each class.
+/// Lists the labelled images of `DIR/{class}/…`: positive images first, sorted by path within each class. The images of
+/// `DIR/NotACell` have no class, and are not listed.
 ///
 /// # Errors
 /// If the folder does not exist, a folder in it cannot be read, a class is missing or empty, or there are other folders.
@@ -204,7 +208,9 @@ pub fn scan_classes(
     classes: &ClassFolders,
     patients: &PatientSource,
 ) -> Result<Vec<Sample>, DatasetError> {
-    let folders = class_folders(folder, classes)?;
+    let mut folders = class_folders(folder, classes)?;
+    let has_no_class = |name: String| name.eq_ignore_ascii_case(NOT_A_CELL) && classes.class_of(&name).is_none();
+    folders.retain(|path| !has_no_class(name_of(path)));
     let path = || folder.to_owned();
     if folders.iter().any(|path| classes.class_of(&name_of(path)).is_none()) {
         let expected = vec![classes.positive.clone(), classes.negative.clone()];
@@ -257,6 +263,16 @@ pub fn scan_layout(folder: &Path, classes: &ClassFolders, patients: &PatientSour
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn images_that_are_not_a_cell_have_no_class() {
+        let folder = folder_with(&["Parasitized/a.png", "Uninfected/b.png", "NotACell/c.png"]);
+        let scan = |classes| scan_classes(folder.path(), &classes, &PatientSource::FileName);
+        assert_eq!(scan(ClassFolders::default()).unwrap().len(), 2);
+        // Unless a class has this name.
+        let other = ClassFolders { negative: "NotACell".into(), ..ClassFolders::default() };
+        assert!(matches!(scan(other), Err(DatasetError::UnexpectedFolders { .. })));
+    }
 
     fn folder_with(files: &[&str]) -> tempfile::TempDir {
         let folder = tempfile::tempdir().unwrap();

@@ -8,8 +8,7 @@ use crate::image::ImageError;
 use crate::preprocess::{Images, Preprocessing};
 use std::path::{Path, PathBuf};
 
-/// The folder of images that are not a single red cell, in a site's folder.
-pub const NOT_A_CELL: &str = "NotACell";
+pub use super::scan::NOT_A_CELL;
 
 /// The decoded images of other sites.
 #[derive(Debug)]

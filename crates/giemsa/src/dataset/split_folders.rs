@@ -42,16 +42,16 @@ pub fn write_split_folders(
 ///
 /// # Errors
 /// If `out` is not empty, `fill` fails, or the folder cannot be written.
-pub(super) fn write_new_folder<T>(
+pub(crate) fn write_new_folder<T, E: From<DatasetError>>(
     out: &Path,
-    fill: impl FnOnce(&Path) -> Result<T, DatasetError>,
-) -> Result<T, DatasetError> {
+    fill: impl FnOnce(&Path) -> Result<T, E>,
+) -> Result<T, E> {
     let error = |path: &Path| {
         let path = path.to_owned();
         move |source| DatasetError::Write { path, source }
     };
     if !is_missing_or_empty(out) {
-        return Err(DatasetError::OutputNotEmpty { path: out.to_owned() });
+        return Err(DatasetError::OutputNotEmpty { path: out.to_owned() }.into());
     }
     let parent = parent_of(out);
     fs::create_dir_all(parent).map_err(error(parent))?;

@@ -5,7 +5,7 @@ use crate::input::InputError;
 use image::ImageFormat;
 use std::path::{Path, PathBuf};
 
-/// An image that cannot be read.
+/// An image that cannot be read or used.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ImageError {
@@ -79,6 +79,14 @@ pub enum ImageError {
         /// The memory that decoding needs.
         memory_bytes: u64,
     },
+    /// The image shows a field of a smear, where an image of one cell is required.
+    #[error("{path}: a smear photograph with about {cells} cells, not one cell")]
+    SeveralCells {
+        /// The file.
+        path: PathBuf,
+        /// The number of cells.
+        cells: usize,
+    },
     /// The decoder panicked: it has a bug, and the image is probably damaged.
     #[error("{path}: the decoder failed: {message}")]
     Panicked {
@@ -102,6 +110,7 @@ impl ImageError {
             | ImageError::UnsupportedSize { path, .. }
             | ImageError::ImplausibleSize { path, .. }
             | ImageError::TooMuchMemory { path, .. }
+            | ImageError::SeveralCells { path, .. }
             | ImageError::Panicked { path, .. } => path,
         }
     }

@@ -5,7 +5,7 @@ use crate::classes::Class;
 use crate::image::ImageError;
 use crate::input::InputError;
 use crate::nn::{Network, Shape};
-use crate::preprocess::{Images, to_input};
+use crate::preprocess::{FieldCheck, Images, to_input};
 use image::RgbImage;
 use rayon::prelude::*;
 use std::ops::ControlFlow;
@@ -62,6 +62,7 @@ pub enum Tta {
 pub struct Predictor<'a> {
     model: &'a Model,
     tta: Tta,
+    field_check: Option<FieldCheck>,
 }
 
 /// The most images per forward pass; the results do not depend on it.
@@ -94,7 +95,7 @@ impl Model {
     /// Returns a predictor with test-time augmentation.
     #[must_use]
     pub fn predictor(&self, tta: Tta) -> Predictor<'_> {
-        Predictor { model: self, tta }
+        Predictor { model: self, tta, field_check: None }
     }
 
     /// Preprocesses an image to the input of the network.
@@ -133,6 +134,21 @@ impl<'a> Predictor<'a> {
     /// Returns the model.
     pub fn model(&self) -> &'a Model {
         self.model
+    }
+
+    /// Returns a predictor whose [`Predictor::predict_files`] refuses files in which this check finds a field of a smear, with
+    /// [`ImageError::SeveralCells`].
+    ///
+    /// ```
+    /// use giemsa::model::Model;
+    /// let model = Model::embedded()?;
+    /// let predictor = model.predictor(Default::default()).refusing_fields(giemsa::smear::count_if_field);
+    /// # let _ = predictor;
+    /// # Ok::<(), giemsa::model::ModelError>(())
+    /// ```
+    #[must_use]
+    pub fn refusing_fields(self, check: FieldCheck) -> Predictor<'a> {
+        Predictor { field_check: Some(check), ..self }
     }
 
     /// Predicts the class of one image in memory.
@@ -213,7 +229,7 @@ impl<'a> Predictor<'a> {
         mut each: impl FnMut(&Path, Result<Prediction, ImageError>) -> ControlFlow<()>,
     ) -> Result<(), ModelError> {
         let decode_one = |path: Result<PathBuf, InputError>| match path {
-            Ok(path) => (self.model.recipe.input.load(&path), path),
+            Ok(path) => (self.load(&path), path),
             Err(error) => {
                 let path = error.path().to_owned();
                 (Err(error.into()), path)
@@ -245,6 +261,11 @@ impl<'a> Predictor<'a> {
     /// If an image cannot be read back, or an output of the network is not finite.
     pub fn logits(&self, images: &dyn Images) -> Result<Vec<Logits>, PredictError> {
         predict_logits(&self.model.network, images, self.tta)
+    }
+
+    fn load(&self, path: &Path) -> Result<Vec<u8>, ImageError> {
+        let input = &self.model.recipe.input;
+        self.field_check.map_or_else(|| input.load(path), |check| input.load_cell(path, check))
     }
 
     fn predict_decoded(&self, files: &[DecodedFile]) -> Result<Vec<Prediction>, ModelError> {

@@ -25,14 +25,42 @@ const TOUCH: f32 = 0.05;
 pub fn is_counted(object: &Object, field: FieldOfView, cell_diameter_px: f32) -> bool {
     let near_px = TOUCH * cell_diameter_px;
     let touches_picture = object.x as f32 <= near_px || object.y as f32 <= near_px;
-    let FieldOfView::Round { x, y, radius } = field else { return !touches_picture };
+    let FieldOfView::Round { x, .. } = field else { return !touches_picture };
+    let is_right = object.x as f32 + object.width as f32 / 2.0 > x;
+    !touches_picture && (!touches_circle(object, field, near_px) || is_right)
+}
+
+/// Returns whether the border of a photograph of this width and height, or that of its round field, does not cut an object.
+/// `cell_diameter_px` is the diameter of a red cell in pixels.
+///
+/// ```
+/// use giemsa::smear::{Object, ObjectKind, is_whole, segment::FieldOfView};
+/// let cell = |x, y| Object::new([x, y, 60, 60], ObjectKind::RedCell, 1);
+/// let whole = |x, y| is_whole(&cell(x, y), FieldOfView::Whole, (640, 480), 60.0);
+/// assert!(whole(100, 100));
+/// assert!(!whole(0, 100) && !whole(100, 0) && !whole(580, 100) && !whole(100, 420));
+/// ```
+#[must_use]
+pub fn is_whole(object: &Object, field: FieldOfView, (width, height): (u32, u32), cell_diameter_px: f32) -> bool {
+    let near_px = TOUCH * cell_diameter_px;
+    let margins = [
+        object.x,
+        object.y,
+        width.saturating_sub(object.x + object.width),
+        height.saturating_sub(object.y + object.height),
+    ];
+    margins.iter().all(|&margin| margin as f32 > near_px) && !touches_circle(object, field, near_px)
+}
+
+/// Returns whether an object is this near to the border of a round field; `false` without one.
+fn touches_circle(object: &Object, field: FieldOfView, near_px: f32) -> bool {
+    let FieldOfView::Round { x, y, radius } = field else { return false };
     let half = [object.width as f32 / 2.0, object.height as f32 / 2.0];
     let (dx, dy) = (object.x as f32 + half[0] - x, object.y as f32 + half[1] - y);
     // An ellipse in the box reaches this far in the direction away from the centre.
     let distance = dx.hypot(dy).max(1e-3);
     let reach = (half[0] * dx / distance).hypot(half[1] * dy / distance);
-    let touches_circle = distance + reach >= radius - near_px;
-    !touches_picture && (!touches_circle || dx > 0.0)
+    distance + reach >= radius - near_px
 }
 
 #[cfg(test)]
@@ -51,6 +79,14 @@ mod tests {
         assert!(counted(500, 500) && counted(895, 500) && counted(130, 500));
         assert!(!counted(105, 500) && !counted(495, 105) && !counted(495, 895));
         assert!(counted(505, 105) && counted(505, 895));
+    }
+
+    #[test]
+    fn no_part_of_a_round_border_cuts_a_whole_cell() {
+        let field = FieldOfView::Round { x: 500.0, y: 500.0, radius: 400.0 };
+        let whole = |x, y| is_whole(&centred(x, y), field, (1000, 1000), 20.0);
+        assert!(whole(500, 500) && whole(880, 500) && whole(130, 500));
+        assert!(!whole(895, 500) && !whole(105, 500) && !whole(505, 895));
     }
 
     #[test]

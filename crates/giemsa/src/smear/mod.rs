@@ -1,12 +1,16 @@
 //! Photographs of thin smears: finds the cells, counts them, and computes the parasitaemia of a slide.
 
 pub mod agreement;
+mod box_matching;
+mod cell_images;
+mod cell_names;
 mod centring;
 pub mod coco;
 mod correction;
 pub mod count_report;
 mod detection;
 mod error;
+mod field_check;
 mod frame;
 mod grouping;
 mod interval;
@@ -22,11 +26,13 @@ mod text;
 pub mod truth;
 mod warning;
 
+pub use cell_images::{CellImageError, CellImageSettings, CellImages, TruthCounts, write_cell_images};
 pub use centring::{FARTHEST_LOGITS, LARGEST_SHIFT_LOGITS, SHRINKAGE_CELLS, centre_logits, healthy_shift};
 pub use correction::correct;
 pub use detection::{Decision, Detection, FurtherCount, MOST_CELLS, detect};
 pub use error::CountError;
-pub use frame::is_counted;
+pub use field_check::count_if_field;
+pub use frame::{is_counted, is_whole};
 pub use grouping::{SlideBy, SlideFiles, group_by_slide};
 pub use interval::{
     ASSUMED_CORRELATION, Estimate, FEWEST_FIELDS, FieldCount, IntervalMethod, LEVEL, infected_fraction,

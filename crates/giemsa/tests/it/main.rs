@@ -4,6 +4,8 @@
 #![allow(clippy::unwrap_used)]
 
 mod augment;
+#[cfg(feature = "synthetic")]
+mod cell_images;
 #[cfg(all(feature = "report", feature = "synthetic"))]
 mod count_page;
 mod dataset;
