@@ -16,6 +16,7 @@ mod model;
 mod paths;
 mod predictions;
 mod print;
+mod slides;
 mod terminal;
 
 pub use interrupt::interrupted;

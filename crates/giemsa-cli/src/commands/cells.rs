@@ -4,14 +4,13 @@ use crate::data::bar;
 use crate::exit::Fault;
 use crate::paths::PathArgs;
 use crate::print::{escaped, print_line, print_results, print_unreadable};
+use crate::slides::{SlideArgs, diameter_px};
 use crate::{Context, Outcome, interrupted, number_of};
 use anyhow::anyhow;
-use clap::ValueEnum;
 use giemsa::dataset::DatasetError;
-use giemsa::dataset::annotations::read_annotation_file;
-use giemsa::dataset::patients::PatientSource;
+use giemsa::smear::truth::Truth;
 use giemsa::smear::{
-    CellImageError, CellImageSettings, CellImages, CountError, SlideBy, TruthCounts, group_by_slide, write_cell_images,
+    CellImageError, CellImageSettings, CellImages, CountError, TruthCounts, group_by_slide, write_cell_images,
 };
 use std::collections::BTreeMap;
 use std::io::{self, Write};
@@ -47,54 +46,32 @@ pub struct CellsArgs {
     /// Keep what surrounds a cell, instead of making it black as in the NIH images
     #[arg(long)]
     no_mask: bool,
-    /// What makes photographs one slide
-    #[arg(long, value_enum, value_name = "UNIT", default_value = "folder")]
-    slide_by: Unit,
+    #[command(flatten)]
+    slides: SlideArgs,
     /// Diameter of a red cell in pixels [default: estimated for each photograph]
-    #[arg(long, value_name = "N", value_parser = diameter)]
+    #[arg(long, value_name = "N", value_parser = diameter_px)]
     cell_diameter_px: Option<f32>,
     /// Boxes in the COCO format, which sort the cells into class folders; names of photographs are relative to its folder
     #[arg(long, value_name = "FILE.json")]
     truth: Option<PathBuf>,
 }
 
-/// What makes photographs one slide.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum Unit {
-    /// The folder that contains them
-    Folder,
-    /// The C and the digits at the start of their names
-    Patient,
-    /// Nothing: each is a slide by itself
-    None,
-}
-
-impl From<Unit> for SlideBy {
-    fn from(unit: Unit) -> SlideBy {
-        match unit {
-            Unit::Folder => SlideBy::Folder,
-            Unit::Patient => SlideBy::Patient(PatientSource::FileName),
-            Unit::None => SlideBy::Photograph,
-        }
-    }
-}
-
 /// Runs the command.
 pub fn run(args: CellsArgs, context: &Context) -> anyhow::Result<Outcome> {
     // From now on, Ctrl-C removes what is written.
     interrupted();
-    let truth = args.truth.as_deref().map(read_annotation_file).transpose()?;
+    let truth = args.truth.as_deref().map(Truth::read).transpose()?;
     let photographs = args.photographs.expand()?.collect::<Result<Vec<_>, Fault>>()?;
     if photographs.is_empty() {
         return Ok(args.photographs.outcome(0, 0)?);
     }
     let bar = bar(context, photographs.len(), "Cutting cells");
-    let slides = group_by_slide(photographs, &args.slide_by.into());
+    let slides = group_by_slide(photographs, &args.slides.slide_by()?);
     let slide_count = slides.len();
     let mut settings = CellImageSettings::default();
     settings.mask = !args.no_mask;
     settings.cell_diameter_px = args.cell_diameter_px;
-    let written = write_cell_images(slides, &args.out, truth.as_deref(), settings, &|| {
+    let written = write_cell_images(slides, &args.out, truth.as_ref(), settings, &|| {
         bar.inc(1);
         if interrupted() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     });
@@ -162,9 +139,4 @@ fn write_truth(out: &mut dyn Write, truth: &TruthCounts) -> io::Result<()> {
         writeln!(out, "Boxes without an image, because no whole single cell was found: {}", by_class.join(", "))?;
     }
     Ok(())
-}
-
-fn diameter(text: &str) -> Result<f32, String> {
-    let diameter = text.parse().ok().filter(|diameter| (4.0..=2000.0).contains(diameter));
-    diameter.ok_or_else(|| "expected a number of pixels in 4..=2000".to_owned())
 }

@@ -6,11 +6,11 @@ use crate::exit::Fault;
 use crate::model::{ModelArgs, file_of};
 use crate::paths::{Input, PathArgs};
 use crate::print::{escaped, print_note, print_unreadable};
+use crate::slides::{SlideArgs, diameter_px};
 use crate::{Context, Outcome, interrupted, number_of};
 use anyhow::Context as _;
 use clap::ValueEnum;
 use giemsa::RESEARCH_ONLY;
-use giemsa::dataset::patients::PatientSource;
 use giemsa::evaluate::provenance::Provenance;
 use giemsa::model::Model;
 use giemsa::report::smear::{Count, check_free, write_count};
@@ -19,9 +19,7 @@ use giemsa::smear::coco::Dataset;
 use giemsa::smear::count_report::{AgreementRow, CountReport, SettingsRow};
 use giemsa::smear::rows::{PHOTOGRAPH_COLUMNS, PhotographFigures, PhotographRow, SkippedRow, SlideRow};
 use giemsa::smear::truth::Truth;
-use giemsa::smear::{
-    CountSettings, RED_CELLS_PER_MICROLITRE, Slide, SlideBy, SlideFiles, count_slides, group_by_slide,
-};
+use giemsa::smear::{CountSettings, RED_CELLS_PER_MICROLITRE, Slide, SlideFiles, count_slides, group_by_slide};
 use serde::Serialize;
 use std::io::{self, BufWriter, Write};
 use std::ops::ControlFlow;
@@ -74,18 +72,10 @@ pub struct CountArgs {
     /// Print one JSON object: the slides, the settings, and the origin of the figures
     #[arg(long, conflicts_with = "format")]
     json: bool,
-    /// What makes photographs one slide
-    #[arg(long, value_enum, value_name = "WHAT", default_value_t = By::Folder)]
-    slide_by: By,
-    /// CSV file with the columns file and patient, for --slide-by patient [default: the patient is the C and the digits at
-    /// the start of a file name]
-    #[arg(long, value_name = "FILE.csv", conflicts_with = "patient_pattern")]
-    patients: Option<PathBuf>,
-    /// Regular expression whose first group is the patient in a file name, for --slide-by patient
-    #[arg(long, value_name = "REGEX")]
-    patient_pattern: Option<String>,
+    #[command(flatten)]
+    slides: SlideArgs,
     /// Diameter of a red cell in pixels [default: estimated for each photograph]
-    #[arg(long, value_name = "N", value_parser = diameter, allow_negative_numbers = true)]
+    #[arg(long, value_name = "N", value_parser = diameter_px, allow_negative_numbers = true)]
     cell_diameter_px: Option<f32>,
     /// Red cells per microlitre of blood, for the number of parasites per microlitre
     #[arg(long, value_name = "N", default_value_t = RED_CELLS_PER_MICROLITRE, value_parser = density,
@@ -115,32 +105,7 @@ enum Format {
     Json,
 }
 
-/// What makes photographs one slide.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum By {
-    /// The folder that contains them
-    Folder,
-    /// The patient in their names; a photograph without one is a slide by itself
-    Patient,
-    /// Every photograph is a slide by itself
-    None,
-}
-
 impl CountArgs {
-    fn slide_by(&self) -> anyhow::Result<SlideBy> {
-        if self.slide_by != By::Patient && (self.patients.is_some() || self.patient_pattern.is_some()) {
-            let message = "--patients and --patient-pattern are for --slide-by patient";
-            return Err(Fault::Usage(message.to_owned()).into());
-        }
-        Ok(match (self.slide_by, &self.patients, &self.patient_pattern) {
-            (By::Folder, ..) => SlideBy::Folder,
-            (By::None, ..) => SlideBy::Photograph,
-            (By::Patient, Some(table), _) => SlideBy::Patient(PatientSource::from_table(table)?),
-            (By::Patient, None, Some(pattern)) => SlideBy::Patient(PatientSource::from_pattern(pattern)?),
-            (By::Patient, None, None) => SlideBy::Patient(PatientSource::FileName),
-        })
-    }
-
     fn settings(&self) -> CountSettings {
         CountSettings {
             cell_diameter_px: self.cell_diameter_px,
@@ -160,7 +125,7 @@ pub fn run(args: CountArgs, context: &Context) -> anyhow::Result<Outcome> {
     let model = args.model.load()?;
     let provenance =
         Provenance::of_model(&model, file_of(args.model.model.as_deref()), Path::new(&args.photographs.names()))?;
-    let by = args.slide_by()?;
+    let by = args.slides.slide_by()?;
     let mut fault = None;
     let inputs: Vec<Input> =
         args.photographs.expand()?.map_while(|input| input.map_err(|error| fault = Some(error)).ok()).collect();
@@ -173,7 +138,7 @@ pub fn run(args: CountArgs, context: &Context) -> anyhow::Result<Outcome> {
     }
     let is_complete = count(&args, context, slides, &mut results)?;
     let agreement = args.truth.as_deref().and_then(|path| results.agreement(path));
-    let settings = SettingsRow::new(args.settings(), args.slide_by.name(), args.model.tta());
+    let settings = SettingsRow::new(args.settings(), args.slides.name(), args.model.tta());
     if let Some(out) = args.out.as_deref().filter(|_| results.counted > 0) {
         let count = Count {
             title: "Counted smears",
@@ -197,16 +162,6 @@ pub fn run(args: CountArgs, context: &Context) -> anyhow::Result<Outcome> {
         return Ok(Outcome::Interrupted);
     }
     Ok(args.photographs.outcome(results.counted, results.skipped)?)
-}
-
-impl By {
-    fn name(self) -> &'static str {
-        match self {
-            By::Folder => "folder",
-            By::Patient => "patient",
-            By::None => "none",
-        }
-    }
 }
 
 /// Counts slides and writes each as soon as it is complete. Returns false if the user stopped it.
@@ -390,11 +345,6 @@ fn write_csv(out: &mut impl Write, slide: &Slide, model: &Model, with_header: bo
         rows.write_record(SkippedRow::new(path, error).record(&slide.name))?;
     }
     out.write_all(&rows.into_inner().map_err(|error| error.into_error())?)
-}
-
-fn diameter(text: &str) -> Result<f32, String> {
-    let diameter = text.parse().ok().filter(|diameter| (1.0..=10_000.0).contains(diameter));
-    diameter.ok_or_else(|| "expected a number of pixels in 1..=10000".to_owned())
 }
 
 fn density(text: &str) -> Result<f64, String> {

@@ -78,6 +78,15 @@ pub struct ObjectBox {
     pub size: Option<[f64; 2]>,
 }
 
+impl ObjectBox {
+    /// Returns left, top, width and height in pixels; a box of one pixel if only the centre is marked.
+    #[must_use]
+    pub fn frame_px(&self) -> [f64; 4] {
+        let [width, height] = self.size.unwrap_or([1.0; 2]);
+        [self.centre[0] - width / 2.0, self.centre[1] - height / 2.0, width, height]
+    }
+}
+
 #[derive(Deserialize)]
 struct Coco {
     images: Vec<CocoImage>,

@@ -13,12 +13,11 @@
 //! assessing agreement between two methods of clinical measurement": by their mean, and the limits of agreement around it,
 //! 1.96 standard deviations apart, between which 95 % of normally distributed differences are.
 
+use super::box_matching::match_boxes;
 use crate::classes::Class;
 use crate::evaluate::counts::Counts;
 use serde::Serialize;
 
-/// The least intersection over union of two boxes of the same cell.
-pub const LEAST_OVERLAP: f64 = 0.5;
 /// Boxes this near to a border touch it, in pixels.
 const BORDER_PX: f64 = 3.0;
 /// The standard deviations from the mean to the limits of agreement.
@@ -112,7 +111,9 @@ pub struct Agreement {
 pub fn compare_cells(there: &[TrueCell], found: &[FoundCell], size_px: [u32; 2]) -> PhotographAgreement {
     let cells = || there.iter().filter_map(|cell| Some((cell.frame_px, cell.class?)));
     let is_inside = |frame_px: &[f64; 4]| is_away_from_border(frame_px, size_px);
-    let pairs = pairs(there, found);
+    let marked_frames: Vec<_> = there.iter().map(|cell| cell.frame_px).collect();
+    let found_frames: Vec<_> = found.iter().map(|cell| cell.frame_px).collect();
+    let pairs = match_boxes(&marked_frames, &found_frames);
     let mut is_matched = vec![false; found.len()];
     pairs.iter().for_each(|&(_, f)| is_matched[f] = true);
     let classes = pairs.iter().filter_map(|&(t, f)| Some((there[t].class?, found[f].class)));
@@ -147,37 +148,6 @@ impl PhotographAgreement {
 fn is_away_from_border([x, y, width, height]: &[f64; 4], size_px: [u32; 2]) -> bool {
     let [right, bottom] = size_px.map(|side| f64::from(side) - BORDER_PX);
     *x > BORDER_PX && *y > BORDER_PX && x + width < right && y + height < bottom
-}
-
-/// Returns the pairs of marked and found cells, the best one first.
-fn pairs(there: &[TrueCell], found: &[FoundCell]) -> Vec<(usize, usize)> {
-    let mut candidates: Vec<(f64, usize, usize)> = Vec::new();
-    for (t, cell) in there.iter().enumerate() {
-        let overlaps = found.iter().enumerate().map(|(f, found)| (overlap(&cell.frame_px, &found.frame_px), t, f));
-        candidates.extend(overlaps.filter(|(overlap, ..)| *overlap >= LEAST_OVERLAP));
-    }
-    candidates.sort_by(|a, b| b.0.total_cmp(&a.0));
-    let (mut true_taken, mut found_taken) = (vec![false; there.len()], vec![false; found.len()]);
-    candidates.retain(|&(_, t, f)| {
-        let is_free = !true_taken[t] && !found_taken[f];
-        true_taken[t] |= is_free;
-        found_taken[f] |= is_free;
-        is_free
-    });
-    candidates.into_iter().map(|(_, t, f)| (t, f)).collect()
-}
-
-/// Computes the intersection over union of a marked and a found box. For a marked centre inside the found box it is from 0.5
-/// at its edge to 1 at its middle, and 0 outside.
-fn overlap(&[x, y, width, height]: &[f64; 4], &[left, top, found_width, found_height]: &[f64; 4]) -> f64 {
-    if width <= 1.0 && height <= 1.0 {
-        let off = |at: f64, from: f64, side: f64| (at - from - side / 2.0).abs() / side;
-        let off_centre = off(x, left, found_width).max(off(y, top, found_height));
-        return if off_centre <= 0.5 { 1.0 - 0.5 * off_centre } else { 0.0 };
-    }
-    let common = |a: f64, a_side: f64, b: f64, b_side: f64| ((a + a_side).min(b + b_side) - a.max(b)).max(0.0);
-    let both = common(x, width, left, found_width) * common(y, height, top, found_height);
-    both / (width * height + found_width * found_height - both)
 }
 
 impl Agreement {
@@ -248,42 +218,13 @@ mod tests {
     }
 
     #[test]
-    fn intersection_over_union_is_that_of_hand_arithmetic() {
-        // Shifted by half its width: 50 of 150 units. Shifted by a third: 2/3 of 4/3, exactly 0.5.
-        let square = [100.0, 100.0, 60.0, 60.0];
-        assert!((overlap(&square, &[130.0, 100.0, 60.0, 60.0]) - 1.0 / 3.0).abs() < 1e-12);
-        assert!((overlap(&square, &[120.0, 100.0, 60.0, 60.0]) - 0.5).abs() < 1e-12);
-        assert_eq!(overlap(&square, &square), 1.0);
-        assert_eq!(overlap(&square, &[160.0, 100.0, 60.0, 60.0]), 0.0);
-    }
-
-    #[test]
-    fn a_centre_belongs_to_the_box_that_contains_it() {
-        let centre = [130.0, 130.0, 1.0, 1.0];
-        assert_eq!(overlap(&centre, &[100.0, 100.0, 60.0, 60.0]), 1.0);
-        assert_eq!(overlap(&centre, &[130.0, 100.0, 60.0, 60.0]), 0.75);
-        assert_eq!(overlap(&centre, &[131.0, 100.0, 60.0, 60.0]), 0.0);
-    }
-
-    #[test]
     fn pairs_are_one_to_one_and_the_best_come_first() {
         // The second found box overlaps both; the first one is left without a partner.
         let there = [marked([100.0, 100.0, 60.0, 60.0], Some(Uninfected))];
         let both = [found([110.0, 100.0, 60.0, 60.0], Uninfected), found([102.0, 100.0, 60.0, 60.0], Parasitized)];
-        assert_eq!(pairs(&there, &both), [(0, 1)]);
         let agreement = compare_cells(&there, &both, SIZE);
         assert_eq!((agreement.matched, agreement.unmatched, agreement.found_cells), (1, 1, 2));
         assert_eq!((agreement.classes.false_positives, agreement.classes.images()), (1, 1));
-    }
-
-    #[test]
-    fn a_pair_of_taken_boxes_does_not_take_their_neighbours() {
-        // The overlaps are 1 (A, a), 50/70 (B, a), 50/70 (A, b), and 40/80 (B, b): the second and third pair are taken, the
-        // fourth is free.
-        let there =
-            [[100.0, 100.0, 60.0, 60.0], [110.0, 100.0, 60.0, 60.0]].map(|frame| marked(frame, Some(Uninfected)));
-        let cells = [[100.0, 100.0, 60.0, 60.0], [90.0, 100.0, 60.0, 60.0]].map(|frame| found(frame, Uninfected));
-        assert_eq!(pairs(&there, &cells), [(0, 0), (1, 1)]);
     }
 
     #[test]

@@ -1,92 +1,79 @@
 //! Which boxes, drawn by people, are those of the objects found on a photograph.
 
-use super::Object;
-use crate::dataset::annotations::ObjectBox;
+/// A found and a marked box are of the same object from this intersection over union on.
+pub(super) const LEAST_OVERLAP: f64 = 0.5;
 
-/// A found object and a box are the same if the intersection of their boxes is at least this fraction of their union.
-const LEAST_OVERLAP: f64 = 0.5;
+/// Left, top, width and height of a box, in pixels.
+pub(super) type Frame = [f64; 4];
 
-/// Returns the index of the box of each object; `None` for an object without one. No box belongs to two objects: the pairs that
-/// agree best are matched first.
-///
-/// A box of which only the centre is marked agrees with an object in whose ellipse the centre lies.
-pub(super) fn match_boxes(objects: &[Object], boxes: &[ObjectBox]) -> Vec<Option<usize>> {
+/// Returns the pairs of marked and found boxes of the same object, the best one first. No box is in two pairs.
+pub(super) fn match_boxes(marked: &[Frame], found: &[Frame]) -> Vec<(usize, usize)> {
     let mut pairs: Vec<(f64, usize, usize)> = Vec::new();
-    for (i, object) in objects.iter().enumerate() {
-        let agreeing = boxes.iter().enumerate().filter_map(|(j, marked)| Some((agreement(object, marked)?, i, j)));
-        pairs.extend(agreeing);
+    for (m, frame) in marked.iter().enumerate() {
+        let overlaps = found.iter().enumerate().map(|(f, found)| (overlap(frame, found), m, f));
+        pairs.extend(overlaps.filter(|(overlap, ..)| *overlap >= LEAST_OVERLAP));
     }
-    // The sort is stable, so that equal pairs stay in the order of the objects.
+    // The sort is stable, so that equal pairs stay in the order of the boxes.
     pairs.sort_by(|a, b| b.0.total_cmp(&a.0));
-    let (mut matched, mut is_taken) = (vec![None; objects.len()], vec![false; boxes.len()]);
-    for (_, object, marked) in pairs {
-        if matched[object].is_none() && !is_taken[marked] {
-            matched[object] = Some(marked);
-            is_taken[marked] = true;
-        }
-    }
-    matched
+    let (mut marked_taken, mut found_taken) = (vec![false; marked.len()], vec![false; found.len()]);
+    pairs.retain(|&(_, m, f)| {
+        let is_free = !marked_taken[m] && !found_taken[f];
+        marked_taken[m] |= is_free;
+        found_taken[f] |= is_free;
+        is_free
+    });
+    pairs.into_iter().map(|(_, m, f)| (m, f)).collect()
 }
 
-/// Returns how well an object and a box agree, in 0..=1; `None` if they are not the same.
-fn agreement(object: &Object, marked: &ObjectBox) -> Option<f64> {
-    let corner = [object.x, object.y].map(f64::from);
-    let size = [object.width, object.height].map(f64::from);
-    match marked.size {
-        Some(marked_size) => {
-            let overlap = |axis: usize| {
-                let low = marked.centre[axis] - marked_size[axis] / 2.0;
-                ((corner[axis] + size[axis]).min(low + marked_size[axis]) - corner[axis].max(low)).max(0.0)
-            };
-            let intersection = overlap(0) * overlap(1);
-            let union = size[0] * size[1] + marked_size[0] * marked_size[1] - intersection;
-            Some(intersection / union).filter(|overlap| *overlap >= LEAST_OVERLAP)
-        }
-        None => {
-            let from_centre = |axis: usize| 2.0 * (marked.centre[axis] - corner[axis]) / size[axis].max(1.0) - 1.0;
-            Some(1.0 - from_centre(0).hypot(from_centre(1))).filter(|nearness| *nearness >= 0.0)
-        }
+/// Computes the intersection over union of a marked and a found box. For a marked centre, a box of at most one pixel, it is
+/// from 0.5 at the edge of the found box to 1 at its middle, and 0 outside.
+fn overlap(&[x, y, width, height]: &Frame, &[left, top, found_width, found_height]: &Frame) -> f64 {
+    if width <= 1.0 && height <= 1.0 {
+        let off = |at: f64, from: f64, side: f64| (at - from - side / 2.0).abs() / side;
+        let off_centre = off(x, left, found_width).max(off(y, top, found_height));
+        return if off_centre <= 0.5 { 1.0 - 0.5 * off_centre } else { 0.0 };
     }
+    let common = |a: f64, a_side: f64, b: f64, b_side: f64| ((a + a_side).min(b + b_side) - a.max(b)).max(0.0);
+    let both = common(x, width, left, found_width) * common(y, height, top, found_height);
+    both / (width * height + found_width * found_height - both)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::classes::Class;
-    use crate::dataset::annotations;
-    use crate::smear::ObjectKind;
 
-    fn found(x: u32, y: u32, side: u32) -> Object {
-        Object::new([x, y, side, side], ObjectKind::RedCell, 1)
-    }
-
-    fn marked(centre: [f64; 2], size: Option<[f64; 2]>) -> ObjectBox {
-        let object = annotations::Object::RedCell(Class::Uninfected);
-        ObjectBox { object, category: "red_blood_cell".into(), centre, size }
+    #[test]
+    fn intersection_over_union_is_that_of_hand_arithmetic() {
+        // Shifted by half its width: 50 of 150 units. Shifted by a third: 2/3 of 4/3, exactly 0.5.
+        let square = [100.0, 100.0, 60.0, 60.0];
+        assert!((overlap(&square, &[130.0, 100.0, 60.0, 60.0]) - 1.0 / 3.0).abs() < 1e-12);
+        assert!((overlap(&square, &[120.0, 100.0, 60.0, 60.0]) - 0.5).abs() < 1e-12);
+        assert_eq!(overlap(&square, &square), 1.0);
+        assert_eq!(overlap(&square, &[160.0, 100.0, 60.0, 60.0]), 0.0);
     }
 
     #[test]
-    fn boxes_that_overlap_by_half_are_matched() {
-        // Shifted by a third of the side, two boxes share 2/3 of each: the overlap is (2/3) / (4/3) = 0.5.
-        for (column, expected) in [(40.0, Some(0)), (60.0, Some(0)), (61.0, None), (300.0, None)] {
-            let boxes = [marked([column, 30.0], Some([60.0, 60.0]))];
-            assert_eq!(match_boxes(&[found(10, 0, 60)], &boxes), [expected], "{column}");
-        }
+    fn a_centre_belongs_to_the_box_that_contains_it() {
+        let centre = [130.0, 130.0, 1.0, 1.0];
+        assert_eq!(overlap(&centre, &[100.0, 100.0, 60.0, 60.0]), 1.0);
+        assert_eq!(overlap(&centre, &[130.0, 100.0, 60.0, 60.0]), 0.75);
+        assert_eq!(overlap(&centre, &[131.0, 100.0, 60.0, 60.0]), 0.0);
     }
 
     #[test]
     fn a_box_belongs_to_the_object_that_agrees_best() {
-        let objects = [found(10, 10, 60), found(14, 10, 60), found(300, 10, 60)];
-        let boxes = [marked([44.0, 40.0], Some([60.0, 60.0])), marked([40.0, 42.0], Some([60.0, 60.0]))];
-        assert_eq!(match_boxes(&objects, &boxes), [Some(1), Some(0), None]);
-        assert_eq!(match_boxes(&objects, &boxes[..1]), [None, Some(0), None]);
+        let found = [10.0, 14.0, 300.0].map(|left| [left, 10.0, 60.0, 60.0]);
+        let marked = [[14.0, 10.0, 60.0, 60.0], [10.0, 12.0, 60.0, 60.0]];
+        assert_eq!(match_boxes(&marked, &found), [(0, 1), (1, 0)]);
+        assert_eq!(match_boxes(&marked[..1], &found), [(0, 1)]);
     }
 
     #[test]
-    fn a_marked_centre_belongs_to_the_object_that_contains_it() {
-        let objects = [found(10, 10, 60), found(80, 10, 60)];
-        // The corner of a box is outside of the cell in it.
-        let centres = [marked([12.0, 12.0], None), marked([100.0, 50.0], None), marked([40.0, 30.0], None)];
-        assert_eq!(match_boxes(&objects, &centres), [Some(2), Some(1)]);
+    fn a_pair_of_taken_boxes_does_not_take_their_neighbours() {
+        // The overlaps are 1 (A, a), 50/70 (B, a), 50/70 (A, b), and 40/80 (B, b): the second and third pair are taken, the
+        // fourth is free.
+        let marked = [100.0, 110.0].map(|left| [left, 100.0, 60.0, 60.0]);
+        let found = [100.0, 90.0].map(|left| [left, 100.0, 60.0, 60.0]);
+        assert_eq!(match_boxes(&marked, &found), [(0, 0), (1, 1)]);
     }
 }

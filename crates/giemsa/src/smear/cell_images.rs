@@ -5,11 +5,12 @@ use super::cell_names::name_stems;
 use super::error::CountError;
 use super::grouping::SlideFiles;
 use super::segment::{Segmentation, segment};
+use super::truth::Truth;
 
 use super::{ObjectKind, is_whole};
 use crate::classes::Class;
 use crate::dataset::DatasetError;
-use crate::dataset::annotations::{Object, ObjectBox, Photograph};
+use crate::dataset::annotations::{Object, ObjectBox};
 use crate::dataset::cut::write_png;
 use crate::dataset::sites::NOT_A_CELL;
 use crate::dataset::split_folders::write_new_folder;
@@ -17,7 +18,7 @@ use crate::image::decode_file;
 use crate::input::InputError;
 use image::RgbImage;
 use rayon::prelude::*;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::fs;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
@@ -92,8 +93,7 @@ pub enum CellImageError {
 /// Finds the red cells on the photographs of slides, and writes those that no border cuts to `out/SLIDE_PHOTO_cell_N.png`. The
 /// folder appears complete or not at all. `progress` is called once per photograph, from any thread; `Break` stops the work.
 ///
-/// With `truth`, the photographs of [`read_annotation_file`](crate::dataset::annotations::read_annotation_file), the images
-/// are in the folders of their classes, `Parasitized` and `Uninfected`. Objects that people marked as something else are in
+/// With `truth`, the images are in the folders of their classes, `Parasitized` and `Uninfected`. Objects that people marked as something else are in
 /// `NotACell`. Objects without a box are left out.
 ///
 /// The part of the names before the first underscore is the slide: cells of one slide look alike, as those of a patient, and
@@ -116,15 +116,14 @@ pub enum CellImageError {
 pub fn write_cell_images(
     slides: Vec<SlideFiles>,
     out: &Path,
-    truth: Option<&[Photograph]>,
+    truth: Option<&Truth>,
     settings: CellImageSettings,
     progress: &(dyn Fn() -> ControlFlow<()> + Sync),
 ) -> Result<CellImages, CellImageError> {
     let stems: Vec<String> = name_stems(&slides).into_iter().flatten().collect();
     let files: Vec<_> = slides.into_iter().flat_map(|slide| slide.photographs).zip(stems).collect();
-    let boxes = truth.map(boxes_by_photograph);
     write_new_folder(out, |folder| {
-        let writer = CellWriter { folder, out, settings, boxes: boxes.as_ref() };
+        let writer = CellWriter { folder, out, settings, truth };
         writer.create_class_folders()?;
         let one = |(photograph, stem): (Result<PathBuf, InputError>, String)| {
             let written = writer.write(photograph, &stem);
@@ -137,19 +136,12 @@ pub fn write_cell_images(
     })
 }
 
-/// Returns the boxes by the photograph, of which links and relative names are resolved.
-fn boxes_by_photograph(truth: &[Photograph]) -> HashMap<PathBuf, &[ObjectBox]> {
-    truth.iter().filter_map(|photograph| Some((photograph.path.canonicalize().ok()?, &photograph.boxes[..]))).collect()
-}
-
 /// Returns the images, or an error if there are none.
 fn check_any(all: CellImages) -> Result<CellImages, CellImageError> {
     let without_boxes = all.truth.as_ref().map_or(0, |truth| truth.photographs_without_boxes);
     let reason = match () {
         () if all.images > 0 => return Ok(all),
-        () if all.photographs == 0 && without_boxes > 0 => {
-            "none of the photographs is in the file of boxes, whose names are relative to its folder"
-        }
+        () if all.photographs == 0 && without_boxes > 0 => "none of the photographs is in the file of boxes",
         () if all.photographs == 0 => "no photograph can be read",
         () if all.truth.as_ref().is_some_and(|truth| truth.cells_without_box > 0) => "no cell has a box",
         () => "no whole red cell was found",
@@ -163,12 +155,12 @@ struct CellWriter<'a> {
     /// The final name of the folder, for errors.
     out: &'a Path,
     settings: CellImageSettings,
-    boxes: Option<&'a HashMap<PathBuf, &'a [ObjectBox]>>,
+    truth: Option<&'a Truth>,
 }
 
 impl CellWriter<'_> {
     fn create_class_folders(&self) -> Result<(), DatasetError> {
-        let names = self.boxes.iter().flat_map(|_| Class::ALL.map(Class::name));
+        let names = self.truth.iter().flat_map(|_| Class::ALL.map(Class::name));
         names.into_iter().try_for_each(|name| self.create_folder(name))
     }
 
@@ -184,10 +176,10 @@ impl CellWriter<'_> {
             Ok(path) => path,
             Err(error) => return skipped(error.path().to_owned(), CountError::Image(error.into())),
         };
-        let boxes = match self.boxes {
+        let boxes = match self.truth {
             None => None,
-            Some(all) => match path.canonicalize().ok().and_then(|path| all.get(&path)) {
-                Some(boxes) => Some(*boxes),
+            Some(truth) => match truth.boxes_of(&path) {
+                Some(boxes) => Some(boxes),
                 None => {
                     let truth = TruthCounts { photographs_without_boxes: 1, ..TruthCounts::default() };
                     return Ok(CellImages { truth: Some(truth), ..CellImages::default() });
@@ -212,7 +204,7 @@ impl CellWriter<'_> {
         boxes: Option<&[ObjectBox]>,
         stem: &str,
     ) -> Result<CellImages, DatasetError> {
-        let matched = boxes.map(|boxes| match_boxes(&found.objects, boxes));
+        let matched = boxes.map(|boxes| boxes_of_objects(&found.objects, boxes));
         let mut cells = CellImages { photographs: 1, truth: boxes.map(TruthCounts::of_boxes), ..CellImages::default() };
         for (i, object) in found.objects.iter().enumerate() {
             let is_red = object.kind == ObjectKind::RedCell;
@@ -247,6 +239,15 @@ fn class_folder(is_red: bool, marked: Option<Option<Object>>) -> Option<&'static
         Some(Some(Object::NotACell)) => Some(NOT_A_CELL),
         Some(None) => None,
     }
+}
+
+/// Returns the index of the box of each object; `None` for an object without one.
+fn boxes_of_objects(objects: &[super::Object], boxes: &[ObjectBox]) -> Vec<Option<usize>> {
+    let marked: Vec<_> = boxes.iter().map(ObjectBox::frame_px).collect();
+    let found: Vec<_> = objects.iter().map(super::Object::frame_px).collect();
+    let mut matched = vec![None; objects.len()];
+    match_boxes(&marked, &found).into_iter().for_each(|(marked, object)| matched[object] = Some(marked));
+    matched
 }
 
 impl TruthCounts {

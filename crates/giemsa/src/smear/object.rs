@@ -60,4 +60,10 @@ impl Object {
     pub fn new([x, y, width, height]: [u32; 4], kind: ObjectKind, cells: u32) -> Object {
         Object { x, y, width, height, kind, cells }
     }
+
+    /// Returns left, top, width and height in pixels.
+    #[must_use]
+    pub fn frame_px(&self) -> [f64; 4] {
+        [self.x, self.y, self.width, self.height].map(f64::from)
+    }
 }

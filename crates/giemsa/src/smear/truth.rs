@@ -34,6 +34,12 @@ impl Truth {
         self.find(photograph).is_some()
     }
 
+    /// Returns the boxes of a photograph; `None` if the file does not list it.
+    #[must_use]
+    pub fn boxes_of(&self, photograph: &Path) -> Option<&[ObjectBox]> {
+        self.find(photograph).map(|photograph| &photograph.boxes[..])
+    }
+
     fn find(&self, photograph: &Path) -> Option<&annotations::Photograph> {
         let same_name = self.photographs.iter().filter(|(name, _)| name.file_name() == photograph.file_name());
         let candidates: Vec<_> = same_name.collect();
@@ -57,15 +63,13 @@ impl Truth {
 
 fn true_cell(object: &ObjectBox) -> Option<TrueCell> {
     let Object::RedCell(class) = object.object else { return None };
-    let [width, height] = object.size.unwrap_or([1.0; 2]);
-    let [x, y] = object.centre;
-    Some(TrueCell { frame_px: [x - width / 2.0, y - height / 2.0, width, height], class: Some(class) })
+    Some(TrueCell { frame_px: object.frame_px(), class: Some(class) })
 }
 
 fn found_cell(cell: &super::FoundObject) -> Option<FoundCell> {
     let object = &cell.object;
     let class = cell.prediction.filter(|_| object.kind == ObjectKind::RedCell)?.class?;
-    Some(FoundCell { frame_px: [object.x, object.y, object.width, object.height].map(f64::from), class })
+    Some(FoundCell { frame_px: object.frame_px(), class })
 }
 
 #[cfg(test)]

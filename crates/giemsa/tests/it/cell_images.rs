@@ -5,6 +5,7 @@ use giemsa::dataset::annotations::{ANNOTATIONS, read_annotation_file};
 use giemsa::dataset::sites::NOT_A_CELL;
 use giemsa::image::{ImageError, decode_file};
 use giemsa::model::Model;
+use giemsa::smear::truth::Truth;
 use giemsa::smear::{
     CellImageError, CellImageSettings, CellImages, SlideBy, count_if_field, group_by_slide, write_cell_images,
 };
@@ -34,9 +35,9 @@ fn write(
     truth: Option<&Path>,
     settings: CellImageSettings,
 ) -> Result<CellImages, CellImageError> {
-    let truth = truth.map(|file| read_annotation_file(file).unwrap());
+    let truth = truth.map(|file| Truth::read(file).unwrap());
     let slides = group_by_slide(photographs.iter().cloned().map(Ok), &SlideBy::Folder);
-    write_cell_images(slides, out, truth.as_deref(), settings, &|| Continue(()))
+    write_cell_images(slides, out, truth.as_ref(), settings, &|| Continue(()))
 }
 
 fn names_in(folder: &Path) -> Vec<String> {
