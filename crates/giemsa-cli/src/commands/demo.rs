@@ -3,6 +3,7 @@
 mod folder;
 mod other_microscope;
 mod report;
+mod smears;
 
 use super::train::progress::Progress;
 use crate::data::{bar, load, patients};
@@ -21,6 +22,7 @@ use giemsa::model::{Model, Recipe, Tta};
 use giemsa::synthetic::{SyntheticError, write_folder};
 use giemsa::train::{Ending, EpochRow, RunFolder, Settings, State, train};
 use other_microscope::OtherMicroscope;
+use smears::Smears;
 use std::io::{self, Write};
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
@@ -30,7 +32,8 @@ Examples:
   giemsa demo
   giemsa demo my-demo --images 1000 --epochs 5 --seed 7
 
-OUT receives index.html (the report), cells/, sheet.png, curves.png, history.csv and model.safetensors.
+OUT receives index.html (the report), cells/, sheet.png, curves.png, history.csv, model.safetensors, and two photographs of a \
+smear, smear-1.png and smear-2.png.
 The next demo with the same OUT replaces it.";
 
 /// Number of synthetic patients.
@@ -85,6 +88,8 @@ struct Demo {
     builtin: Evaluation,
     /// The built-in model on crops of another microscope.
     other_microscope: OtherMicroscope,
+    /// The built-in model on drawn photographs of a smear.
+    smears: Smears,
     /// Index of the test cell that serves as an example.
     example: usize,
 }
@@ -142,9 +147,11 @@ fn make(args: &DemoArgs, out: &Path, context: &Context) -> anyhow::Result<Demo> 
     stop_if_interrupted()?;
     let builtin = evaluate_builtin(sets.test.samples().to_vec(), context)?;
     stop_if_interrupted()?;
-    let other_microscope = OtherMicroscope::predict(&Model::embedded()?, args.seed)?;
+    let model = Model::embedded()?;
+    let other_microscope = OtherMicroscope::predict(&model, args.seed)?;
+    let smears = Smears::count(&model, args.seed, out)?;
     let example = shuffled(0..trained.predictions.len(), args.seed, EXAMPLE_STREAM)[0];
-    let demo = Demo { samples, sets, history, trained, builtin, other_microscope, example };
+    let demo = Demo { samples, sets, history, trained, builtin, other_microscope, smears, example };
     report::write_sheet(&demo.samples, args)?;
     report::write_page(args, &demo)?;
     Ok(demo)
@@ -247,6 +254,7 @@ fn write_results(out: &mut dyn Write, args: &DemoArgs, demo: &Demo) -> io::Resul
     let accuracy = percent(demo.builtin.counts.accuracy());
     writeln!(out, "Built-in model, trained on photographs: accuracy {accuracy} on the same cells.")?;
     writeln!(out, "{}", demo.other_microscope.summary())?;
+    writeln!(out, "{}", demo.smears.summary())?;
     writeln!(
         out,
         "Example: {}: classified as {}, P(Parasitized) = {:.3}, drawn as {}.",

@@ -5,8 +5,17 @@ use crate::folder::names_in;
 use predicates::prelude::PredicateBooleanExt;
 use predicates::str::contains;
 
-const OUTPUTS: [&str; 7] =
-    ["README.txt", "cells", "curves.png", "history.csv", "index.html", "model.safetensors", "sheet.png"];
+const OUTPUTS: [&str; 9] = [
+    "README.txt",
+    "cells",
+    "curves.png",
+    "history.csv",
+    "index.html",
+    "model.safetensors",
+    "sheet.png",
+    "smear-1.png",
+    "smear-2.png",
+];
 
 #[test]
 fn draws_trains_evaluates_and_writes_a_self_contained_page() {
@@ -20,7 +29,14 @@ fn draws_trains_evaluates_and_writes_a_self_contained_page() {
     assert_eq!(names_in(&out), OUTPUTS);
     let page = std::fs::read_to_string(out.join("index.html")).unwrap();
     crate::page::assert_self_contained(&page);
-    for expected in ["drawn by the program, not photographed", "Accuracy", "Sensitivity", "Specificity", "occlusion"] {
+    for expected in [
+        "drawn by the program, not photographed",
+        "Accuracy",
+        "Sensitivity",
+        "Specificity",
+        "occlusion",
+        "Counting a smear",
+    ] {
         assert!(page.contains(expected), "{expected}");
     }
     assert!(!page.contains("Grad-CAM"));

@@ -1,5 +1,6 @@
 //! A self-contained HTML page about a training run, without scripts and network access.
 
+use super::jpeg::jpeg_source;
 use super::plot::to_inline_svg;
 use super::template::render;
 use super::{ReportError, curves::curves, png_bytes};
@@ -21,6 +22,19 @@ pub struct Picture {
     pub lines: Vec<String>,
 }
 
+/// The JPEG quality of photographs on the page.
+const PHOTOGRAPH_QUALITY: u8 = 80;
+
+/// The size of pictures on the page.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Size {
+    /// Small, several in a row.
+    #[default]
+    Cell,
+    /// As wide as the page.
+    Photograph,
+}
+
 /// Images under a heading.
 #[derive(Clone, Debug)]
 pub struct Gallery {
@@ -28,6 +42,8 @@ pub struct Gallery {
     pub title: String,
     /// A sentence below the heading.
     pub text: String,
+    /// The size of the images.
+    pub size: Size,
     /// The images, in reading order.
     pub pictures: Vec<Picture>,
 }
@@ -82,6 +98,7 @@ struct PictureData<'a> {
 struct GalleryData<'a> {
     title: &'a str,
     text: &'a str,
+    is_wide: bool,
     pictures: Vec<PictureData<'a>>,
 }
 
@@ -118,8 +135,16 @@ fn metrics(counts: &Counts) -> Vec<(&'static str, String, &'static str)> {
 }
 
 fn gallery(gallery: &Gallery) -> Result<GalleryData<'_>, ReportError> {
-    let pictures = gallery.pictures.iter().map(picture).collect::<Result<_, ReportError>>()?;
-    Ok(GalleryData { title: &gallery.title, text: &gallery.text, pictures })
+    let is_wide = gallery.size == Size::Photograph;
+    let data = if is_wide { photograph } else { picture };
+    let pictures = gallery.pictures.iter().map(data).collect::<Result<_, ReportError>>()?;
+    Ok(GalleryData { title: &gallery.title, text: &gallery.text, is_wide, pictures })
+}
+
+/// Photographs are large: they are compressed with losses.
+fn photograph(picture: &Picture) -> Result<PictureData<'_>, ReportError> {
+    let source = jpeg_source(&picture.image, PHOTOGRAPH_QUALITY)?;
+    Ok(PictureData { source, alt: &picture.alt, lines: &picture.lines })
 }
 
 fn picture(picture: &Picture) -> Result<PictureData<'_>, ReportError> {

@@ -5,7 +5,7 @@ use giemsa::evaluate::counts::Counts;
 use giemsa::report::axis::Axis;
 use giemsa::report::chart::{Chart, Mark, Series};
 use giemsa::report::curves::{curves, write_png};
-use giemsa::report::page::{Gallery, Page, Picture, page};
+use giemsa::report::page::{Gallery, Page, Picture, Size, page};
 use giemsa::report::plot::{to_image, to_svg};
 use giemsa::report::sheet::{Group, Layout, Tile, sheet, size_px};
 use giemsa::train::EpochRow;
@@ -115,7 +115,12 @@ fn a_legend_covers_no_data() {
 fn a_page_is_self_contained_and_has_all_metrics() {
     let picture =
         |alt: &str| Picture { image: square([1, 2, 3], 4), alt: alt.into(), lines: vec!["<b>0.5</b>".into()] };
-    let gallery = Gallery { title: "Mistakes".into(), text: "Two.".into(), pictures: vec![picture("x"), picture("y")] };
+    let gallery = Gallery {
+        title: "Mistakes".into(),
+        text: "Two.".into(),
+        size: Size::Cell,
+        pictures: vec![picture("x"), picture("y")],
+    };
     // By hand: sensitivity 8/10, specificity 85/90, accuracy 93/100.
     let counts = Counts { true_positives: 8, false_negatives: 2, false_positives: 5, true_negatives: 85 };
     let text = page(&Page {

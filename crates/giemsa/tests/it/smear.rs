@@ -124,7 +124,7 @@ fn the_number_of_threads_does_not_change_what_is_found() {
 
 #[test]
 fn any_image_is_segmented_without_a_panic() {
-    let noise = |x: u32, y: u32| Rgb([(x * 7919 + y * 104_729) as u8, (x * 31 ^ y * 17) as u8, (x * y) as u8]);
+    let noise = |x: u32, y: u32| Rgb([(x * 7919 + y * 104_729) as u8, ((x * 31) ^ (y * 17)) as u8, (x * y) as u8]);
     let images = [
         RgbImage::from_pixel(1, 1, Rgb([200; 3])),
         RgbImage::from_pixel(3000, 1, Rgb([200; 3])),

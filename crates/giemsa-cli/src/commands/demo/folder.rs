@@ -19,8 +19,17 @@ somewhere else. The cells are drawn by the program, not photographed. For resear
 const MAX_TEXT_BYTES: u64 = 1 << 12;
 
 /// The names of everything that the demo writes into its folder.
-const OUTPUTS: [&str; 7] =
-    ["cells", "curves.png", "history.csv", "index.html", "model.safetensors", "sheet.png", MARKER];
+const OUTPUTS: [&str; 9] = [
+    "cells",
+    "curves.png",
+    "history.csv",
+    "index.html",
+    "model.safetensors",
+    "sheet.png",
+    super::smears::FILES[0],
+    super::smears::FILES[1],
+    MARKER,
+];
 
 /// Names of unfinished files and folders begin like this; only a killed demo leaves any.
 const TEMPORARY_PREFIX: &str = ".giemsa-";

@@ -3,7 +3,7 @@
 use super::stop_if_interrupted;
 use giemsa::classes::Class;
 use giemsa::model::{Model, Prediction};
-use giemsa::report::page::{Gallery, Picture};
+use giemsa::report::page::{Gallery, Picture, Size};
 use giemsa::synthetic::{draw_other_crop, draw_other_field};
 use image::RgbImage;
 
@@ -75,6 +75,7 @@ impl OtherMicroscope {
                 "Other laboratories have other stains, lamps and cameras, and cut cells out with the smear around them. {}",
                 self.summary()
             ),
+            size: Size::Cell,
             pictures: shown.map(|(_, crop)| picture(crop)).collect(),
         }
     }

@@ -1,5 +1,6 @@
 //! The pictures of the demo: the contact sheet, and the page with the results.
 
+use super::smears::FILES;
 use super::{Demo, DemoArgs, PATIENTS, cells_and_patients, percent, stop_if_interrupted};
 use crate::data::patients;
 use crate::number_of;
@@ -12,7 +13,7 @@ use giemsa::image::decode_file;
 use giemsa::model::Model;
 use giemsa::model::explain::occlusion;
 use giemsa::output::write_atomically;
-use giemsa::report::page::{Gallery, Page, Picture, page};
+use giemsa::report::page::{Gallery, Page, Picture, Size, page};
 use giemsa::report::saliency::overlay_of_occlusion;
 use giemsa::report::sheet::{Group, Layout, Tile, sheet};
 use giemsa::report::write_png;
@@ -92,7 +93,7 @@ fn about(args: &DemoArgs, demo: &Demo) -> String {
 
 /// Collects saliency maps, errors and sample cells.
 fn galleries(args: &DemoArgs, demo: &Demo) -> anyhow::Result<Vec<Gallery>> {
-    let mut galleries = vec![saliency_gallery(args, demo)?, demo.other_microscope.gallery()];
+    let mut galleries = vec![demo.smears.gallery()?, saliency_gallery(args, demo)?, demo.other_microscope.gallery()];
     for class in Class::ALL {
         galleries.push(error_gallery(demo, class)?);
     }
@@ -122,6 +123,7 @@ fn saliency_gallery(args: &DemoArgs, demo: &Demo) -> anyhow::Result<Gallery> {
             demo.builtin.counts.images(),
             percent(demo.builtin.counts.accuracy())
         ),
+        size: Size::Cell,
         pictures: shown.map(map).collect::<anyhow::Result<_>>()?,
     })
 }
@@ -157,7 +159,7 @@ fn error_gallery(demo: &Demo, class: Class) -> anyhow::Result<Gallery> {
     };
     errors.truncate(MAX_ERRORS);
     let pictures = errors.into_iter().map(error_picture).collect::<anyhow::Result<_>>()?;
-    Ok(Gallery { title: title.to_owned(), text, pictures })
+    Ok(Gallery { title: title.to_owned(), text, size: Size::Cell, pictures })
 }
 
 fn error_picture(image: &LabelledPrediction) -> anyhow::Result<Picture> {
@@ -180,7 +182,7 @@ fn sample_gallery(args: &DemoArgs, demo: &Demo, class: Class) -> anyhow::Result<
         }
     };
     let pictures = select(&demo.samples, class, args.seed).into_iter().map(picture).collect::<anyhow::Result<_>>()?;
-    Ok(Gallery { title: format!("{class} cells (drawn)"), text: text.to_owned(), pictures })
+    Ok(Gallery { title: format!("{class} cells (drawn)"), text: text.to_owned(), size: Size::Cell, pictures })
 }
 
 fn example_picture(demo: &Demo) -> anyhow::Result<Picture> {
@@ -202,6 +204,10 @@ fn commands(args: &DemoArgs, example: &LabelledPrediction) -> Vec<(String, Strin
     [
         (format!("giemsa predict {image}"), "classifies an image, or a folder of images, with the built-in model"),
         (format!("giemsa predict --model {out}/model.safetensors {image}"), "uses the model that the demo trained"),
+        (
+            format!("giemsa count {out}/{} {out}/{} --out report", FILES[0], FILES[1]),
+            "counts the cells on the two photographs, and writes a page to check them on",
+        ),
         ("giemsa fetch".to_owned(), "downloads 27,558 images of real cells"),
         ("giemsa train data/cell_images".to_owned(), "trains a model on them"),
     ]

@@ -72,7 +72,7 @@ impl BoxKind {
 ///
 /// # Errors
 /// If the numbers cannot be drawn.
-pub(super) fn draw_boxes(pixels: &mut RgbImage, photograph: &Photograph) -> Result<(), ReportError> {
+pub fn draw_boxes(pixels: &mut RgbImage, photograph: &Photograph) -> Result<(), ReportError> {
     let unit = (photograph.cell_diameter_px / 60.0).round().clamp(1.0, 8.0) as u32;
     // Infected cells last, on top of the others.
     for kind in BoxKind::ALL.into_iter().rev() {

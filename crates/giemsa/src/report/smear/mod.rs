@@ -9,6 +9,7 @@ mod pictures;
 mod selection;
 
 pub use super::folder::check_free_for_count as check_free;
+pub use boxes::draw_boxes;
 
 use super::ReportError;
 use super::evaluation::json;

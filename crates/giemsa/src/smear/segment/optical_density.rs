@@ -159,11 +159,9 @@ impl EmptySlide {
 fn least_squares(spots: &[Spot], channel: usize) -> [f32; TERMS] {
     let mut matrix = [[0.0_f64; TERMS + 1]; TERMS];
     for spot in spots {
-        for i in 0..TERMS {
-            for j in 0..TERMS {
-                matrix[i][j] += f64::from(spot.terms[i] * spot.terms[j]);
-            }
-            matrix[i][TERMS] += f64::from(spot.terms[i] * spot.colour[channel]);
+        for (row, term) in matrix.iter_mut().zip(spot.terms) {
+            let values = spot.terms.into_iter().chain([spot.colour[channel]]);
+            row.iter_mut().zip(values).for_each(|(sum, value)| *sum += f64::from(term * value));
         }
     }
     let ridge = 1e-4 * spots.len().max(1) as f64;
