@@ -36,7 +36,7 @@ use optical_density::EmptySlide;
 use view::View;
 
 /// The most pixels of the reduced photograph on which the size of a cell is estimated.
-const COARSE_PIXELS: usize = 250_000;
+const COARSE_PIXELS: usize = 120_000;
 /// The diameter of a cell on the reduced photograph on which cells are found, in pixels.
 const WORKING_DIAMETER_PX: f32 = 20.0;
 /// The most pixels of that reduced photograph; they bound time and memory where cells are small.
@@ -80,8 +80,11 @@ pub struct Condition {
     pub coverage: f32,
     /// The width of the edges of cells, in cell diameters.
     pub edge_width: f32,
-    /// The fraction of the field that is overexposed, in 0..=1.
+    /// The fraction of the photograph that is overexposed, in 0..=1.
     pub overexposed: f32,
+    /// The mean difference between the densities of the strongest and the weakest channel of cells, as a fraction of their
+    /// density; 0 for a grey photograph.
+    pub colourfulness: f32,
 }
 
 /// Finds the cells on a photograph. `cell_diameter_px` is the diameter of a red cell in pixels; `None` to estimate it.

@@ -120,7 +120,18 @@ impl View {
             coverage: covered / inside,
             edge_width: edge_px / diameter_px,
             overexposed: overexposed(photograph),
+            colourfulness: self.colourfulness() / contrast.max(f32::MIN_POSITIVE),
         }
+    }
+}
+
+impl View {
+    /// Returns the mean difference between the densities of the strongest and the weakest channel over the pixels of cells.
+    fn colourfulness(&self) -> f32 {
+        let difference = |[red, green, blue]: [f32; 3]| red.max(green).max(blue) - red.min(green).min(blue);
+        let of_cells = || self.densities.values.iter().zip(&self.found.mask.values).filter(|(_, cell)| **cell);
+        let sum: f32 = of_cells().map(|(density, _)| difference(*density)).sum();
+        sum / of_cells().count().max(1) as f32
     }
 }
 
