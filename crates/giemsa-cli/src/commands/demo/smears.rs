@@ -53,8 +53,9 @@ impl Smears {
     pub fn summary(&self) -> String {
         let share = |value: Option<f64>| value.map_or("no".to_owned(), percentage);
         format!(
-            "On two drawn photographs of a smear, {} of the red cells are found, and {} of the objects that are taken for red \
-             cells are some. {} of the found cells are classified as Parasitized; {} are drawn with parasites.",
+            "On two drawn photographs of a smear, {} of the red cells are found, and {} of the found ones are red cells. {} of \
+             them are classified as Parasitized; {} are drawn with parasites. Cells on which a platelet is drawn are often \
+             taken for infected.",
             share(self.agreement.recall),
             share(self.agreement.precision),
             share(self.agreement.found_parasitaemia),
