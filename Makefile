@@ -22,7 +22,7 @@ docs:
 	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps
 
 # With all features, so that the library is not built again after `make test`.
-EXAMPLES = classify_image train_on_folder evaluate_by_patient custom_recipe
+EXAMPLES = classify_image train_on_folder evaluate_by_patient custom_recipe count_smear
 
 examples:
 	for example in $(EXAMPLES); do \

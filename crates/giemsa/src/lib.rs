@@ -20,6 +20,7 @@
 //! - [`dataset`]: folders of labelled images, patients, splits, and the cache of decoded images.
 //! - [`train`]: the training loop, run folders, cross-validation and pretraining.
 //! - [`evaluate`]: metrics with confidence intervals by patient, calibration, comparison of models.
+//! - [`smear`]: finds and counts the cells on photographs of smears; the parasitaemia of a slide.
 //! - [`nn`]: the network engine. [`image`] and [`preprocess`]: from a file to the input of a network.
 //!
 //! # Features
@@ -28,7 +29,7 @@
 //!
 //! - `report`: charts, contact sheets and self-contained HTML pages.
 //! - `fetch`: download and verify the NIH cell images.
-//! - `synthetic`: draw synthetic cells, for demonstrations and tests.
+//! - `synthetic`: draw synthetic cells and photographs of smears, for demonstrations and tests.
 
 mod checksum;
 pub mod classes;

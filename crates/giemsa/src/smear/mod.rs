@@ -1,4 +1,20 @@
 //! Photographs of thin smears: finds the cells, counts them, and computes the parasitaemia of a slide.
+//!
+//! [`count_slides`] does all of it for photographs in files. [`segment::segment`] finds the cells on one photograph,
+//! [`find_cells`] also computes their logits, and [`count_slide`] classifies the cells of all photographs of a slide.
+//!
+//! ```
+//! use giemsa::model::Model;
+//! use giemsa::smear::{RED_CELLS_PER_MICROLITRE, count_slide, find_cells};
+//!
+//! let model = Model::embedded()?;
+//! let photograph = image::RgbImage::from_pixel(640, 480, image::Rgb([230, 225, 220]));
+//! let cells = find_cells(&model.predictor(Default::default()), "field.jpg".as_ref(), &photograph, None)?;
+//! let slide = count_slide(&model, "slide", vec![cells], RED_CELLS_PER_MICROLITRE)?;
+//! assert_eq!(slide.counts.red_cells, 0);
+//! assert!(slide.parasitaemia.is_none());
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 
 pub mod agreement;
 mod box_matching;

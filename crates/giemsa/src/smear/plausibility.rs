@@ -6,6 +6,8 @@ use image::RgbImage;
 
 /// The shorter side of a photograph has at least this many cell diameters.
 const LEAST_DIAMETERS: f32 = 2.5;
+/// The shorter side of a photograph has at least this many pixels. Most images of single cells have fewer.
+const LEAST_SIDE_PX: u32 = 200;
 /// The largest fraction of the field that objects can cover if there is empty slide between them.
 const MOST_COVERED: f32 = 0.92;
 /// The least fraction of the objects, by number, that must look like cells.
@@ -15,9 +17,13 @@ const FEWEST_OBJECTS: usize = 10;
 
 /// Checks that a photograph may show a smear, or returns the reason why it does not. An empty field is a smear without cells.
 pub(super) fn check(segmentation: &Segmentation, photograph: &RgbImage) -> Result<(), String> {
+    let shorter_px = photograph.width().min(photograph.height());
+    if shorter_px < LEAST_SIDE_PX {
+        return Err(format!("its shorter side is {shorter_px} pixels long, less than {LEAST_SIDE_PX}"));
+    }
     let objects = &segmentation.objects;
     let diameter = segmentation.cell_diameter_px;
-    let side = photograph.width().min(photograph.height()) as f32;
+    let side = shorter_px as f32;
     if !objects.is_empty() && side < LEAST_DIAMETERS * diameter {
         return Err(format!(
             "its shorter side is {:.1} cell diameters long, less than {LEAST_DIAMETERS}",

@@ -113,7 +113,7 @@ impl View {
         let contrast = self.found.levels.cell - self.found.levels.slide;
         let inside = self.field.values.iter().filter(|&&inside| inside).count().max(1) as f32;
         let covered = self.found.mask.values.iter().filter(|&&inside| inside).count() as f32;
-        let edge_px = edge_width::width_px(&self.found.density, &self.found.mask, contrast) * self.factor as f32;
+        let edge_px = edge_width::width_px(photograph, &self.found.density, &self.found.mask, self.factor, diameter_px);
         Condition {
             contrast,
             noise: self.found.levels.noise,
