@@ -41,12 +41,12 @@ impl PathArgs {
     /// Returns the outcome of a command that has processed the images.
     ///
     /// # Errors
-    /// [`Fault::Data`] if there were no images, or none of them could be read.
+    /// [`Fault::Data`] if there were no images, or none of them could be used.
     pub fn outcome(&self, readable: u64, unreadable: u64) -> Result<Outcome, Fault> {
         match (readable, unreadable) {
             (0, 0) => Err(Fault::Data(format!("no images found in {}", self.names()))),
-            (0, 1) => Err(Fault::Data("the image cannot be read".to_owned())),
-            (0, n) => Err(Fault::Data(format!("none of the {n} images can be read"))),
+            (0, 1) => Err(Fault::Data("the image cannot be used".to_owned())),
+            (0, n) => Err(Fault::Data(format!("none of the {n} images can be used"))),
             (_, 0) => Ok(Outcome::Done),
             _ => Ok(Outcome::SomeSkipped),
         }

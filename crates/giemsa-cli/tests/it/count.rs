@@ -223,7 +223,7 @@ fn a_text_file_alone_is_the_exit_code_3() {
     let root = tempfile::tempdir().unwrap();
     fs::write(root.path().join("notes.txt"), "these are notes").unwrap();
     let output = count(root.path(), &["notes.txt", "--format", "jsonl"]).assert().code(3);
-    output.stdout(contains("\"error\"")).stderr(contains("the image cannot be read"));
+    output.stdout(contains("\"error\"")).stderr(contains("the image cannot be used"));
 }
 
 #[test]

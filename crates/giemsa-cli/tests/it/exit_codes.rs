@@ -133,7 +133,7 @@ fn unusable_data_and_models_have_codes_of_their_own() {
         ("evaluate file", 3, "file: expected a folder"),
         ("evaluate data --patients file", 3, "file:1: expected a file and its patient"),
         ("cross-validate data --recipe quick.toml --folds 65535 --out new", 3, "expected at least 65535 patients"),
-        ("predict file", 3, "the image cannot be read"),
+        ("predict file", 3, "the image cannot be used"),
         ("predict data --model damaged.safetensors", 4, "damaged.safetensors: "),
         ("compare builtin damaged.safetensors data", 4, "damaged.safetensors: "),
         ("evaluate data --model empty", 4, "empty: expected a file, found a folder"),

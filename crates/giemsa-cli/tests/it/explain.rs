@@ -58,7 +58,7 @@ fn exits_like_predict_without_images_or_with_wrong_paths() {
     for (path, code, message) in [
         ("empty", 3, "no images found in empty"),
         ("typo.png", 2, "typo.png: no such file or folder"),
-        ("text.png", 3, "the image cannot be read"),
+        ("text.png", 3, "the image cannot be used"),
     ] {
         let run = giemsa().current_dir(root).args(["explain", path, "--out", "evidence"]).assert();
         run.code(code).stderr(contains(message));

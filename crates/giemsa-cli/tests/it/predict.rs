@@ -174,10 +174,10 @@ fn exits_with_3_if_no_image_can_be_read() {
     let (_folder, root) = prepared();
     fs::write(root.join("text.png"), "not an image").unwrap();
     let run = predict(&root, &["text.png"]).assert().code(3);
-    run.stdout(contains("unreadable")).stderr(contains("the image cannot be read"));
+    run.stdout(contains("unreadable")).stderr(contains("the image cannot be used"));
     let run = predict(&root, &["-", "--format", "jsonl"]).write_stdin("text.png\nmissing.png").assert().code(3);
     assert_eq!(paths(&rows(&run)), ["text.png", "missing.png"]);
-    run.stderr(contains("none of the 2 images can be read"));
+    run.stderr(contains("none of the 2 images can be used"));
 }
 
 #[test]
