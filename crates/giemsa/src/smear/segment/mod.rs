@@ -44,7 +44,7 @@ const MOST_WORKING_PIXELS: usize = 4_000_000;
 /// The diameter is estimated again from the cells that were found, until it changes by less than this fraction,
 const SAME_DIAMETER: f32 = 0.1;
 /// and this many times at most.
-const ESTIMATES: usize = 3;
+const CORRECTIONS: usize = 2;
 /// Pixels of the empty slide are at most this multiple of its noise denser than it.
 const EMPTY_NOISES: f32 = 2.0;
 
@@ -106,23 +106,19 @@ pub fn segment(photograph: &RgbImage, cell_diameter_px: Option<f32>) -> Segmenta
     let estimate = separation::typical_diameter_px(&found.mask).map(|diameter| diameter * coarse_factor as f32);
     let field_of_view = coarse_field.scaled(coarse_factor as f32);
     let Some(mut diameter_px) = cell_diameter_px.or(estimate) else { return Segmentation::empty(field_of_view) };
-    for estimates in 1.. {
+    let view_for = |diameter_px: f32| {
         let wanted = (diameter_px / WORKING_DIAMETER_PX).round() as usize;
         let factor = possible_factor(photograph, wanted.max(factor_for(photograph, MOST_WORKING_PIXELS)));
-        let view = View::of(photograph, factor, field_of_view, &slide, diameter_px);
-        let better_px = view.diameter_of_separate_cells().map(|diameter| diameter * factor as f32);
-        match better_px {
-            Some(better_px)
-                if cell_diameter_px.is_none()
-                    && estimates < ESTIMATES
-                    && (better_px / diameter_px - 1.0).abs() > SAME_DIAMETER =>
-            {
-                diameter_px = better_px;
-            }
-            _ => return view.into_segmentation(photograph, diameter_px),
-        }
+        View::of(photograph, factor, field_of_view, &slide, diameter_px)
+    };
+    let mut view = view_for(diameter_px);
+    for _ in 0..if cell_diameter_px.is_none() { CORRECTIONS } else { 0 } {
+        let better_px = view.diameter_of_separate_cells_px();
+        let Some(better_px) = better_px.filter(|px| (px / diameter_px - 1.0).abs() > SAME_DIAMETER) else { break };
+        diameter_px = better_px;
+        view = view_for(diameter_px);
     }
-    unreachable!("the loop ends with the last estimate")
+    view.into_segmentation(photograph, diameter_px)
 }
 
 /// Returns the factor by which a photograph is reduced to at most about this number of pixels.

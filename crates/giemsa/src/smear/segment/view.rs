@@ -59,9 +59,9 @@ impl View {
         View { factor, field_of_view, field, densities, found, parts, typical_area }
     }
 
-    /// Returns the median diameter of the parts that touch neither another part nor the edge of the photograph; `None` if
-    /// there are too few.
-    pub fn diameter_of_separate_cells(&self) -> Option<f32> {
+    /// Returns the median diameter, in pixels of the photograph, of the parts that touch neither another part nor the edge; `None`
+    /// if there are too few.
+    pub fn diameter_of_separate_cells_px(&self) -> Option<f32> {
         let labels = &self.parts.labels;
         let count = self.parts.peaks.len() + 1;
         let (mut areas, mut is_separate) = (vec![0.0_f32; count], vec![true; count]);
@@ -81,7 +81,7 @@ impl View {
             .map(|(area, _)| *area)
             .collect();
         kept.sort_unstable_by(f32::total_cmp);
-        (kept.len() >= LEAST_CELLS).then(|| (kept[kept.len() / 2] / FRAC_PI_4).sqrt())
+        (kept.len() >= LEAST_CELLS).then(|| (kept[kept.len() / 2] / FRAC_PI_4).sqrt() * self.factor as f32)
     }
 
     /// Decides what each part is.
