@@ -50,7 +50,7 @@ fn hint_for_destination(error: &DestinationError) -> &'static str {
 }
 
 fn hint_for_report(error: &ReportError) -> Option<&'static str> {
-    matches!(error, ReportError::FolderInUse { .. }).then_some("choose another folder with --report")
+    matches!(error, ReportError::FolderInUse { .. }).then_some("choose another folder for the report")
 }
 
 const UNKNOWN_PATIENT: &str = "--patients FILE.csv or --patient-pattern REGEX supplies the patients; `train` and `split` \

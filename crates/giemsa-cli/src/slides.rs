@@ -62,6 +62,6 @@ impl SlideArgs {
 
 /// Parses the diameter of a red cell.
 pub fn diameter_px(text: &str) -> Result<f32, String> {
-    let diameter = text.parse().ok().filter(|diameter| (1.0..=10_000.0).contains(diameter));
-    diameter.ok_or_else(|| "expected a number of pixels in 1..=10000".to_owned())
+    let diameter = text.parse().ok().filter(|diameter| (8.0..=10_000.0).contains(diameter));
+    diameter.ok_or_else(|| "expected a number of pixels in 8..=10000".to_owned())
 }

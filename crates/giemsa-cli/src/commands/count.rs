@@ -13,6 +13,7 @@ use clap::ValueEnum;
 use giemsa::RESEARCH_ONLY;
 use giemsa::evaluate::provenance::Provenance;
 use giemsa::model::Model;
+use giemsa::output::destination::is_own;
 use giemsa::report::smear::{Count, check_free, write_count};
 use giemsa::smear::agreement::PhotographAgreement;
 use giemsa::smear::coco::Dataset;
@@ -29,7 +30,7 @@ const EXAMPLES: &str = "\
 Examples:
   giemsa count slide/
   giemsa count 'slides/*/*.jpg' --format csv > photographs.csv
-  giemsa count slides --slide-by patient --patient-pattern '^P[0-9]+' --json | jq .slides
+  giemsa count slides --slide-by patient --patient-pattern '^(P[0-9]+)' --json | jq .slides
   find slides -name '*.jpg' | giemsa count - --format jsonl > cells.jsonl
   giemsa count slides/ --out report
   giemsa count smears --truth smears/annotations.json
@@ -37,7 +38,8 @@ Examples:
 With --out, DIR receives index.html (the page), cells.csv (one row per object), slides.json, and the photographs with boxes.
 
 Photographs are of Giemsa-stained thin smears, through the oil immersion objective, with single cells visible. The \
-photographs of a folder are one slide, unless --slide-by says otherwise: its cells are centred and counted together.
+photographs of a folder are one slide, unless --slide-by says otherwise: its cells are centred and counted together. Do not \
+mix patients in a slide. The photographs with boxes of an earlier report are left out.
 
 Parasitaemia is the fraction of the red cells that are infected, with a 95 % confidence interval. The measured one is \
 that of the cells classified as Parasitized. If the error rates of the model are known, it is corrected for them. \
@@ -129,6 +131,7 @@ pub fn run(args: CountArgs, context: &Context) -> anyhow::Result<Outcome> {
     let mut fault = None;
     let inputs: Vec<Input> =
         args.photographs.expand()?.map_while(|input| input.map_err(|error| fault = Some(error)).ok()).collect();
+    let inputs: Vec<Input> = inputs.into_iter().filter(|input| !input.as_deref().is_ok_and(has_boxes)).collect();
     let truth = args.truth.as_deref().map(|path| read_truth(path, &inputs)).transpose()?;
     let slides = group_by_slide(inputs, &by);
     let mut results = Results::new(args.format(), BufWriter::new(io::stdout()), &model, truth, &slides);
@@ -194,6 +197,11 @@ fn count<W: Write>(
     }
     counted.with_context(|| args.model.name())?;
     Ok(is_complete)
+}
+
+/// Returns whether a file is a photograph with boxes of an earlier report, which is no photograph to count.
+fn has_boxes(path: &Path) -> bool {
+    path.extension().is_some_and(|extension| extension == "jpg") && is_own(path)
 }
 
 /// Writes the report. It is written also after Ctrl-C, of the photographs that are finished.

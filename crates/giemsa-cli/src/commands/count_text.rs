@@ -148,7 +148,7 @@ pub fn agreement_text(row: &AgreementRow) -> String {
         "Agreement with {}: {}, {} marked cells away from the border{without}.\n  \
          Recall {}, precision {}, F1 {} at an intersection over union of 0.5.\n  \
          Count error per photograph {}. Found minus marked cells: mean {}, limits of agreement {} to {}.\n  \
-         Parasitaemia {} found, {} marked. Sensitivity {}, specificity {} of the cells that are marked and found.\n",
+         Parasitaemia of all cells, also at the border: {} found, {} marked. Sensitivity {}, specificity {} of the cells that are marked and found.\n",
         escaped(&row.truth),
         number_of(agreement.photographs, "photograph"),
         grouped(agreement.true_cells),

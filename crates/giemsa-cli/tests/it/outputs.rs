@@ -140,7 +140,10 @@ fn a_report_replaces_an_earlier_report_but_no_other_folder() {
     }
     let before = snapshot(&root);
     for out in ["data", "."] {
-        evaluate(out).code(1).stdout("").stderr(contains("expected a new or empty folder").and(contains("--report")));
+        evaluate(out)
+            .code(1)
+            .stdout("")
+            .stderr(contains("expected a new or empty folder").and(contains("for the report")));
     }
     assert!(snapshot(&root) == before);
     fs::write(root.join("report/plots/mine.svg"), "mine").unwrap();

@@ -83,6 +83,8 @@ pub struct Annotation {
     pub iscrowd: u8,
     /// Always empty, because there are only boxes.
     pub segmentation: Vec<()>,
+    /// Whether the object is in the counting frame.
+    pub counted: bool,
     /// The probability of the class of a red cell, in 0..=1; 1 for anything else.
     pub score: f64,
 }
@@ -148,6 +150,7 @@ fn annotation(id: usize, image_id: usize, cell: &CellRow) -> Annotation {
         bbox: [cell.x, cell.y, cell.width, cell.height],
         area: u64::from(cell.width) * u64::from(cell.height),
         iscrowd: 0,
+        counted: cell.counted,
         segmentation: Vec::new(),
         score,
     }

@@ -2,7 +2,7 @@
 
 use crate::dataset::patients::PatientSource;
 use crate::input::InputError;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 
 /// The photographs of a slide, before their cells are counted. A folder that cannot be read takes the place of a photograph.
@@ -26,7 +26,8 @@ pub enum SlideBy {
     Photograph,
 }
 
-/// Groups photographs by slide. Slides are in the order of their first photographs.
+/// Groups photographs by slide. Slides are in the order of their first photographs. A file that is given twice, also by different
+/// names, is one photograph.
 ///
 /// ```
 /// use giemsa::smear::{SlideBy, group_by_slide};
@@ -40,8 +41,12 @@ pub fn group_by_slide(
 ) -> Vec<SlideFiles> {
     let mut slides: Vec<SlideFiles> = Vec::new();
     let mut places: HashMap<PathBuf, usize> = HashMap::new();
+    let mut seen = HashSet::new();
     for photograph in photographs {
         let path = photograph.as_ref().map_or_else(|error| error.path().to_owned(), Clone::clone);
+        if !seen.insert(path.canonicalize().unwrap_or_else(|_| path.clone())) {
+            continue;
+        }
         let (key, name) = slide_of(&path, by);
         let place = *places.entry(key).or_insert_with_key(|key| {
             // Folders of the same name in different places are different slides.
@@ -71,5 +76,38 @@ fn slide_of(path: &Path, by: &SlideBy) -> (PathBuf, String) {
             Some(patient) => (Path::new("\0patient").join(&patient), patient),
             None => by_itself(),
         },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn names(paths: &[&str], by: &SlideBy) -> Vec<(String, usize)> {
+        let slides = group_by_slide(paths.iter().map(|path| Ok(path.into())), by);
+        slides.into_iter().map(|slide| (slide.name, slide.photographs.len())).collect()
+    }
+
+    #[test]
+    fn a_file_that_is_given_twice_is_one_photograph() {
+        let place = tempfile::tempdir().unwrap();
+        let path = place.path().join("a.jpg");
+        std::fs::write(&path, "x").unwrap();
+        let again = place.path().join(".").join("a.jpg");
+        let paths = [path.to_str().unwrap(), again.to_str().unwrap(), "missing/a.jpg", "missing/a.jpg"];
+        assert_eq!(names(&paths, &SlideBy::Folder).iter().map(|(_, count)| count).collect::<Vec<_>>(), [&1, &1]);
+    }
+
+    #[test]
+    fn folders_of_the_same_name_are_different_slides() {
+        let found = names(&["a/s1/1.jpg", "b/s1/1.jpg", "a/s1/2.jpg"], &SlideBy::Folder);
+        assert_eq!(found, [("s1".to_owned(), 2), ("b/s1".to_owned(), 1)]);
+    }
+
+    #[test]
+    fn photographs_without_a_patient_are_slides_by_themselves() {
+        let by = SlideBy::Patient(PatientSource::FileName);
+        let found = names(&["x/C1_a.jpg", "y/C1_b.jpg", "x/other.jpg"], &by);
+        assert_eq!(found, [("C1".to_owned(), 2), ("other".to_owned(), 1)]);
     }
 }

@@ -10,6 +10,8 @@ const LEAST_DIAMETERS: f32 = 2.5;
 const LEAST_SIDE_PX: u32 = 200;
 /// The largest fraction of the field that objects can cover if there is empty slide between them.
 const MOST_COVERED: f32 = 0.92;
+/// The largest fraction of the pixels that can be white in every channel. Charts and pages of text have more.
+const MOST_WHITE: f32 = 0.85;
 /// The least fraction of the objects, by number, that must look like cells.
 const LEAST_CELLS: f32 = 0.3;
 /// With fewer objects there is no such fraction.
@@ -29,6 +31,9 @@ pub(super) fn check(segmentation: &Segmentation, photograph: &RgbImage) -> Resul
             "its shorter side is {:.1} cell diameters long, less than {LEAST_DIAMETERS}",
             side / diameter
         ));
+    }
+    if !objects.is_empty() && segmentation.condition.overexposed > MOST_WHITE {
+        return Err(format!("{:.0} % of it are white", 100.0 * segmentation.condition.overexposed));
     }
     if segmentation.condition.coverage > MOST_COVERED {
         return Err(format!(

@@ -141,8 +141,20 @@ pub const PHOTOGRAPH_COLUMNS: [&str; 19] = [
 ];
 
 /// The columns of [`CellRow::record`].
-pub const CELL_COLUMNS: [&str; 9] =
-    ["photo", "x", "y", "width", "height", "kind", "counted", "class", "probability_parasitized"];
+pub const CELL_COLUMNS: [&str; 12] = [
+    "slide",
+    "photo",
+    "photo_number",
+    "cell_number",
+    "x",
+    "y",
+    "width",
+    "height",
+    "kind",
+    "counted",
+    "class",
+    "probability_parasitized",
+];
 
 impl PhotographFigures {
     /// Returns the figures of a photograph of a slide. `error_rates` are those of the model.
@@ -228,10 +240,12 @@ impl CellRow {
         }
     }
 
-    /// Returns the row of CSV, with the columns [`CELL_COLUMNS`].
+    /// Returns the row of CSV, with the columns [`CELL_COLUMNS`]. The numbers are those of the photograph in the slide and of the
+    /// cell in the photograph, from 1.
     #[must_use]
-    pub fn record(&self, photo: &Path) -> Vec<Vec<u8>> {
-        let mut fields = vec![path_bytes(photo).into_owned()];
+    pub fn record(&self, slide: &str, photo: &Path, [photo_number, cell_number]: [usize; 2]) -> Vec<Vec<u8>> {
+        let mut fields = vec![slide.into(), path_bytes(photo).into_owned()];
+        fields.extend([photo_number, cell_number].map(|number| number.to_string().into_bytes()));
         fields.extend([self.x, self.y, self.width, self.height].map(|side| side.to_string().into_bytes()));
         fields.extend([self.kind.name(), if self.counted { "true" } else { "false" }].map(|text| text.into()));
         fields.extend([self.class.map_or("", Class::name).into(), text_of(self.probability_parasitized)]);
@@ -350,7 +364,7 @@ mod tests {
         assert_eq!([field("red_cells"), field("platelets"), field("parasitaemia")], ["1", "1", "1"]);
         assert_eq!([field("cell_diameter_px"), field("error")], ["", ""]);
         assert!(field("warnings").contains("no red cells"), "{}", field("warnings"));
-        assert_eq!(row.cells[0].record("a.png".as_ref()).len(), CELL_COLUMNS.len());
+        assert_eq!(row.cells[0].record("s1", "a.png".as_ref(), [1, 1]).len(), CELL_COLUMNS.len());
         let skipped = SkippedRow { photo: "b.png".into(), error: "broken".to_owned() }.record("s1");
         assert_eq!((skipped.len(), &skipped[18][..]), (PHOTOGRAPH_COLUMNS.len(), &b"broken"[..]));
     }

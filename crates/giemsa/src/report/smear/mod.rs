@@ -153,9 +153,11 @@ fn write_photographs(
 fn write_cells(file: &mut dyn Write, slides: &[Slide]) -> io::Result<()> {
     let mut writer = csv::Writer::from_writer(file);
     writer.write_record(CELL_COLUMNS)?;
-    for Photograph { path, cells, .. } in slides.iter().flat_map(|slide| &slide.photographs) {
-        for found in cells {
-            writer.write_record(CellRow::new(found).record(path))?;
+    for slide in slides {
+        for (photo_number, Photograph { path, cells, .. }) in (1..).zip(&slide.photographs) {
+            for (cell_number, found) in (1..).zip(cells) {
+                writer.write_record(CellRow::new(found).record(&slide.name, path, [photo_number, cell_number]))?;
+            }
         }
     }
     writer.flush()
