@@ -5,6 +5,7 @@ use crate::print::print_results;
 use crate::{Context, Outcome};
 use giemsa::model::Recipe;
 use giemsa::nn::{LayerSummary, Network};
+use giemsa::smear::grouped;
 use std::path::PathBuf;
 
 const EXAMPLES: &str = "\
@@ -70,7 +71,7 @@ fn summarise(recipe: String, layers: Vec<LayerSummary>) -> Summary {
 fn table(summary: &Summary) -> String {
     let mut rows = vec![["Layer (type)".to_owned(), "Output Shape".to_owned(), "Param #".to_owned()]];
     rows.extend(summary.layers.iter().map(|layer| {
-        let parameters = with_commas(layer.trainable + layer.non_trainable);
+        let parameters = grouped((layer.trainable + layer.non_trainable) as u64);
         [format!("{} ({})", layer.name, layer.kind), output_shape(&layer.output), parameters]
     }));
     let width = |column: usize| rows.iter().map(|row| row[column].len()).max().unwrap_or(0);
@@ -89,7 +90,7 @@ fn table(summary: &Summary) -> String {
         ("Trainable params", summary.trainable),
         ("Non-trainable params", summary.non_trainable),
     ] {
-        text += &format!("{label}: {} ({})\n", with_commas(count), size(count));
+        text += &format!("{label}: {} ({})\n", grouped(count as u64), size(count));
     }
     text
 }
@@ -97,13 +98,6 @@ fn table(summary: &Summary) -> String {
 /// Formats an output shape as `(None, 25, 25, 16)`: the batch size is `None`, as it may be any.
 fn output_shape(output: &[usize]) -> String {
     output.iter().fold("(None".to_owned(), |text, side| format!("{text}, {side}")) + ")"
-}
-
-/// Formats 1152500 as `1,152,500`.
-fn with_commas(number: usize) -> String {
-    let digits = number.to_string();
-    let grouped = digits.as_bytes().rchunks(3).rev().map(String::from_utf8_lossy);
-    grouped.collect::<Vec<_>>().join(",")
 }
 
 /// Formats the memory size of f32 parameters as Keras does.
@@ -119,15 +113,6 @@ fn size(parameters: usize) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn separates_thousands_with_commas() {
-        let cases =
-            [(0, "0"), (208, "208"), (2080, "2,080"), (1_152_500, "1,152,500"), (1_000_000_000, "1,000,000,000")];
-        for (number, text) in cases {
-            assert_eq!(with_commas(number), text);
-        }
-    }
 
     // Keras 3 prints "1,163,545 (4.44 MB)" for the network of the tutorial.
     #[test]

@@ -1,6 +1,7 @@
 //! Templates of pages and model cards.
 
 use super::ReportError;
+use crate::smear::grouped;
 use minijinja::Environment;
 use minijinja::value::Serde;
 use serde::Serialize;
@@ -20,7 +21,7 @@ pub(super) fn render(name: &str, template: &str, data: &impl Serialize) -> Resul
     environment.add_filter("or_undefined", |fraction: Option<f64>| {
         fraction.map_or("undefined".to_owned(), |_| percent(fraction))
     });
-    environment.add_filter("number", thousands);
+    environment.add_filter("number", grouped);
     environment.add_global("style", STYLE);
     environment.add_global("version", env!("CARGO_PKG_VERSION"));
     environment.add_global("research_only", crate::RESEARCH_ONLY);
@@ -34,28 +35,4 @@ pub(super) fn render(name: &str, template: &str, data: &impl Serialize) -> Resul
 /// Formats a fraction as a percentage; a dash if it is undefined.
 pub(super) fn percent(fraction: Option<f64>) -> String {
     fraction.map_or("–".to_owned(), |fraction| format!("{:.2} %", 100.0 * fraction))
-}
-
-/// Formats a count with commas between thousands.
-pub(super) fn thousands(count: u64) -> String {
-    let digits = count.to_string();
-    let mut text = String::new();
-    for (i, digit) in digits.chars().enumerate() {
-        if i > 0 && (digits.len() - i).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn separates_thousands() {
-        let found = [0, 999, 1000, 27_558, 1_000_000].map(thousands);
-        assert_eq!(found, ["0", "999", "1,000", "27,558", "1,000,000"]);
-    }
 }

@@ -111,7 +111,7 @@ fn further_count(errors: CellErrors, limit: &DetectionLimit, unlimited: f64) -> 
     Some(FurtherCount { limit_of_detection: aim, cells: round_up(enough - limit.cells) })
 }
 
-/// Says what counting more cells would achieve.
+/// Describes what counting more cells would achieve.
 fn effect_of_more(errors: CellErrors, further_count: Option<FurtherCount>, unlimited: Option<f64>) -> String {
     match (further_count, unlimited) {
         (Some(further), _) => {
