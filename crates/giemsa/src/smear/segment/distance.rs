@@ -2,8 +2,8 @@
 
 use super::grid::Grid;
 
-/// Computes the distance in pixels from each `true` pixel to the nearest `false` pixel, and 0 for `false` pixels. What lies
-/// beyond the edge of the grid counts as `true`.
+/// Computes the distance in pixels from each `true` pixel to the nearest `false` pixel, and 0 for `false` pixels. Pixels
+/// beyond the edge of the grid count as `true`.
 ///
 /// After Felzenszwalb and Huttenlocher 2012, "Distance transforms of sampled functions", algorithm 1, by columns and then by
 /// rows.

@@ -1,10 +1,10 @@
-//! Separates touching cells: a watershed of the distance to the outside.
+//! Separates touching cells: a watershed of a relief, which is the distance to the outside, with or without votes for centres.
 
 use super::distance::distance_to_outside;
 use super::grid::Grid;
 use super::regions;
 
-/// A place that is farther from the outside than those around it.
+/// A place where the relief is higher than around it.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Peak {
     /// The pixel.
@@ -21,16 +21,25 @@ pub(super) struct Parts {
     pub labels: Grid<u32>,
     /// The peaks, in the order of the parts' numbers.
     pub peaks: Vec<Peak>,
-    /// Pairs of parts that touch, with the largest distance to the outside where they do.
+    /// Pairs of parts that touch, with the largest height of the relief where they do.
     pub necks: Vec<(u32, u32, f32)>,
     /// The distance to the outside.
     pub distance: Grid<f32>,
 }
 
-/// Peaks of the distance are distinct if the distance between them falls below this fraction of the lower one.
+/// Peaks are distinct if the relief between them falls below this fraction of the lower one.
 const NECK: f32 = 0.97;
-/// Steps of the distance per pixel.
+/// Steps of the relief per unit of height.
 const STEPS: f32 = 8.0;
+/// The height of one radius of distance, and that of the votes which cells typically have. The scale matters only for the
+/// number of steps.
+const SCALE: f32 = 8.0;
+/// More distance than this, in radii, adds no height: the middle of a clump is no better centre than that of a cell.
+const MOST_DISTANCE: f32 = 1.2;
+/// More votes than this, in typical maxima, add no height.
+const MOST_VOTES: f32 = 1.5;
+/// Peaks of the distance below this many pixels are not those of cells.
+const LEAST_PEAK_PX: f32 = 3.0;
 
 /// Separates a mask into parts by the distance to the outside.
 pub(super) fn separate(mask: &Grid<bool>) -> Parts {
@@ -44,7 +53,7 @@ pub(super) fn separate_by(mask: &Grid<bool>, votes: &Grid<f32>, radius_px: f32) 
     let mut relief = distance.clone();
     let most = typical_maximum(&relief, votes);
     for (height, &vote) in relief.values.iter_mut().zip(&votes.values).filter(|(height, _)| **height > 0.0) {
-        *height = (*height / radius_px).min(1.2) * 8.0 + (vote / most).min(1.5) * 8.0;
+        *height = (*height / radius_px).min(MOST_DISTANCE) * SCALE + (vote / most).min(MOST_VOTES) * SCALE;
     }
     flood(mask, &relief, distance)
 }
@@ -53,15 +62,16 @@ pub(super) fn separate_by(mask: &Grid<bool>, votes: &Grid<f32>, radius_px: f32) 
 fn typical_maximum(distance: &Grid<f32>, votes: &Grid<f32>) -> f32 {
     let is_peak = |pixel: &usize| {
         let height = distance.values[*pixel];
-        height > 3.0 && distance.neighbours8(*pixel).all(|next| distance.values[next] <= height)
+        height > LEAST_PEAK_PX && distance.neighbours8(*pixel).all(|next| distance.values[next] <= height)
     };
     let mut heights: Vec<f32> = (0..distance.values.len()).filter(is_peak).map(|pixel| votes.values[pixel]).collect();
     heights.sort_unstable_by(f32::total_cmp);
     heights.get(heights.len() / 2).copied().unwrap_or(1.0).max(1e-6)
 }
 
+/// Numbers the pixels of a mask from the highest to the lowest, and starts a part at each peak.
 fn flood(mask: &Grid<bool>, relief: &Grid<f32>, distance: Grid<f32>) -> Parts {
-    let order = by_falling_distance(relief);
+    let order = by_falling_height(relief);
     let mut labels: Grid<u32> = Grid::like(mask);
     let mut sets = Sets { parents: vec![0], peaks: vec![0.0], pixels: vec![0] };
     let mut necks = Vec::new();
@@ -111,7 +121,7 @@ fn numbered(mut labels: Grid<u32>, mut sets: Sets, necks: Vec<(u32, u32, f32)>, 
     Parts { labels, peaks, necks, distance }
 }
 
-/// Disjoint sets of pixels with the largest distance in each.
+/// Disjoint sets of pixels with the highest one in each.
 struct Sets {
     parents: Vec<u32>,
     peaks: Vec<f32>,
@@ -163,17 +173,17 @@ fn smooth_within(distance: &Grid<f32>) -> Grid<f32> {
     smoothed
 }
 
-/// Sorts the pixels with a distance above 0, the farthest from the outside first, by counting.
-fn by_falling_distance(distance: &Grid<f32>) -> Vec<u32> {
+/// Sorts the pixels with a height above 0, the highest first, by counting.
+fn by_falling_height(relief: &Grid<f32>) -> Vec<u32> {
     let step = |value: f32| (value * STEPS) as usize;
-    let largest = distance.values.iter().copied().fold(0.0, f32::max);
+    let largest = relief.values.iter().copied().fold(0.0, f32::max);
     let mut starts = vec![0_usize; step(largest) + 2];
-    for &value in distance.values.iter().filter(|&&value| value > 0.0) {
+    for &value in relief.values.iter().filter(|&&value| value > 0.0) {
         starts[step(largest) - step(value) + 1] += 1;
     }
     (1..starts.len()).for_each(|i| starts[i] += starts[i - 1]);
     let mut order = vec![0; starts[starts.len() - 1]];
-    for (pixel, &value) in distance.values.iter().enumerate().filter(|(_, value)| **value > 0.0) {
+    for (pixel, &value) in relief.values.iter().enumerate().filter(|(_, value)| **value > 0.0) {
         let start = &mut starts[step(largest) - step(value)];
         order[*start] = pixel as u32;
         *start += 1;
