@@ -159,6 +159,14 @@ impl Model {
         })
     }
 
+    /// Builds a model that is not calibrated. `path` is the file of the weights, for errors.
+    #[cfg(feature = "formats")]
+    pub(crate) fn from_weights(recipe: Recipe, weights: &[Tensor], path: &Path) -> Result<Model, ModelError> {
+        weights.iter().try_for_each(|tensor| check_not_negative(tensor, path))?;
+        let network = network_with(&recipe, weights, path)?;
+        Ok(Model::new(recipe, network))
+    }
+
     /// Writes the model file atomically: it appears complete or not at all.
     ///
     /// # Errors
@@ -169,11 +177,21 @@ impl Model {
 
     /// Writes the model file with additional metadata and arrays, as a checkpoint has them.
     pub(crate) fn save_with(&self, path: &Path, more: Metadata, extra: Vec<Tensor>) -> Result<(), ModelError> {
+        let mut metadata = more;
+        metadata.extend(self.metadata(path)?);
+        let mut tensors = self.network.weights();
+        tensors.extend(extra);
+        tensors.iter().try_for_each(|tensor| container::check_finite(tensor, path))?;
+        container::write(path, metadata, &tensors)
+    }
+
+    /// Returns everything but the weights as the metadata of a model file. `path` appears in errors only.
+    pub(crate) fn metadata(&self, path: &Path) -> Result<Metadata, ModelError> {
         let recipe = self
             .recipe
             .to_toml()
             .map_err(|source| ModelError::UnwritableRecipe { path: path.to_owned(), source: source.into() })?;
-        let mut metadata = more;
+        let mut metadata = Metadata::new();
         let mut put = |key: &str, text: String| metadata.insert(key.to_owned(), text);
         put("format", FORMAT.to_owned());
         put("program", concat!("giemsa ", env!("CARGO_PKG_VERSION")).to_owned());
@@ -199,10 +217,7 @@ impl Model {
         if let Some(card) = &self.card {
             put("card", card.clone());
         }
-        let mut tensors = self.network.weights();
-        tensors.extend(extra);
-        tensors.iter().try_for_each(|tensor| container::check_finite(tensor, path))?;
-        container::write(path, metadata, &tensors)
+        Ok(metadata)
     }
 }
 

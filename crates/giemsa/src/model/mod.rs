@@ -19,6 +19,8 @@ pub(crate) mod container;
 mod error;
 pub mod explain;
 pub mod file;
+#[cfg(feature = "formats")]
+pub mod format;
 mod names;
 pub mod predictor;
 mod ranges;

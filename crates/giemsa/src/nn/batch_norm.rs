@@ -6,7 +6,7 @@ use super::kernels::batch_norm::Affine;
 use super::parameter::{Parameter, Update};
 
 /// Added to the variance; the default of Keras.
-const EPSILON: f32 = 1e-3;
+pub(crate) const EPSILON: f32 = 1e-3;
 /// Weight of the old value in an update of a moving average; the default of Keras (PyTorch's `momentum` is 1 minus
 /// this).
 const MOMENTUM: f32 = 0.99;

@@ -2,7 +2,7 @@
 
 mod aligned_vec;
 pub mod architecture;
-mod batch_norm;
+pub(crate) mod batch_norm;
 mod conv;
 mod dense;
 mod dropout;
