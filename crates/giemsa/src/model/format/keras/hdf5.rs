@@ -1,0 +1,166 @@
+//! Reads HDF5 files of other people, with limits on what a file can make the parser read and allocate.
+
+use super::super::FormatError;
+use super::super::source::Source;
+use hdf5_pure::{AttrValue, DType, Dataset, Error, File, FormatError as ParseError, Group, Layout};
+use std::cell::{Cell, OnceCell};
+use std::collections::{BTreeMap, HashMap};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+/// How many times its own size is read from a file. A file as Keras writes it is read one to three times over, small ones of
+/// many layers the most. Structures that refer to each other many times would otherwise take exponential time and memory.
+const MAX_READS: u64 = 8;
+/// What is read from a small file in addition, in bytes.
+const MAX_EXTRA_READS_BYTES: u64 = 1 << 16;
+/// The longest name of a group or an array, in bytes. Each entry of a group copies its name.
+const MAX_NAME_BYTES: usize = 1024;
+
+/// An HDF5 file in memory.
+pub(super) struct Hdf5<'a> {
+    file: File,
+    pub(super) source: Source<'a>,
+    /// The attributes of the root group.
+    attributes: OnceCell<HashMap<String, AttrValue>>,
+    /// How many bytes of arrays may still be read: arrays that share their place in a file could make it seem larger.
+    array_bytes_left: Cell<u64>,
+}
+
+impl<'a> Hdf5<'a> {
+    /// Opens the bytes of a file.
+    ///
+    /// # Errors
+    /// If they are no HDF5 file.
+    pub(super) fn open(bytes: Vec<u8>, source: Source<'a>) -> Result<Hdf5<'a>, FormatError> {
+        let size = bytes.len() as u64;
+        let file = File::from_source(LimitedBytes::new(bytes)).map_err(|e| source.malformed(e))?;
+        Ok(Hdf5 { file, source, attributes: OnceCell::new(), array_bytes_left: Cell::new(size) })
+    }
+
+    pub(super) fn root(&self) -> Group {
+        self.file.root()
+    }
+
+    /// Returns a text attribute of the root group; `None` if there is none of this name.
+    pub(super) fn root_text(&self, name: &str) -> Result<Option<String>, FormatError> {
+        if self.attributes.get().is_none() {
+            let attributes = self.root().attrs().map_err(|e| self.source.malformed(e))?;
+            // It was empty, so this stores them.
+            let _ = self.attributes.set(attributes);
+        }
+        Ok(self.attributes.get().and_then(|all| all.get(name)?.as_str()).map(str::to_owned))
+    }
+
+    /// Returns the groups in a group, by name.
+    pub(super) fn groups(&self, group: &Group) -> Result<BTreeMap<String, Group>, FormatError> {
+        Ok(group.iter_groups().map_err(|e| self.source.malformed(e))?.collect())
+    }
+
+    /// Returns the group at a path; `None` if there is none.
+    pub(super) fn group(&self, parent: &Group, path: &str) -> Result<Option<Group>, FormatError> {
+        match parent.group(path) {
+            Ok(group) => Ok(Some(group)),
+            Err(Error::Format(ParseError::PathNotFound(_))) => Ok(None),
+            Err(error) => Err(self.source.malformed(error)),
+        }
+    }
+
+    /// Returns whether a group contains an array of this name.
+    pub(super) fn contains(group: &Group, name: &str) -> bool {
+        group.dataset(name).is_ok()
+    }
+
+    /// Reads an array of a group. `label` is its path, for errors.
+    ///
+    /// # Errors
+    /// [`FormatError::WeightMismatch`] if there is no such array or it has another shape, [`FormatError::Unsupported`] if it
+    /// is stored otherwise than Keras does, or [`FormatError::Malformed`].
+    pub(super) fn array(
+        &self,
+        group: &Group,
+        name: &str,
+        label: &str,
+        shape: &[usize],
+    ) -> Result<Vec<f32>, FormatError> {
+        let expected = || format!("the array `{label}` of shape {shape:?}");
+        let array = match group.dataset(name) {
+            Ok(array) => array,
+            Err(Error::Format(ParseError::PathNotFound(_))) => {
+                return Err(self.source.weight_mismatch(expected(), "no such array"));
+            }
+            Err(error) => return Err(self.source.malformed(error)),
+        };
+        let malformed = |error: Error| self.source.malformed(format!("{label}: {error}"));
+        let found = array.shape().map_err(malformed)?;
+        if !found.iter().copied().eq(shape.iter().map(|&length| length as u64)) {
+            return Err(self.source.weight_mismatch(expected(), format!("shape {found:?}")));
+        }
+        self.check_storage(&array, label)?;
+        let bytes = shape.iter().product::<usize>() as u64 * size_of::<f32>() as u64;
+        let left = self.array_bytes_left.get().checked_sub(bytes);
+        let left = left.ok_or_else(|| self.source.malformed("it is smaller than its arrays"))?;
+        self.array_bytes_left.set(left);
+        array.read_f32().map_err(malformed)
+    }
+
+    /// Checks that an array is stored as Keras does: f32, in one piece, uncompressed, in this file.
+    fn check_storage(&self, array: &Dataset, label: &str) -> Result<(), FormatError> {
+        let malformed = |error: Error| self.source.malformed(format!("{label}: {error}"));
+        let part = format!("array `{label}`");
+        match array.dtype().map_err(malformed)? {
+            DType::F32 => {}
+            other => return Err(self.source.unsupported(part, format!("expected the type f32, found {other}"))),
+        }
+        match array.layout().map_err(malformed)? {
+            Layout::Compact { .. } | Layout::Contiguous { address: Some(_), .. } => Ok(()),
+            Layout::Contiguous { address: None, .. } => {
+                Err(self.source.malformed(format!("{label}: an array without values")))
+            }
+            _ => Err(self.source.unsupported(part, "expected values in one piece, found chunks, which may be compressed")),
+        }
+    }
+}
+
+/// The bytes of a file, of which a limited number can be read.
+struct LimitedBytes {
+    bytes: Vec<u8>,
+    bytes_left: AtomicU64,
+    /// Whether the last read was the header of a local heap. The names of the entries of a group are read next.
+    names_follow: AtomicBool,
+}
+
+impl LimitedBytes {
+    fn new(bytes: Vec<u8>) -> LimitedBytes {
+        let limit = bytes.len() as u64 * MAX_READS + MAX_EXTRA_READS_BYTES;
+        LimitedBytes { bytes, bytes_left: AtomicU64::new(limit), names_follow: AtomicBool::new(false) }
+    }
+
+    /// Returns some bytes, and counts them.
+    fn read(&self, offset: u64, length: usize) -> Result<&[u8], ParseError> {
+        let found = usize::try_from(offset).ok().and_then(|start| self.bytes.get(start..start.checked_add(length)?));
+        let found = found.ok_or(ParseError::UnexpectedEof { expected: length, available: self.bytes.len() })?;
+        let count = |left: u64| left.checked_sub(length as u64);
+        if self.bytes_left.try_update(Ordering::Relaxed, Ordering::Relaxed, count).is_err() {
+            return Err(ParseError::Source("its parts refer to each other too often".to_owned()));
+        }
+        let are_names = self.names_follow.swap(found.starts_with(b"HEAP"), Ordering::Relaxed);
+        if are_names && found.split(|&byte| byte == 0).any(|name| name.len() > MAX_NAME_BYTES) {
+            return Err(ParseError::Source(format!("a name is longer than {MAX_NAME_BYTES} bytes")));
+        }
+        Ok(found)
+    }
+}
+
+impl hdf5_pure::Source for LimitedBytes {
+    fn len(&self) -> u64 {
+        self.bytes.len() as u64
+    }
+
+    fn read_at(&self, offset: u64, buf: &mut [u8]) -> Result<(), ParseError> {
+        buf.copy_from_slice(self.read(offset, buf.len())?);
+        Ok(())
+    }
+
+    fn read_exact_at(&self, offset: u64, len: usize) -> Result<Vec<u8>, ParseError> {
+        Ok(self.read(offset, len)?.to_vec())
+    }
+}
