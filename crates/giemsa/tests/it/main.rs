@@ -16,8 +16,12 @@ mod fetch;
 #[cfg(feature = "fetch")]
 mod folder;
 mod hostile_images;
+#[cfg(feature = "formats")]
+mod hostile_keras;
 mod hostile_models;
 mod images;
+#[cfg(feature = "formats")]
+mod keras_files;
 mod model_file;
 mod network_golden;
 #[cfg(feature = "report")]

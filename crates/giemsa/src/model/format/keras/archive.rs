@@ -20,8 +20,9 @@ const MAX_WEIGHTS_RATIO: u64 = 4;
 /// Returns the content of a `.keras` file, with a fixed date.
 pub(super) fn write(config: &str, weights: &[u8]) -> io::Result<Vec<u8>> {
     let mut archive = ZipWriter::new(Cursor::new(Vec::new()));
-    let options =
-        SimpleFileOptions::default().compression_method(CompressionMethod::Stored).last_modified_time(DateTime::default());
+    let options = SimpleFileOptions::default()
+        .compression_method(CompressionMethod::Stored)
+        .last_modified_time(DateTime::default());
     let metadata = r#"{"keras_version": "3.15.1", "date_saved": "1980-01-01@00:00:00"}"#;
     for (name, content) in [(METADATA, metadata.as_bytes()), (CONFIG, config.as_bytes()), (WEIGHTS, weights)] {
         archive.start_file(name, options)?;

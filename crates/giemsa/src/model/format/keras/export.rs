@@ -39,7 +39,8 @@ pub(super) fn layers(model: &Model) -> io::Result<Vec<ExportedLayer>> {
         }
     }
     for tensor in model.network.weights() {
-        let Some((name, role)) = tensor.name.rsplit_once('.').map(|(name, role)| (name.to_owned(), role.to_owned())) else {
+        let Some((name, role)) = tensor.name.rsplit_once('.').map(|(name, role)| (name.to_owned(), role.to_owned()))
+        else {
             continue;
         };
         if let Some(layer) = layers.iter_mut().find(|layer| layer.name == name) {

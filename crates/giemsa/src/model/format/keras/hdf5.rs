@@ -29,10 +29,14 @@ impl<'a> Hdf5<'a> {
     /// Opens the bytes of a file.
     ///
     /// # Errors
-    /// If they are no HDF5 file.
+    /// If they are no HDF5 file, or it is cut off.
     pub(super) fn open(bytes: Vec<u8>, source: Source<'a>) -> Result<Hdf5<'a>, FormatError> {
         let size = bytes.len() as u64;
         let file = File::from_source(LimitedBytes::new(bytes)).map_err(|e| source.malformed(e))?;
+        let end = file.superblock().eof_address;
+        if end > size {
+            return Err(source.malformed(format!("expected {end} bytes, found {size}")));
+        }
         Ok(Hdf5 { file, source, attributes: OnceCell::new(), array_bytes_left: Cell::new(size) })
     }
 
@@ -69,27 +73,27 @@ impl<'a> Hdf5<'a> {
         group.dataset(name).is_ok()
     }
 
-    /// Reads an array of a group. `label` is its path, for errors.
+    /// Reads an array of a group; `None` is a group that the file lacks. `label` is the path of the array, for errors.
     ///
     /// # Errors
     /// [`FormatError::WeightMismatch`] if there is no such array or it has another shape, [`FormatError::Unsupported`] if it
     /// is stored otherwise than Keras does, or [`FormatError::Malformed`].
     pub(super) fn array(
         &self,
-        group: &Group,
+        group: Option<&Group>,
         name: &str,
         label: &str,
         shape: &[usize],
     ) -> Result<Vec<f32>, FormatError> {
+        let malformed = |error: Error| self.source.malformed(format!("{label}: {error}"));
         let expected = || format!("the array `{label}` of shape {shape:?}");
-        let array = match group.dataset(name) {
-            Ok(array) => array,
-            Err(Error::Format(ParseError::PathNotFound(_))) => {
+        let array = match group.map(|group| group.dataset(name)) {
+            Some(Ok(array)) => array,
+            None | Some(Err(Error::Format(ParseError::PathNotFound(_)))) => {
                 return Err(self.source.weight_mismatch(expected(), "no such array"));
             }
-            Err(error) => return Err(self.source.malformed(error)),
+            Some(Err(error)) => return Err(malformed(error)),
         };
-        let malformed = |error: Error| self.source.malformed(format!("{label}: {error}"));
         let found = array.shape().map_err(malformed)?;
         if !found.iter().copied().eq(shape.iter().map(|&length| length as u64)) {
             return Err(self.source.weight_mismatch(expected(), format!("shape {found:?}")));
@@ -115,7 +119,9 @@ impl<'a> Hdf5<'a> {
             Layout::Contiguous { address: None, .. } => {
                 Err(self.source.malformed(format!("{label}: an array without values")))
             }
-            _ => Err(self.source.unsupported(part, "expected values in one piece, found chunks, which may be compressed")),
+            _ => Err(self
+                .source
+                .unsupported(part, "expected values in one piece, found chunks, which may be compressed")),
         }
     }
 }

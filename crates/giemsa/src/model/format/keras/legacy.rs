@@ -20,7 +20,9 @@ const WEIGHTS: &str = "model_weights";
 pub(super) fn is_legacy(bytes: &[u8]) -> bool {
     let source = Source { path: Path::new(""), format: Format::LegacyH5 };
     let Ok(file) = Hdf5::open(bytes.to_vec(), source) else { return false };
-    file.root().attrs().is_ok_and(|attributes| ["model_config", "layer_names"].iter().any(|key| attributes.contains_key(*key)))
+    file.root()
+        .attrs()
+        .is_ok_and(|attributes| ["model_config", "layer_names"].iter().any(|key| attributes.contains_key(*key)))
 }
 
 /// Returns the content of an `.h5` file of Keras 2.
@@ -31,8 +33,8 @@ pub(super) fn write(layers: &[ExportedLayer], attributes: [(&str, String); 3]) -
     }
     let mut all = file.create_group(WEIGHTS);
     for (name, text) in [("keras_version", "2.15.0"), ("backend", "tensorflow")] {
-        file.set_attr(name, AttrValue::VarLenString(text.to_owned()));
-        all.set_attr(name, AttrValue::VarLenString(text.to_owned()));
+        file.set_attr(name, AttrValue::AsciiString(text.to_owned()));
+        all.set_attr(name, AttrValue::AsciiString(text.to_owned()));
     }
     let names = layers.iter().map(|layer| layer.name.clone()).collect();
     all.set_attr("layer_names", AttrValue::AsciiStringArray(names));
@@ -85,7 +87,7 @@ pub(super) fn read(file: &Hdf5, model: &KerasModel) -> Result<Vec<Tensor>, Forma
         }
         let names = names_by_layer.get(&place.name).map(Vec::as_slice).unwrap_or_default();
         let name = names.get(number).ok_or_else(|| missing(&names.len().to_string()))?;
-        file.array(group, name, &format!("{WEIGHTS}/{}/{name}", place.name), shape)
+        file.array(Some(group), name, &format!("{WEIGHTS}/{}/{name}", place.name), shape)
     })
 }
 

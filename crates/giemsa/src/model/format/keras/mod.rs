@@ -86,12 +86,7 @@ pub(super) fn read_legacy(bytes: &[u8], source: Source) -> Result<Contents, Form
 /// Returns the layers of a model with their weights in a file of Keras 3.
 fn contents(file: &Hdf5, model: KerasModel) -> Result<Contents, FormatError> {
     let weights = weights::read(file, &model)?;
-    Ok(Contents {
-        layers: Some((model.input, model.layers)),
-        weights,
-        metadata: own_metadata(file)?,
-        logit_scale: 1.0,
-    })
+    Ok(Contents { layers: Some((model.input, model.layers)), weights, metadata: own_metadata(file)?, logit_scale: 1.0 })
 }
 
 /// Returns the metadata of the model file if this program wrote the file.

@@ -26,7 +26,7 @@ pub(super) fn write(layers: &[ExportedLayer], metadata: &str) -> io::Result<Vec<
     for layer in layers.iter().filter(|layer| !layer.weights.is_empty()) {
         let mut group = all.create_group(&layer.name);
         let mut arrays = group.create_group("vars");
-        arrays.set_attr("name", AttrValue::VarLenString(layer.name.clone()));
+        arrays.set_attr("name", AttrValue::String(layer.name.clone()));
         for (number, (_, tensor)) in layer.weights.iter().enumerate() {
             add_array(&mut arrays, &number.to_string(), tensor);
         }
@@ -67,11 +67,10 @@ pub(super) fn layers_of(file: &Hdf5, mut model: KerasModel) -> Result<KerasModel
 /// If an array is missing or has another shape, or the layers do not fit each other.
 pub(super) fn read(file: &Hdf5, model: &KerasModel) -> Result<Vec<Tensor>, FormatError> {
     let groups = groups_of(file)?;
-    let empty = file.root();
     collect(file, model, &mut |place, number, shape| {
         let label = format!("{LAYERS}/{}/vars/{number}", place.group);
         let arrays = groups.get(&place.group).map(|group| file.group(group, "vars")).transpose()?.flatten();
-        file.array(arrays.as_ref().unwrap_or(&empty), &number.to_string(), &label, shape)
+        file.array(arrays.as_ref(), &number.to_string(), &label, shape)
     })
 }
 
