@@ -6,6 +6,7 @@ use giemsa::dataset::DatasetError;
 use giemsa::evaluate::EvaluateError;
 use giemsa::image::ImageError;
 use giemsa::input::InputError;
+use giemsa::model::format::FormatError;
 use giemsa::model::{ModelError, PredictError, RecipeError};
 use giemsa::train::TrainError;
 use std::io::{self, IsTerminal};
@@ -84,6 +85,7 @@ fn code_of_cause(cause: &(dyn std::error::Error + 'static)) -> Option<u8> {
     None.or_else(|| cause.downcast_ref().map(code_of_training))
         .or_else(|| cause.downcast_ref().map(code_of_data))
         .or_else(|| cause.downcast_ref().map(code_of_model))
+        .or_else(|| cause.downcast_ref().map(code_of_format))
         .or_else(|| cause.downcast_ref().map(code_of_prediction))
         .or_else(|| cause.downcast_ref().map(code_of_evaluation))
         .or_else(|| cause.is::<RecipeError>().then_some(USAGE))
@@ -121,6 +123,16 @@ fn code_of_model(error: &ModelError) -> u8 {
     match error {
         ModelError::Write { .. } => FAILED,
         ModelError::Input(error) if is_missing(error) => USAGE,
+        _ => MODEL_AT_FAULT,
+    }
+}
+
+fn code_of_format(error: &FormatError) -> u8 {
+    match error {
+        FormatError::Write { .. } => FAILED,
+        FormatError::RecipeNeeded { .. } => USAGE,
+        FormatError::Input(error) if is_missing(error) => USAGE,
+        FormatError::Model(error) => code_of_model(error),
         _ => MODEL_AT_FAULT,
     }
 }

@@ -5,12 +5,13 @@ use clap::{Command, CommandFactory};
 use giemsa::RESEARCH_ONLY;
 
 /// Headings of `giemsa --help`, with the subcommands below each, in the order of a typical workflow.
-const GROUPS: [(&str, &[&str]); 6] = [
+const GROUPS: [(&str, &[&str]); 7] = [
     ("Start", &["demo", "fetch"]),
     ("Data", &["stats", "show", "split", "cut", "cells"]),
     ("Train", &["train", "cross-validate", "pretrain", "summary"]),
     ("Evaluate", &["evaluate", "compare", "calibrate"]),
     ("Use", &["predict", "count", "explain", "info"]),
+    ("Exchange", &["export", "import"]),
     ("Other", &["bench", "completions", "man"]),
 ];
 

@@ -2,6 +2,7 @@
 
 use giemsa::dataset::DatasetError;
 use giemsa::image::ImageError;
+use giemsa::model::format::FormatError;
 use giemsa::output::destination::DestinationError;
 use giemsa::report::ReportError;
 use giemsa::train::{Difference, RunFolder, TrainError};
@@ -17,6 +18,7 @@ pub fn hint(error: &anyhow::Error) -> Option<String> {
         data.or_else(|| cause.downcast_ref().and_then(hint_for_training))
             .or_else(|| cause.downcast_ref().map(hint_for_destination).map(ToOwned::to_owned))
             .or_else(|| cause.downcast_ref().and_then(hint_for_report).map(ToOwned::to_owned))
+            .or_else(|| cause.downcast_ref().and_then(hint_for_format).map(ToOwned::to_owned))
     })
 }
 
@@ -51,6 +53,16 @@ fn hint_for_destination(error: &DestinationError) -> &'static str {
 
 fn hint_for_report(error: &ReportError) -> Option<&'static str> {
     matches!(error, ReportError::FolderInUse { .. }).then_some("choose another folder for the report")
+}
+
+fn hint_for_format(error: &FormatError) -> Option<&'static str> {
+    match error {
+        FormatError::RecipeNeeded { .. } => {
+            Some("--recipe RECIPE supplies the layers: keras-tutorial, compact, or the path of a .toml file")
+        }
+        FormatError::UnknownFormat { .. } => Some("--from FORMAT reads the file as one of a format"),
+        _ => None,
+    }
 }
 
 const UNKNOWN_PATIENT: &str = "--patients FILE.csv or --patient-pattern REGEX supplies the patients; `train` and `split` \

@@ -16,7 +16,9 @@ mod demo;
 mod evaluate;
 mod evaluate_sites;
 mod explain;
+mod export;
 mod fetch;
+mod import;
 mod info;
 mod man;
 mod predict;
@@ -69,6 +71,10 @@ pub enum Command {
     Explain(explain::ExplainArgs),
     /// Print the model card of the built-in model or of a file.
     Info(info::InfoArgs),
+    /// Write a model in the format of ONNX, Keras or PyTorch.
+    Export(export::ExportArgs),
+    /// Read a model from a file of ONNX, Keras or PyTorch.
+    Import(import::ImportArgs),
     /// Time training and prediction on this machine.
     Bench(bench::BenchArgs),
     /// Print a shell completion script.
@@ -99,6 +105,8 @@ impl Command {
             Command::Count(args) => count::run(args, context),
             Command::Explain(args) => explain::run(args, context),
             Command::Info(args) => info::run(args, context),
+            Command::Export(args) => export::run(args, context),
+            Command::Import(args) => import::run(args, context),
             Command::Bench(args) => bench::run(args, context),
             Command::Completions(args) => completions::run(args, context),
             Command::Man(args) => man::run(args, context),

@@ -11,6 +11,7 @@
 #[path = "../it/cells.rs"]
 mod cells;
 mod disk;
+mod formats;
 mod images;
 mod kills;
 mod models;
@@ -44,9 +45,10 @@ impl Size {
 type Attack = fn(Size) -> Vec<Row>;
 
 /// The attacks by name.
-const ATTACKS: [(&str, Attack); 5] = [
+const ATTACKS: [(&str, Attack); 6] = [
     ("images", images::attack),
     ("models", models::attack),
+    ("formats", formats::attack),
     ("recipes", recipes::attack),
     ("kills", kills::attack),
     ("disk", disk::attack),

@@ -11,7 +11,7 @@ use sha2::{Digest, Sha256};
 use std::path::Path;
 
 /// Convolutions with and without batch normalisation, in a few kilobytes.
-const CONVOLUTIONS: &str = "
+pub const CONVOLUTIONS: &str = "
 name = 'convolutions'
 input = { side_px = 12, resize = 'fit' }
 training = { epochs = 1, batch_size = 8, learning_rate = 0.001 }
@@ -48,13 +48,18 @@ pub fn attack(size: Size) -> Vec<Row> {
     vec![bytes_row, header_row]
 }
 
-/// Returns the file of an untrained model.
-fn model_file(recipe: &str) -> Vec<u8> {
+/// Returns an untrained model.
+pub fn model_of(recipe: &str) -> Model {
     let recipe = Recipe::parse(recipe, "seed").unwrap();
     let network = Network::new(recipe.input_shape(), &recipe.layers, 0).unwrap();
+    Model::new(recipe, network)
+}
+
+/// Returns the file of an untrained model.
+fn model_file(recipe: &str) -> Vec<u8> {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("model.safetensors");
-    Model::new(recipe, network).save(&path).unwrap();
+    model_of(recipe).save(&path).unwrap();
     std::fs::read(path).unwrap()
 }
 

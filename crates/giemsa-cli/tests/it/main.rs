@@ -16,6 +16,7 @@ mod explain;
 mod fetch_command;
 #[path = "../../../giemsa/tests/it/folder.rs"]
 mod folder;
+mod formats;
 mod hostile_inputs;
 mod hostile_models;
 mod killed;

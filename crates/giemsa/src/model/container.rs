@@ -45,7 +45,7 @@ pub fn write(path: &Path, mut metadata: Metadata, tensors: &[Tensor]) -> Result<
     let data = bytes_of(tensors);
     metadata.insert(CHECKSUM.to_owned(), checksum(&metadata, &data));
     let io_error = |source: io::Error| ModelError::Write { path: path.to_owned(), source };
-    let header = header(&metadata, tensors).map_err(|e| io_error(e.into()))?;
+    let header = header(&metadata, &[], tensors).map_err(|e| io_error(e.into()))?;
     if header.len() > MAX_HEADER_BYTES {
         return Err(ModelError::HeaderTooLarge { path: path.to_owned(), limit_bytes: MAX_HEADER_BYTES });
     }
@@ -55,6 +55,21 @@ pub fn write(path: &Path, mut metadata: Metadata, tensors: &[Tensor]) -> Result<
         file.write_all(&data)
     })
     .map_err(io_error)
+}
+
+/// Returns the bytes of a file without a checksum: for each name in `counters` a 64-bit integer 0 without dimensions, and the
+/// arrays.
+///
+/// # Errors
+/// If the metadata cannot be written as JSON.
+#[cfg(feature = "formats")]
+pub fn to_bytes(metadata: &Metadata, counters: &[String], tensors: &[Tensor]) -> serde_json::Result<Vec<u8>> {
+    let header = header(metadata, counters, tensors)?;
+    let mut bytes = (header.len() as u64).to_le_bytes().to_vec();
+    bytes.extend(header.as_bytes());
+    bytes.extend(vec![0; counters.len() * size_of::<u64>()]);
+    bytes.extend(bytes_of(tensors));
+    Ok(bytes)
 }
 
 /// Concatenates the values of all arrays, little-endian.
@@ -71,16 +86,20 @@ fn bytes_of(tensors: &[Tensor]) -> Vec<u8> {
 }
 
 /// Returns the JSON header, padded with spaces to a multiple of 8 bytes.
-fn header(metadata: &Metadata, tensors: &[Tensor]) -> serde_json::Result<String> {
+fn header(metadata: &Metadata, counters: &[String], tensors: &[Tensor]) -> serde_json::Result<String> {
     let mut entries = serde_json::Map::new();
     entries.insert("__metadata__".to_owned(), serde_json::to_value(metadata)?);
     let mut offset = 0;
-    for tensor in tensors {
-        let end = offset + tensor.values.len() * size_of::<f32>();
-        let entry = TensorEntry { dtype: "F32", shape: &tensor.shape, data_offsets: [offset, end] };
-        entries.insert(tensor.name.clone(), serde_json::to_value(entry)?);
-        offset = end;
-    }
+    let mut push = |name: &str, dtype: &'static str, shape: &[usize], bytes: usize| {
+        let entry = TensorEntry { dtype, shape, data_offsets: [offset, offset + bytes] };
+        entries.insert(name.to_owned(), serde_json::to_value(entry)?);
+        offset += bytes;
+        Ok::<(), serde_json::Error>(())
+    };
+    counters.iter().try_for_each(|name| push(name, "I64", &[], size_of::<u64>()))?;
+    tensors
+        .iter()
+        .try_for_each(|tensor| push(&tensor.name, "F32", &tensor.shape, tensor.values.len() * size_of::<f32>()))?;
     let mut header = serde_json::to_string(&entries)?;
     header.extend(std::iter::repeat_n(' ', header.len().next_multiple_of(8) - header.len()));
     Ok(header)
@@ -113,19 +132,49 @@ pub fn read(path: &Path) -> Result<(Metadata, Vec<Tensor>), ModelError> {
 /// # Errors
 /// If the bytes are not such a file, the header is too large, the checksum does not match, or a value is not a finite f32.
 pub fn parse(bytes: &[u8], path: &Path) -> Result<(Metadata, Vec<Tensor>), ModelError> {
-    let not_safetensors = |reason: String| ModelError::NotSafetensors { path: path.to_owned(), reason };
-    check_header(bytes, path)?;
-    let (header_length, header) = SafeTensors::read_metadata(bytes).map_err(|e| not_safetensors(e.to_string()))?;
-    let metadata: Metadata = header.metadata().clone().unwrap_or_default().into_iter().collect();
+    let (metadata, header, data) = split(bytes, path)?;
     let expected = text(&metadata, CHECKSUM, path)?;
-    let data = &bytes[size_of::<u64>() + header_length..];
     let found = checksum(&metadata, data);
     if *expected != found {
         return Err(ModelError::ChecksumMismatch { path: path.to_owned(), expected: expected.to_owned(), found });
     }
-    let named = header.offset_keys().into_iter().filter_map(|name| header.info(&name).map(|info| (name, info)));
-    let tensors = named.map(|(name, info)| tensor(name, info, data, path)).collect::<Result<_, _>>()?;
+    Ok((metadata, tensors(&header, data, path, |_| true)?))
+}
+
+/// Reads the metadata and the arrays of the given names from the bytes of a safetensors file, which needs no checksum.
+///
+/// # Errors
+/// If the bytes are not such a file, the header is too large, or a value is not a finite f32.
+#[cfg(feature = "formats")]
+pub fn parse_any(
+    bytes: &[u8],
+    path: &Path,
+    is_wanted: impl Fn(&str) -> bool,
+) -> Result<(Metadata, Vec<Tensor>), ModelError> {
+    let (metadata, header, data) = split(bytes, path)?;
+    let tensors = tensors(&header, data, path, is_wanted)?;
     Ok((metadata, tensors))
+}
+
+/// Splits the bytes of a file into the metadata, the list of arrays, and their data.
+fn split<'a>(bytes: &'a [u8], path: &Path) -> Result<(Metadata, safetensors::tensor::Metadata, &'a [u8]), ModelError> {
+    check_header(bytes, path)?;
+    let (header_length, header) = SafeTensors::read_metadata(bytes)
+        .map_err(|e| ModelError::NotSafetensors { path: path.to_owned(), reason: e.to_string() })?;
+    let metadata: Metadata = header.metadata().clone().unwrap_or_default().into_iter().collect();
+    Ok((metadata, header, &bytes[size_of::<u64>() + header_length..]))
+}
+
+/// Copies the arrays of the given names.
+fn tensors(
+    header: &safetensors::tensor::Metadata,
+    data: &[u8],
+    path: &Path,
+    is_wanted: impl Fn(&str) -> bool,
+) -> Result<Vec<Tensor>, ModelError> {
+    let names = header.offset_keys().into_iter().filter(|name| is_wanted(name));
+    let named = names.filter_map(|name| header.info(&name).map(|info| (name, info)));
+    named.map(|(name, info)| tensor(name, info, data, path)).collect()
 }
 
 /// Checks the header before it is parsed.

@@ -69,6 +69,30 @@ impl Format {
         Format::ALL.map(Format::name).join(", ")
     }
 
+    /// Describes the input and the output of a model in this format, in two sentences.
+    #[must_use]
+    pub fn interface(self, model: &Model) -> String {
+        let side = model.recipe.input.side_px;
+        let outputs = model.network.outputs();
+        match self {
+            Format::Onnx => {
+                let red_cell = if outputs > 1 { " and `probability_red_cell` [N]" } else { "" };
+                format!(
+                    "Input: `image`, uint8 [N, {side}, {side}, 3], RGB, preprocessed as the recipe in its metadata \
+                     defines. Output: `probability_parasitized` [N]{red_cell}."
+                )
+            }
+            Format::Keras | Format::KerasWeights | Format::LegacyH5 => format!(
+                "Input: float [N, {side}, {side}, 3], RGB in 0..1. Output: [N, {outputs}], of which the first is \
+                 P(Uninfected) before calibration."
+            ),
+            Format::SafetensorsPytorch => format!(
+                "Input: float [N, 3, {side}, {side}], RGB in 0..1. Output: logits [N, {outputs}], of which the first is \
+                 that of Uninfected."
+            ),
+        }
+    }
+
     /// Detects the format of a file by its content; `None` if it is none of them.
     #[must_use]
     pub fn detect(bytes: &[u8]) -> Option<Format> {
