@@ -4,8 +4,7 @@ use image::RgbImage;
 
 /// Stretches an image to `width` x `height` with nearest-neighbour sampling.
 ///
-/// The source index is floor((x + 0.5) * source / target) in double precision, as in Pillow's `Image.resize` with
-/// `NEAREST`.
+/// The source index is floor((x + 0.5) * source / target), as in Pillow's `Image.resize` with `NEAREST`.
 ///
 /// # Panics
 /// If the image has no pixels.
@@ -22,7 +21,9 @@ pub fn nearest(image: &RgbImage, width: usize, height: usize) -> Vec<u8> {
 
 fn nearest_indices(source: usize, target: usize) -> impl Iterator<Item = usize> {
     let scale = source as f64 / target as f64;
-    (0..target).map(move |i| (((i as f64 + 0.5) * scale) as usize).min(source - 1))
+    // Sums, in double precision: on the border of two pixels, their rounding errors choose the pixel, as they do in Pillow.
+    let centres = std::iter::successors(Some(scale * 0.5), move |centre| Some(centre + scale));
+    centres.take(target).map(move |centre| (centre as usize).min(source - 1))
 }
 
 /// Fits an image into a square of `side` pixels, centred on black, and keeps its aspect ratio.
