@@ -50,7 +50,7 @@ fn every_truncation_is_an_error() {
         for length in 0..bytes.len() {
             assert!(import(&bytes[..length], format).is_err(), "{format}: {length} bytes of {}", bytes.len());
             if length >= 8 {
-                Format::detect(&bytes[..length]);
+                let _ = Format::detect(&bytes[..length]);
             }
         }
     }
@@ -104,8 +104,11 @@ fn names_without_end_in_a_file_of_keras_are_an_error() {
     assert!(found.contains("a name is longer than 1024 bytes"), "{found}");
 }
 
+/// The name and the content of an entry of an archive.
+type Entry<'a> = (&'a str, &'a [u8]);
+
 /// A zip archive with these entries.
-fn archive(entries: &[(&str, &[u8])]) -> Vec<u8> {
+fn archive(entries: &[Entry]) -> Vec<u8> {
     let mut archive = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
     for (name, content) in entries {
         archive.start_file(*name, SimpleFileOptions::default()).unwrap();
@@ -117,7 +120,7 @@ fn archive(entries: &[(&str, &[u8])]) -> Vec<u8> {
 #[test]
 fn refuses_other_archives_and_entries_that_are_too_large() {
     let bomb = vec![b' '; 2 << 20];
-    let cases: [(&[(&str, &[u8])], &str); 7] = [
+    let cases: [(&[Entry], &str); 7] = [
         (&[], "expected an entry `config.json`, found none"),
         (&[("config.json", b"{}")], "expected an entry `model.weights.h5`, found none"),
         (&[("config.json", b"{}"), ("model.weights.npz", b"")], "unsupported entry `model.weights.npz`"),

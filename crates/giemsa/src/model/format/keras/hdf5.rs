@@ -7,9 +7,9 @@ use std::cell::{Cell, OnceCell};
 use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
-/// How many times its own size is read from a file. A file as Keras writes it is read one to three times over, small ones of
-/// many layers the most. Structures that refer to each other many times would otherwise take exponential time and memory.
-const MAX_READS: u64 = 8;
+/// How many times its own size is read from a file. A file as Keras writes it is read about once, and its optimizer not at all.
+/// Structures that refer to each other many times would otherwise take exponential time and memory.
+const MAX_READS: u64 = 4;
 /// What is read from a small file in addition, in bytes.
 const MAX_EXTRA_READS_BYTES: u64 = 1 << 16;
 /// The longest name of a group or an array, in bytes. Each entry of a group copies its name.
@@ -168,5 +168,62 @@ impl hdf5_pure::Source for LimitedBytes {
 
     fn read_exact_at(&self, offset: u64, len: usize) -> Result<Vec<u8>, ParseError> {
         Ok(self.read(offset, len)?.to_vec())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::format::Format;
+    use hdf5_pure::FileBuilder;
+    use std::path::Path;
+
+    fn open(build: impl FnOnce(&mut FileBuilder)) -> Hdf5<'static> {
+        let mut file = FileBuilder::new();
+        build(&mut file);
+        let source = Source { path: Path::new("a.h5"), format: Format::KerasWeights };
+        Hdf5::open(file.finish().unwrap(), source).unwrap_or_else(|error| panic!("{error}"))
+    }
+
+    fn read(file: &Hdf5, name: &str, shape: &[usize]) -> String {
+        let values = file.array(Some(&file.root()), name, name, shape);
+        values.map_or_else(|error| error.to_string(), |values| format!("{values:?}"))
+    }
+
+    #[test]
+    fn only_arrays_as_keras_stores_them_are_read() {
+        let file = open(|file| {
+            file.create_dataset("plain").with_f32_data(&[1.0, -2.5]).with_shape(&[2, 1]);
+            file.create_dataset("double").with_f64_data(&[1.0, 2.0]);
+            file.create_dataset("chunked").with_f32_data(&[1.0, 2.0]).with_shape(&[2]).with_chunks(&[1]);
+        });
+        let cases = [
+            ("plain", vec![2, 1], "[1.0, -2.5]"),
+            ("plain", vec![2], "a.h5: expected the array `plain` of shape [2], found shape [2, 1]"),
+            ("other", vec![2], "a.h5: expected the array `other` of shape [2], found no such array"),
+            ("double", vec![2], "a.h5: unsupported array `double`: expected the type f32, found f64"),
+            ("chunked", vec![2], "a.h5: unsupported array `chunked`: expected values in one piece, found chunks"),
+        ];
+        for (name, shape, expected) in cases {
+            assert!(read(&file, name, &shape).starts_with(expected), "{}", read(&file, name, &shape));
+        }
+    }
+
+    #[test]
+    fn arrays_that_share_their_place_are_no_larger_than_the_file() {
+        let file = open(|file| {
+            file.create_dataset("a").with_f32_data(&[1.0; 1000]);
+        });
+        let reads: Vec<_> = (0..3).map(|_| read(&file, "a", &[1000]).starts_with('[')).collect();
+        assert_eq!(reads, [true, false, false]);
+        assert!(read(&file, "a", &[1000]).ends_with("it is smaller than its arrays"));
+    }
+
+    #[test]
+    fn a_limited_number_of_bytes_is_read() {
+        let bytes = LimitedBytes::new(vec![1; 1000]);
+        let reads = (0..100).take_while(|_| bytes.read(0, 1000).is_ok()).count() as u64;
+        assert_eq!(reads, MAX_READS + MAX_EXTRA_READS_BYTES / 1000);
+        assert!(bytes.read(0, 1001).is_err() && bytes.read(u64::MAX, 2).is_err());
     }
 }
