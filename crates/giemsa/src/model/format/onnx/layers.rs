@@ -175,7 +175,12 @@ impl Network {
         node.expect_float("alpha", 1.0)?;
         node.expect_float("beta", 1.0)?;
         node.expect_int("transA", 0)?;
-        let bias = node.optional_constant(2)?.map(|bias| self.read(bias)).transpose()?;
+        let bias = match node.optional_constant(2)? {
+            Some(array) if arrays::dims(array)?.last() != Some(&arrays::len(array)?) => {
+                return Err("expected the same bias for all images".to_owned());
+            }
+            array => array.map(|bias| self.read(bias)).transpose()?,
+        };
         self.dense(node, node.int("transB", 0) != 0, bias)
     }
 
@@ -194,9 +199,23 @@ impl Network {
 
     /// A bias as an addition of a constant, after a convolution or a product of matrices.
     pub(super) fn add_bias(&mut self, node: &Node) -> Computed {
+        let (order, bias) = self.channels(node)?;
+        self.push_bias(bias)?;
+        self.output(order)
+    }
+
+    /// Factors of the channels, after a convolution or a product of matrices.
+    pub(super) fn multiply_channels(&mut self, node: &Node) -> Computed {
+        let (order, factors) = self.channels(node)?;
+        self.push_factors(&factors)?;
+        self.output(order)
+    }
+
+    /// Returns a constant with one number per channel of the last layer.
+    fn channels(&mut self, node: &Node) -> Result<(Order, Vec<f32>), String> {
         let order = self.last_order(node)?;
-        let bias = node.constant(1)?;
-        let found = arrays::dims(bias)?;
+        let array = node.constant(1)?;
+        let found = arrays::dims(array)?;
         let channels = self.shape.channels;
         let expected = match order {
             Order::Nchw => vec![1, channels, 1, 1],
@@ -206,11 +225,11 @@ impl Network {
         let missing = expected.len().checked_sub(found.len());
         if missing.is_none_or(|missing| expected[missing..] != found || expected[..missing].iter().any(|&dim| dim != 1))
         {
-            return Err(format!("expected a bias of {channels} channels, found an array of shape {found:?}"));
+            return Err(format!(
+                "expected a number for each of {channels} channels, found an array of shape {found:?}"
+            ));
         }
-        let bias = self.read(bias)?;
-        self.push_bias(bias)?;
-        self.output(order)
+        Ok((order, self.read(array)?))
     }
 }
 

@@ -175,19 +175,37 @@ impl Network {
         Ok(())
     }
 
+    /// Multiplies each channel of the last layer by a factor: exporters write batch normalisation as such a product and a sum.
+    pub(super) fn push_factors(&mut self, factors: &[f32]) -> Result<(), String> {
+        let weights = self.last_linear()?;
+        let rows = weights.kernel.chunks_exact_mut(factors.len().max(1));
+        for row in rows.chain(weights.bias.as_deref_mut()) {
+            row.iter_mut().zip(factors).for_each(|(value, factor)| *value *= factor);
+        }
+        self.version += 1;
+        Ok(())
+    }
+
     /// Adds a bias to the last layer.
     pub(super) fn push_bias(&mut self, bias: Vec<f32>) -> Result<(), String> {
+        let weights = self.last_linear()?;
+        match &mut weights.bias {
+            Some(sum) => sum.iter_mut().zip(bias).for_each(|(sum, bias)| *sum += bias),
+            none => *none = Some(bias),
+        }
+        self.version += 1;
+        Ok(())
+    }
+
+    /// Returns the weights of the last layer, if it is linear.
+    fn last_linear(&mut self) -> Result<&mut Weights, String> {
         let is_linear = match self.layers.last() {
             Some(LayerSpec::Conv2d { activation, batch_norm, .. }) => !batch_norm && *activation == Activation::Linear,
             Some(LayerSpec::Dense { activation, .. }) => *activation == Activation::Linear,
             _ => false,
         };
-        match self.weights.last_mut() {
-            Some(weights) if is_linear && weights.bias.is_none() => weights.bias = Some(bias),
-            _ => return Err("expected a bias directly after a convolution or dense layer without one".to_owned()),
-        }
-        self.version += 1;
-        Ok(())
+        let last = self.weights.last_mut().filter(|_| is_linear);
+        last.ok_or_else(|| "expected it directly after a convolution or dense layer".to_owned())
     }
 
     /// Adds ReLU to the last layer with weights. It commutes with the pooling and flattening after it.

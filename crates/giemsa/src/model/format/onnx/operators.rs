@@ -95,15 +95,16 @@ fn divide(node: &Node, network: &mut Network) -> Result<Value<'static>, String> 
     network.scale_logits(node, 1.0 / divisor)
 }
 
-/// A multiplication by 1 / 255, or of the logits. The constant may be the first or the second input.
+/// A multiplication of the images by 1 / 255, of the channels of the last layer, or of the logits. The constant may be the first or the second input.
 fn multiply(node: &Node, network: &mut Network) -> Result<Value<'static>, String> {
     node.check_attributes(&[])?;
     let node = &constant_second(node);
-    let factor = node.number(1)?;
-    if network.layers.is_empty() {
-        return scale_images(node, network, factor);
+    match (node.number(1), node.input(0)?) {
+        (Ok(factor), _) if network.layers.is_empty() => scale_images(node, network, factor),
+        (Ok(factor), Value::Output(_)) => network.scale_logits(node, factor),
+        (Ok(factor), _) if network.logits().is_some() => network.scale_logits(node, factor),
+        _ => network.multiply_channels(node),
     }
-    network.scale_logits(node, factor)
 }
 
 fn scale_images(node: &Node, network: &mut Network, factor: f32) -> Result<Value<'static>, String> {
