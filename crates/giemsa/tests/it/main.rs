@@ -20,6 +20,8 @@ mod hostile_models;
 mod images;
 mod model_file;
 mod network_golden;
+#[cfg(all(feature = "formats", feature = "synthetic"))]
+mod onnx;
 #[cfg(feature = "report")]
 mod page;
 #[cfg(feature = "report")]

@@ -25,7 +25,10 @@ pub(super) fn floats(array: &TensorProto) -> Result<Vec<f32>, String> {
         [] => check_len(array.float_data.len(), len).map(|()| array.float_data.clone()),
         raw => {
             let (values, rest) = raw.as_chunks();
-            check_len(values.len() + rest.len(), len)?;
+            if !rest.is_empty() {
+                return Err(format!("expected 32-bit floats, found {} bytes", raw.len()));
+            }
+            check_len(values.len(), len)?;
             Ok(values.iter().map(|&four| f32::from_le_bytes(four)).collect())
         }
     }

@@ -102,7 +102,8 @@ mod tests {
             file
         };
         assert_eq!(check(&file(&[0x0a, 0x00].repeat(MAX_ELEMENTS - 1))), Ok(()));
-        for graph in [[0x0a, 0x00].repeat(MAX_ELEMENTS), [0x0a, 0x04, 0x0a, 0x00, 0x0a, 0x00].repeat(MAX_ELEMENTS / 3)]
+        for graph in
+            [[0x0a, 0x00].repeat(MAX_ELEMENTS), [0x0a, 0x04, 0x0a, 0x00, 0x0a, 0x00].repeat(MAX_ELEMENTS / 3 + 1)]
         {
             assert!(check(&file(&graph)).unwrap_err().contains("at most 200000"));
         }

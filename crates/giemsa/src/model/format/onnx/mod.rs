@@ -14,6 +14,8 @@ mod node;
 mod operators;
 mod outputs;
 mod read;
+#[cfg(test)]
+mod tests;
 mod write;
 
 pub(super) use read::read;

@@ -24,16 +24,19 @@ const BATCH: &str = "N";
 /// Returns the content of an ONNX file.
 pub(in super::super) fn write(model: &Model, metadata: &Metadata) -> io::Result<Vec<u8>> {
     let entry = |(key, value): (&String, &String)| StringStringEntryProto { key: key.clone(), value: value.clone() };
-    let file = ModelProto {
+    let header = ModelProto {
         ir_version: IR_VERSION,
         producer_name: "giemsa".to_owned(),
         producer_version: env!("CARGO_PKG_VERSION").to_owned(),
         doc_string: documentation(model),
-        graph: Some(graph(model)?),
+        graph: None,
         opset_import: vec![OperatorSetIdProto { domain: String::new(), version: OPSET }],
         metadata_props: metadata.iter().map(entry).collect(),
     };
-    Ok(file.encode_to_vec())
+    // The fields of a message can be in any order. With the graph at the end, every truncated file is invalid.
+    let mut bytes = header.encode_to_vec();
+    bytes.extend(ModelProto { graph: Some(graph(model)?), ..ModelProto::default() }.encode_to_vec());
+    Ok(bytes)
 }
 
 /// Describes the input and the outputs.
