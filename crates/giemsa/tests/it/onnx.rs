@@ -25,7 +25,7 @@ const UNUSUAL: &str = "
         { kind = 'conv2d', filters = 6, kernel = 2, activation = 'relu' },
         { kind = 'flatten' },
         { kind = 'dense', units = 4 },
-        { kind = 'dense', units = 3, activation = 'relu' },
+        { kind = 'dense', units = 20, activation = 'relu' },
         { kind = 'dense', units = 2, activation = 'sigmoid' },
     ]
     input = { side_px = 9, resize = 'fit' }
