@@ -74,8 +74,7 @@ fn without_the_metadata_of_this_program_the_graph_is_enough() {
     let model = model();
     let mut file = written(&model);
     file.metadata_props.clear();
-    let mut settings = ImportSettings::default();
-    settings.probability_of = Class::Parasitized;
+    let settings = ImportSettings { probability_of: Class::Parasitized, ..ImportSettings::default() };
     let read = import_bytes(&file.encode_to_vec(), Path::new("x"), Some(Format::Onnx), &settings).unwrap();
     assert_eq!((read.temperature, read.recipe.name.as_str()), (2.0, "imported"));
     assert_eq!(read.recipe.layers, model.recipe.layers);
