@@ -11,10 +11,14 @@ pub(super) fn dims(array: &TensorProto) -> Result<Vec<usize>, String> {
     dims.ok_or_else(|| format!("expected dimensions that are not negative, found {:?}", array.dims))
 }
 
-/// Returns the number of values.
+/// Returns the number of values, which is not 0: other dimensions of an array without values could be of any size.
 pub(super) fn len(array: &TensorProto) -> Result<usize, String> {
     let len = dims(array)?.into_iter().try_fold(1_usize, usize::checked_mul);
-    len.ok_or_else(|| format!("the dimensions {:?} are too large", array.dims))
+    match len {
+        Some(0) => Err("expected an array with values".to_owned()),
+        Some(len) => Ok(len),
+        None => Err(format!("the dimensions {:?} are too large", array.dims)),
+    }
 }
 
 /// Returns the values of an array of 32-bit floats.

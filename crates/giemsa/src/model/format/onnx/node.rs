@@ -7,7 +7,7 @@ use super::messages::{AttributeProto, NodeProto, TensorProto};
 /// The most characters of a name in an error.
 const MAX_NAME: usize = 60;
 
-/// A node with the values of its inputs. Its errors are reasons: [`Node::label`] is the part of the file that they concern.
+/// A node with the values of its inputs. The errors of its methods are reasons, to which a reader adds the [`label`].
 pub(super) struct Node<'a> {
     pub(super) proto: &'a NodeProto,
     /// `None` for an input that is left out.

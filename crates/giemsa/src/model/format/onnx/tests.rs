@@ -155,6 +155,14 @@ fn arrays_that_do_not_fit_their_dimensions_are_errors() {
     assert!(message.contains("node `dense` (Gemm): too many nodes share this array"), "{message}");
     let message = graph_error(|graph| array(graph, "dense.kernel").dims = vec![36, -1]);
     assert!(message.contains("expected dimensions that are not negative"), "{message}");
+    let message = graph_error(|graph| {
+        let kernel = array(graph, "conv2d.kernel");
+        (kernel.dims, kernel.raw_data) = (vec![1 << 60, 3, 0, 0], Vec::new());
+        graph.node.iter_mut().for_each(|node| node.attribute.retain(|attribute| attribute.name != "kernel_shape"));
+        let conv = graph.node.iter_mut().find(|node| node.name == "conv2d").unwrap();
+        set_ints(conv, "pads", &[0; 4]);
+    });
+    assert!(message.ends_with("node `conv2d` (Conv): expected an array with values"), "{message}");
     let message = graph_error(|graph| array(graph, "dense.bias").data_type = 11);
     assert!(message.contains("expected an array of 32-bit floats, found the ONNX data type 11"), "{message}");
     let message = graph_error(|graph| array(graph, "dense.bias").raw_data.truncate(7));
