@@ -58,12 +58,12 @@ def measurements_of(report):
             yield network, "predict", measurement
 
 
-def engine(values, fractions, python, peers):
+def engine(values, fractions, python, peers, compact):
     for turn in range(ROUNDS):
         for who in [OURS, *peers]:
             log(f"engine, round {turn + 1} of {ROUNDS}: {who}")
             if who != OURS:
-                result = run([python, HERE / "engine.py", who])
+                result = run([python, HERE / "engine.py", who, compact])
                 for line in result[0].splitlines() if result else []:
                     found = json.loads(line)
                     row = engine_row(found["network"], found["work"], found["batch"])
@@ -91,17 +91,19 @@ def training(values, python, peers, folder):
             values[("keras-tutorial: peak memory of training", "MB"), who].append(result[2])
 
 
-def prediction(values, python, peers, folder):
+def prediction(values, python, peers, folder, compact):
     images = sorted(DATA.rglob("*.png"))
     tutorial = ["--model", folder / "run" / "model.safetensors"]
     # Without --model, giemsa predicts with the built-in model, whose recipe is compact.
-    works = [("keras-tutorial", tutorial, f"predict a folder of {len(images)} PNG files", DATA, ROUNDS)]
+    every = f"predict a folder of {len(images)} PNG files"
+    works = [("keras-tutorial", tutorial, every, DATA, ROUNDS), ("compact", [], every, DATA, ROUNDS)]
     works += [("compact", [], "predict one PNG file", images[0], 3 * ROUNDS)]
     for network, model, work, path, rounds in works:
         commands = {OURS: [GIEMSA, "predict", *model, path, "--format", "csv"]}
-        for peer, suffix in {"keras": "keras", "onnxruntime": "onnx"}.items():
+        for peer in [peer for peer in ("keras", "onnxruntime", "openvino") if peer in peers]:
+            suffix = "keras" if peer == "keras" else "onnx"
             file = folder / f"{network}.{suffix}"
-            if peer in peers and run([python, HERE / "predict.py", "write", peer, network, file]):
+            if file == compact or run([python, HERE / "predict.py", "write", peer, network, file]):
                 commands[peer] = [python, HERE / "predict.py", peer, file, path]
         for turn in range(rounds):
             log(f"{network}: {work}, round {turn + 1} of {rounds}")
@@ -133,13 +135,17 @@ def main(python, peers):
     values, fractions = collections.defaultdict(list), collections.defaultdict(list)
     OUT.mkdir(parents=True, exist_ok=True)
     log(f"load average {os.getloadavg()[0]:.1f}: other work on this machine distorts the measurements")
-    engine(values, fractions, python, peers)
-    if DATA.is_dir():
-        with tempfile.TemporaryDirectory() as folder:
-            training(values, python, peers, pathlib.Path(folder))
-            prediction(values, python, peers, pathlib.Path(folder))
-    else:
-        log(f"skipped: training and prediction of files, because {DATA} does not exist")
+    with tempfile.TemporaryDirectory() as folder:
+        folder = pathlib.Path(folder)
+        compact = folder / "compact.onnx"
+        if not run([GIEMSA, "export", "builtin", "--to", "onnx", "--out", compact]):
+            sys.exit("the built-in model could not be exported")
+        engine(values, fractions, python, peers, compact)
+        if DATA.is_dir():
+            training(values, python, peers, folder)
+            prediction(values, python, peers, folder, compact)
+        else:
+            log(f"skipped: training and prediction of files, because {DATA} does not exist")
     every = [{"work": work, "unit": unit, "who": who, "values": numbers} for ((work, unit), who), numbers in values.items()]
     (OUT / "measurements.json").write_text(json.dumps(every, indent=1) + "\n")
     text = table(values, fractions)

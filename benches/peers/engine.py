@@ -1,7 +1,7 @@
 """Times one framework on random images in memory: a training step of each network, and prediction at several batch sizes.
 
-usage: engine.py keras|pytorch|onnxruntime|openvino [WORK ...]
-WORK is `step` or `predict`; default: both. Prints one JSON object per measurement:
+usage: engine.py keras|pytorch|onnxruntime|openvino COMPACT
+COMPACT is the ONNX file of the built-in model, whose recipe is compact. Prints one JSON object per measurement:
 {"peer", "network", "work", "batch", "ms"}, where ms is the median.
 """
 
@@ -17,7 +17,7 @@ import networks
 import numpy as np
 
 THREADS = len(os.sched_getaffinity(0))
-BATCHES = (1, 100, 512)
+BATCHES = (1, 16, 100, 512)
 SECONDS = 1.5
 
 
@@ -89,33 +89,36 @@ def pytorch_predict(name):
 
 
 def onnx_file(name):
+    """Returns the ONNX file of a network, and a function that returns its images: bytes NHWC or floats NCHW."""
+    side = networks.SIDE[name]
+    if name == networks.COMPACT:
+        return sys.argv[2], lambda batch: (images(batch, side, side, 3) * 255).astype(np.uint8)
     path = os.path.join(tempfile.mkdtemp(), f"{name}.onnx")
-    networks.write_onnx(name, path)
-    return path
+    networks.write_onnx(path)
+    return path, lambda batch: images(batch, 3, side, side)
 
 
 def onnxruntime_predict(name):
     import onnxruntime
 
-    options, side = onnxruntime.SessionOptions(), networks.SIDE[name]
+    options, (path, inputs) = onnxruntime.SessionOptions(), onnx_file(name)
     options.intra_op_num_threads = THREADS
-    session = onnxruntime.InferenceSession(onnx_file(name), options, providers=["CPUExecutionProvider"])
+    session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
     for batch in BATCHES:
-        x = images(batch, 3, side, side)
-        report("onnxruntime", name, "predict", batch, lambda: session.run(None, {"images": x}))
+        x = {session.get_inputs()[0].name: inputs(batch)}
+        report("onnxruntime", name, "predict", batch, lambda: session.run(None, x))
 
 
 def openvino_predict(name):
     import openvino
 
-    core, path, side = openvino.Core(), onnx_file(name), networks.SIDE[name]
+    core, (path, inputs) = openvino.Core(), onnx_file(name)
     for precision in ("f32", "bf16"):
         settings = {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": precision, "INFERENCE_NUM_THREADS": THREADS}
         for batch in BATCHES:
-            model = core.read_model(path)
-            model.reshape([batch, 3, side, side])
+            model, x = core.read_model(path), inputs(batch)
+            model.reshape(x.shape)
             request = core.compile_model(model, "CPU", settings).create_infer_request()
-            x = images(batch, 3, side, side)
             report(f"openvino {precision}", name, "predict", batch, lambda: request.infer({0: x}))
 
 
@@ -127,9 +130,8 @@ PEERS = {
 }
 
 if __name__ == "__main__":
-    if len(sys.argv) < 2 or sys.argv[1] not in PEERS:
+    if len(sys.argv) != 3 or sys.argv[1] not in PEERS:
         sys.exit(__doc__)
-    for work, measure in PEERS[sys.argv[1]].items():
-        if work in (sys.argv[2:] or ["step", "predict"]):
-            for network in networks.NETWORKS:
-                measure(network)
+    for measure in PEERS[sys.argv[1]].values():
+        for network in networks.NETWORKS:
+            measure(network)

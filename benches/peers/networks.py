@@ -1,4 +1,4 @@
-"""The networks that are timed, with random weights: the recipes `keras-tutorial` and `compact` in each framework."""
+"""The networks that are timed: the recipes `keras-tutorial` and `compact` in each framework, with random weights."""
 
 TUTORIAL, COMPACT = "keras-tutorial", "compact"
 NETWORKS = (TUTORIAL, COMPACT)
@@ -83,34 +83,24 @@ class Graph:
         return self.node("Gemm", [last, self.weight(inputs, units), self.weight(units)])
 
 
-def write_onnx(name, path):
-    """Writes a network for prediction, NCHW, with any batch size.
+def write_onnx(path):
+    """Writes the recipe `keras-tutorial` for prediction, NCHW, with any batch size. Dropout is the identity in prediction.
 
-    Dropout is the identity in prediction, and batch normalisation is folded into the convolutions.
+    The file of `compact` is the built-in model, which `giemsa export` writes.
     """
     import onnx
     from onnx import TensorProto, helper
 
     graph, last, channels = Graph(), "images", 3
-    if name == TUTORIAL:
-        for filters in TUTORIAL_FILTERS:
-            last = graph.pool(graph.conv(last, channels, filters, 2, [0, 0, 1, 1]))
-            channels = filters
-        last = graph.node("Relu", [graph.dense(graph.node("Flatten", [last]), 2304, 500)])
-        channels = 500
-    else:
-        for filters in COMPACT_FILTERS:
-            if filters == "pool":
-                last = graph.pool(last)
-            else:
-                last = graph.conv(last, channels, filters, 3, [1, 1, 1, 1])
-                channels = filters
-        last = graph.node("Flatten", [graph.node("GlobalAveragePool", [last])])
-    last = graph.node("Sigmoid", [graph.dense(last, channels, 1)])
+    for filters in TUTORIAL_FILTERS:
+        last = graph.pool(graph.conv(last, channels, filters, 2, [0, 0, 1, 1]))
+        channels = filters
+    last = graph.node("Relu", [graph.dense(graph.node("Flatten", [last]), 2304, 500)])
+    last = graph.node("Sigmoid", [graph.dense(last, 500, 1)])
     declare = helper.make_tensor_value_info
-    images = declare("images", TensorProto.FLOAT, ["n", 3, SIDE[name], SIDE[name]])
+    images = declare("images", TensorProto.FLOAT, ["n", 3, SIDE[TUTORIAL], SIDE[TUTORIAL]])
     outputs = [declare(last, TensorProto.FLOAT, ["n", 1])]
-    body = helper.make_graph(graph.nodes, name, [images], outputs, graph.weights)
+    body = helper.make_graph(graph.nodes, TUTORIAL, [images], outputs, graph.weights)
     model = helper.make_model(body, opset_imports=[helper.make_opsetid("", 18)], ir_version=9)
     onnx.checker.check_model(model)
     onnx.save(model, path)

@@ -1,14 +1,15 @@
 """Classifies images and prints one row per image.
 
-usage: predict.py keras|onnxruntime MODEL PATH
-       predict.py write keras|onnxruntime NETWORK MODEL
-PATH is an image or a folder with class folders. `write` writes MODEL, with random weights; NETWORK is keras-tutorial or
-compact.
+usage: predict.py keras|onnxruntime|openvino MODEL PATH
+       predict.py write keras|onnxruntime|openvino NETWORK MODEL
+PATH is an image or a folder with class folders. `write` writes MODEL, with random weights; NETWORK is keras-tutorial, or
+compact for Keras. The compact network of the others is the built-in model, which `giemsa export` writes.
 """
 
 import os
 import pathlib
 import sys
+import threading
 from concurrent.futures import ThreadPoolExecutor
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -27,28 +28,58 @@ def print_rows(files, probabilities):
 
 
 def onnxruntime_peer(model, path):
-    """Decodes and predicts one batch per thread; Pillow and ONNX Runtime both release the interpreter lock."""
-    import numpy as np
     import onnxruntime
-    from PIL import Image
 
-    files = images_in(path)
     options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = 1 if len(files) > 1 else THREADS
+    options.intra_op_num_threads = 1 if pathlib.Path(path).is_dir() else THREADS
     session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
-    side = session.get_inputs()[0].shape[-1]
+    image = session.get_inputs()[0]
+    predict_batches(path, image.shape, lambda x: session.run(None, {image.name: x})[0])
+
+
+def openvino_peer(model, path):
+    import openvino
+
+    settings = {"INFERENCE_PRECISION_HINT": "f32", "INFERENCE_NUM_THREADS": THREADS}
+    settings["PERFORMANCE_HINT"] = "THROUGHPUT" if pathlib.Path(path).is_dir() else "LATENCY"
+    compiled = openvino.Core().compile_model(model, "CPU", settings)
+    # One request per thread.
+    requests = threading.local()
+
+    def predict(x):
+        if not hasattr(requests, "request"):
+            requests.request = compiled.create_infer_request()
+        return requests.request.infer({0: x})[0]
+
+    shape = [side.get_length() if side.is_static else None for side in compiled.input(0).partial_shape]
+    predict_batches(path, shape, predict)
+
+
+def predict_batches(path, shape, predict):
+    """Decodes and predicts one batch per thread; Pillow and the runtimes release the interpreter lock.
+
+    shape is that of the input: bytes NHWC of the built-in model, which fits images into a square, or floats NCHW of the
+    tutorial's network, which stretches them.
+    """
+    import numpy as np
+    from PIL import Image, ImageOps
+
+    files, side, is_builtin = images_in(path), shape[2], shape[3] == 3
 
     def load(file):
         with Image.open(file) as image:
-            return np.asarray(image.convert("RGB").resize((side, side), Image.Resampling.NEAREST))
+            image = image.convert("RGB")
+            if is_builtin:
+                return np.asarray(ImageOps.pad(image, (side, side), Image.Resampling.BOX))
+            return np.asarray(image.resize((side, side), Image.Resampling.NEAREST))
 
-    def predict(batch):
-        x = np.stack([load(file) for file in batch]).transpose(0, 3, 1, 2).astype(np.float32) / 255
-        return session.run(None, {"images": x})[0][:, 0]
+    def predict_files(batch):
+        x = np.stack([load(file) for file in batch])
+        return predict(x if is_builtin else x.transpose(0, 3, 1, 2).astype(np.float32) / 255).ravel()
 
     batches = [files[i : i + BATCH] for i in range(0, len(files), BATCH)]
     with ThreadPoolExecutor(THREADS) as pool:
-        for batch, probabilities in zip(batches, pool.map(predict, batches)):
+        for batch, probabilities in zip(batches, pool.map(predict_files, batches)):
             print_rows(batch, probabilities)
 
 
@@ -77,10 +108,10 @@ def keras_peer(model, path):
 def write(peer, network, model):
     import networks
 
-    networks.keras_network(network).save(model) if peer == "keras" else networks.write_onnx(network, model)
+    networks.keras_network(network).save(model) if peer == "keras" else networks.write_onnx(model)
 
 
-PEERS = {"keras": keras_peer, "onnxruntime": onnxruntime_peer}
+PEERS = {"keras": keras_peer, "onnxruntime": onnxruntime_peer, "openvino": openvino_peer}
 
 if __name__ == "__main__":
     match sys.argv[1:]:

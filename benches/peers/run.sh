@@ -18,7 +18,7 @@ package() {
     case $1 in
     keras) echo keras tensorflow-cpu scipy pillow ;;
     onnxruntime) echo onnxruntime onnx pillow ;;
-    openvino) echo openvino onnx ;;
+    openvino) echo openvino onnx pillow ;;
     pytorch) echo torch ;;
     *) echo "no such peer: $1" >&2 && exit 2 ;;
     esac

@@ -71,7 +71,7 @@ struct Measurement {
 }
 
 /// Batch sizes of the inference measurements.
-const INFERENCE_BATCHES: [usize; 3] = [1, 100, 512];
+const INFERENCE_BATCHES: [usize; 4] = [1, 16, 100, 512];
 
 /// Measures, and prints the report.
 pub fn run(args: BenchArgs, context: &Context) -> anyhow::Result<Outcome> {

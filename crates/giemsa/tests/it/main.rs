@@ -24,6 +24,8 @@ mod images;
 mod keras_files;
 mod model_file;
 mod network_golden;
+#[cfg(all(feature = "formats", feature = "synthetic"))]
+mod onnx;
 #[cfg(feature = "report")]
 mod page;
 #[cfg(feature = "report")]

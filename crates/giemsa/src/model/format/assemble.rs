@@ -88,12 +88,12 @@ fn recipe(
 }
 
 /// Returns the first difference between the layers of a recipe and those of a file, except dropout, which files for inference
-/// do not contain.
+/// do not contain, and flattening, which some tools add to and others omit from the output of a global average.
 fn difference(recipe: &Recipe, input: Shape, layers: &[LayerSpec]) -> Option<String> {
     if recipe.input_shape() != input {
         return Some(format!("expected an input of {}, found {input}", recipe.input_shape()));
     }
-    let is_kept = |layer: &&LayerSpec| !matches!(layer, LayerSpec::Dropout { .. });
+    let is_kept = |layer: &&LayerSpec| !matches!(layer, LayerSpec::Dropout { .. } | LayerSpec::Flatten {});
     let [mut expected, mut found] = [&recipe.layers[..], layers].map(|layers| layers.iter().filter(is_kept));
     loop {
         match (expected.next(), found.next()) {
