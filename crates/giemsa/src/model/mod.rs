@@ -24,6 +24,7 @@ pub mod predictor;
 mod ranges;
 pub mod recipe;
 mod recipe_file;
+mod sources;
 
 pub use cell_errors::CellErrors;
 pub use error::{ModelError, PredictError};
@@ -32,3 +33,4 @@ pub use file::Model;
 pub use predictor::{Logits, Prediction, Predictor, Tta, predict_logits};
 pub use recipe::Recipe;
 pub use recipe_file::{Place, RecipeError};
+pub use sources::ImageSource;
