@@ -2,6 +2,9 @@
 //!
 //! The folds are trained one after the other. Each one is stored in the output folder, so an interrupted cross-validation
 //! continues where it stopped. Nothing is chosen on the held-out fold: its network is that of the last epoch.
+//!
+//! The folds are independent, so each can also be trained on a machine of its own: [`cross_validate_fold`] writes the same
+//! bytes into the folder `fold-N` as [`cross_validate`], which takes folders that are copied into its own for finished folds.
 
 use super::error::{Difference, TrainError};
 use super::folder::{RunFolder, read_toml, with_path, write_toml};
@@ -136,27 +139,78 @@ pub fn cross_validate(
     out: &Path,
     observer: &mut dyn FoldObserver,
 ) -> Result<Option<OutOfFold>, TrainError> {
-    Settings::new(settings.recipe.clone(), settings.seed).check()?;
-    let samples = images.samples();
-    if let Some(sample) = samples.iter().find(|sample| sample.patient.is_none()) {
-        return Err(TrainError::MissingPatient { path: sample.path.clone() });
-    }
-    let fold_of = folds(samples, settings.folds, settings.seed)
-        .map_err(|source| TrainError::Divide { folder: settings.data.clone(), source: Box::new(source) })?;
-    let all = sites.map_or(TrainingSet::new(images), |sites| TrainingSet::new(images).with_sites(sites));
-    let _lock = begin_or_resume(out, settings, &all)?;
-    let mut predictions: Vec<Option<LabelledPrediction>> = vec![None; samples.len()];
+    let run = CrossValidation::begin(settings, images, sites, out)?;
+    let mut predictions: Vec<Option<LabelledPrediction>> = vec![None; images.samples().len()];
     let mut of_sites = Vec::new();
     for fold in 0..settings.folds {
-        let folder = out.join(format!("fold-{}", fold + 1));
-        let run = FoldRun { settings, images, sites, fold_of: &fold_of, fold, folder };
-        let Some(found) = run.predictions(observer)? else { return Ok(None) };
-        for (&index, image) in run.held_out().indices().iter().zip(found) {
+        let fold = run.fold(fold);
+        let Some(found) = fold.predictions(observer)? else { return Ok(None) };
+        for (&index, image) in fold.held_out().indices().iter().zip(found) {
             predictions[index] = Some(image);
         }
-        of_sites.extend(run.site_predictions()?);
+        of_sites.extend(fold.site_predictions()?);
     }
-    Ok(Some(OutOfFold { predictions: predictions.into_iter().flatten().collect(), fold_of, sites: of_sites }))
+    let predictions = predictions.into_iter().flatten().collect();
+    Ok(Some(OutOfFold { predictions, fold_of: run.fold_of, sites: of_sites }))
+}
+
+/// Trains and evaluates one fold, counted from 1, as [`cross_validate`] does.
+///
+/// `out` receives `settings.toml`, and the model and the predictions of the held-out images in `fold-N`.
+///
+/// # Errors
+/// As [`cross_validate`].
+///
+/// # Panics
+/// If `fold` is not in `1..=settings.folds`.
+pub fn cross_validate_fold(
+    settings: &CrossValidationSettings,
+    images: &Cache,
+    sites: Option<&OtherSites>,
+    fold: usize,
+    out: &Path,
+    observer: &mut dyn FoldObserver,
+) -> Result<Ending, TrainError> {
+    assert!((1..=settings.folds).contains(&fold), "expected a fold in 1..={}, found {fold}", settings.folds);
+    let predictions = CrossValidation::begin(settings, images, sites, out)?.fold(fold - 1).predictions(observer)?;
+    Ok(if predictions.is_some() { Ending::Completed } else { Ending::Interrupted })
+}
+
+/// A cross-validation in a locked folder.
+struct CrossValidation<'a> {
+    settings: &'a CrossValidationSettings,
+    images: &'a Cache,
+    sites: Option<&'a OtherSites>,
+    out: &'a Path,
+    fold_of: Vec<usize>,
+    _lock: FolderLock,
+}
+
+impl<'a> CrossValidation<'a> {
+    /// Divides the images, and creates or checks the folder.
+    fn begin(
+        settings: &'a CrossValidationSettings,
+        images: &'a Cache,
+        sites: Option<&'a OtherSites>,
+        out: &'a Path,
+    ) -> Result<CrossValidation<'a>, TrainError> {
+        Settings::new(settings.recipe.clone(), settings.seed).check()?;
+        let samples = images.samples();
+        if let Some(sample) = samples.iter().find(|sample| sample.patient.is_none()) {
+            return Err(TrainError::MissingPatient { path: sample.path.clone() });
+        }
+        let fold_of = folds(samples, settings.folds, settings.seed)
+            .map_err(|source| TrainError::Divide { folder: settings.data.clone(), source: Box::new(source) })?;
+        let all = sites.map_or(TrainingSet::new(images), |sites| TrainingSet::new(images).with_sites(sites));
+        let lock = begin_or_resume(out, settings, &all)?;
+        Ok(CrossValidation { settings, images, sites, out, fold_of, _lock: lock })
+    }
+
+    /// Returns a fold, counted from 0.
+    fn fold(&self, fold: usize) -> FoldRun<'_> {
+        let CrossValidation { settings, images, sites, fold_of, .. } = self;
+        FoldRun { settings, images, sites: *sites, fold_of, fold, folder: self.out.join(format!("fold-{}", fold + 1)) }
+    }
 }
 
 /// Creates the folder, or checks that it was begun with the same settings, images and instruction set. Returns its lock.
