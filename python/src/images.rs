@@ -1,14 +1,14 @@
 //! Converts Python objects to images: paths, bytes, PIL images and NumPy arrays.
 
-use crate::errors::pixel_error;
-use giemsa::image::{MAX_PIXELS, MAX_SIDE_PX};
+use crate::pixels::{is_pil_image, pixels_of_array, pixels_of_pil};
+use giemsa::image::{ImageError, decode_bytes, decode_file};
 use giemsa::model::ImageSource;
 use image::RgbImage;
-use pyo3::buffer::PyBuffer;
 use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::pybacked::PyBackedBytes;
-use pyo3::types::{PyByteArray, PyBytes, PyString};
+use pyo3::types::{PyByteArray, PyBytes, PyIterator, PyString};
+use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 
 /// An image that Python passed, without references to the interpreter. The name of an image without a file is that of its
@@ -18,6 +18,9 @@ pub enum Image {
     Bytes(PathBuf, PyBackedBytes),
     Pixels(PathBuf, RgbImage),
 }
+
+/// Images that are converted at once, before Ctrl-C is noticed.
+pub const BLOCK: usize = 400;
 
 const EXPECTED: &str = "a path, the bytes of an image file, a PIL image or a NumPy array of uint8 with the shape \
                         (height, width, 3), in RGB";
@@ -31,135 +34,107 @@ impl Image {
             Image::Pixels(path, pixels) => ImageSource::Pixels { path, pixels },
         }
     }
+
+    /// Returns the path or the name.
+    pub fn path(&self) -> &Path {
+        match self {
+            Image::File(path) | Image::Bytes(path, _) | Image::Pixels(path, _) => path,
+        }
+    }
+
+    /// Decodes the image.
+    pub fn pixels(&self) -> Result<Cow<'_, RgbImage>, ImageError> {
+        match self {
+            Image::File(path) => decode_file(path).map(|decoded| Cow::Owned(decoded.pixels)),
+            Image::Bytes(path, bytes) => decode_bytes(bytes, path).map(|decoded| Cow::Owned(decoded.pixels)),
+            Image::Pixels(_, pixels) => Ok(Cow::Borrowed(pixels)),
+        }
+    }
 }
 
 /// Converts one image; `name` is used if it has no path.
 pub fn image(object: &Bound<'_, PyAny>, name: &str) -> PyResult<Image> {
-    if object.is_instance_of::<PyBytes>() || object.is_instance_of::<PyByteArray>() {
+    if is_bytes(object) {
         return Ok(Image::Bytes(name.into(), object.extract()?));
     }
-    if object.is_instance_of::<PyString>() || object.hasattr("__fspath__")? {
+    if is_path(object)? {
         return Ok(Image::File(object.extract()?));
     }
     if is_pil_image(object)? {
         return Ok(Image::Pixels(name.into(), pixels_of_pil(object, name)?));
     }
-    if object.hasattr("__array_interface__")? {
+    if is_array(object)? {
         return Ok(Image::Pixels(name.into(), pixels_of_array(object, name)?));
     }
     let found = object.get_type().qualname()?;
     Err(PyTypeError::new_err(format!("{name}: expected {EXPECTED}, found {found}")))
 }
 
+/// Returns whether the object is one image rather than a list of images.
+pub fn is_one_image(object: &Bound<'_, PyAny>) -> PyResult<bool> {
+    let has_three_axes = || Ok::<_, PyErr>(is_array(object)? && object.getattr("ndim")?.extract::<usize>()? == 3);
+    Ok(is_bytes(object) || is_path(object)? || is_pil_image(object)? || has_three_axes()?)
+}
+
+fn is_bytes(object: &Bound<'_, PyAny>) -> bool {
+    object.is_instance_of::<PyBytes>() || object.is_instance_of::<PyByteArray>()
+}
+
+fn is_path(object: &Bound<'_, PyAny>) -> PyResult<bool> {
+    Ok(object.is_instance_of::<PyString>() || object.hasattr("__fspath__")?)
+}
+
+fn is_array(object: &Bound<'_, PyAny>) -> PyResult<bool> {
+    object.hasattr("__array_interface__")
+}
+
+/// Converts a list of images block by block, and passes the blocks to `each`.
+pub fn image_blocks(images: &Bound<'_, PyAny>, mut each: impl FnMut(Vec<Image>) -> PyResult<()>) -> PyResult<()> {
+    let mut objects = image_list(images)?;
+    let mut converted = 0;
+    loop {
+        let block = next_block(&mut objects, BLOCK, converted, "images")?;
+        if block.is_empty() {
+            return Ok(());
+        }
+        converted += block.len();
+        each(block)?;
+    }
+}
+
+/// Converts the next images of a list, after the first `converted` ones. An empty list is an error.
+pub fn next_block(
+    objects: &mut Bound<'_, PyIterator>,
+    length: usize,
+    converted: usize,
+    name: &str,
+) -> PyResult<Vec<Image>> {
+    let convert = |(object, index): (PyResult<Bound<'_, PyAny>>, usize)| image(&object?, &format!("{name}[{index}]"));
+    let block: Vec<Image> = objects.take(length).zip(converted..).map(convert).collect::<PyResult<_>>()?;
+    if block.is_empty() && converted == 0 {
+        return Err(PyValueError::new_err(format!("{name}: expected at least one image, found none")));
+    }
+    Ok(block)
+}
+
 /// Returns an iterator over a list of images, or over the images of an array with four axes.
-pub fn image_list<'py>(images: &Bound<'py, PyAny>) -> PyResult<Bound<'py, pyo3::types::PyIterator>> {
-    let one =
-        |what: &str| PyTypeError::new_err(format!("images: expected a list of images, found {what}: write [image]"));
-    if object_is_one_image(images)? {
-        return Err(one(&images.get_type().qualname()?.to_string()));
+fn image_list<'py>(images: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyIterator>> {
+    let found = images.get_type().qualname()?;
+    if is_one_image(images)? {
+        return Err(PyTypeError::new_err(format!(
+            "images: expected a list of images, found one ({found}): write [image]"
+        )));
     }
-    if images.hasattr("__array_interface__")? {
+    if is_array(images)? {
         let (axes, dtype) = (images.getattr("ndim")?.extract::<usize>()?, images.getattr("dtype")?.to_string());
-        let shape = images.getattr("shape")?;
-        match axes {
-            // An array of paths.
-            1 if dtype == "object" || dtype.starts_with("<U") || dtype.starts_with("str") => {}
-            3 => return Err(one(&format!("an array with the shape {shape}, one image"))),
-            4 if dtype == "uint8" => {}
-            _ => {
-                return Err(PyValueError::new_err(format!(
-                    "images: expected an array of uint8 with the shape (images, height, width, 3), in RGB, \
-                     found {dtype} with the shape {shape}"
-                )));
-            }
+        let is_list_of_paths = axes == 1 && (dtype == "object" || dtype.starts_with("<U") || dtype.starts_with("str"));
+        if !is_list_of_paths && (axes != 4 || dtype != "uint8") {
+            return Err(PyValueError::new_err(format!(
+                "images: expected an array of uint8 with the shape (images, height, width, 3), in RGB, found {dtype} with \
+                 the shape {}",
+                images.getattr("shape")?
+            )));
         }
     }
-    images.try_iter().map_err(|_| {
-        let found = images.get_type().qualname().map_or_else(|_| "another object".to_owned(), |name| name.to_string());
-        PyTypeError::new_err(format!("images: expected a list of images, found {found}"))
-    })
-}
-
-fn object_is_one_image(object: &Bound<'_, PyAny>) -> PyResult<bool> {
-    let is_bytes = object.is_instance_of::<PyBytes>() || object.is_instance_of::<PyByteArray>();
-    let is_path = object.is_instance_of::<PyString>() || object.hasattr("__fspath__")?;
-    Ok(is_bytes || is_path || is_pil_image(object)?)
-}
-
-/// Returns whether the object is a PIL image, without importing PIL.
-fn is_pil_image(object: &Bound<'_, PyAny>) -> PyResult<bool> {
-    let modules = object.py().import("sys")?.getattr("modules")?;
-    let module = modules.call_method1("get", ("PIL.Image",))?;
-    if module.is_none() { Ok(false) } else { object.is_instance(&module.getattr("Image")?) }
-}
-
-/// Converts a PIL image. Alpha is blended onto black, as in image files.
-fn pixels_of_pil(object: &Bound<'_, PyAny>, name: &str) -> PyResult<RgbImage> {
-    let (width, height): (u32, u32) = object.getattr("size")?.extract()?;
-    check_size(height as usize, width as usize, name)?;
-    let mode: String = object.getattr("mode")?.extract()?;
-    let unreadable = |error: PyErr| pixel_error(name, &format!("PIL cannot read the image: {error}"));
-    let rgb = match mode.as_str() {
-        "RGB" => object.clone(),
-        "1" | "L" | "YCbCr" | "CMYK" | "HSV" | "LAB" => object.call_method1("convert", ("RGB",)).map_err(unreadable)?,
-        "P" | "PA" | "LA" | "La" | "RGBA" | "RGBa" => blended_onto_black(object).map_err(unreadable)?,
-        _ => {
-            return Err(pixel_error(
-                name,
-                &format!("expected a PIL image with 8 bits per channel, found the mode {mode}"),
-            ));
-        }
-    };
-    let bytes: Vec<u8> = rgb.call_method0("tobytes").map_err(unreadable)?.extract::<PyBackedBytes>()?.to_vec();
-    RgbImage::from_raw(width, height, bytes).ok_or_else(|| pixel_error(name, "the PIL image has too few pixels"))
-}
-
-fn blended_onto_black<'py>(object: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
-    let rgba = object.call_method1("convert", ("RGBA",))?;
-    let black =
-        object.py().import("PIL.Image")?.call_method1("new", ("RGBA", object.getattr("size")?, (0, 0, 0, 255)))?;
-    black.call_method1("alpha_composite", (rgba,))?;
-    black.call_method1("convert", ("RGB",))
-}
-
-fn pixels_of_array(array: &Bound<'_, PyAny>, name: &str) -> PyResult<RgbImage> {
-    let shape: Vec<usize> = array.getattr("shape")?.extract()?;
-    let dtype = array.getattr("dtype")?.to_string();
-    let expected = |advice: &str| {
-        let shape = array.getattr("shape").map_or_else(|_| String::new(), |shape| shape.to_string());
-        PyValueError::new_err(format!(
-            "{name}: expected an array of uint8 with the shape (height, width, 3), in RGB, found {dtype} with the shape \
-             {shape}{advice}"
-        ))
-    };
-    if dtype != "uint8" {
-        let is_float = dtype.starts_with("float");
-        let advice = if is_float { ": convert values in 0..=1 by (255 * x).round().astype('uint8')" } else { "" };
-        return Err(expected(advice));
-    }
-    let (height, width) = match shape[..] {
-        [height, width, 3] => (height, width),
-        [3, _, _] => return Err(expected(": move the channels to the end by x.transpose(1, 2, 0)")),
-        [_, _] | [_, _, 1] => return Err(expected(": a grey image cannot show the stain")),
-        [_, _, 4] => return Err(expected(": remove the alpha channel by x[:, :, :3]")),
-        _ => return Err(expected("")),
-    };
-    check_size(height, width, name)?;
-    let buffer = PyBuffer::<u8>::get(array)?;
-    let pixels = RgbImage::from_raw(width as u32, height as u32, buffer.to_vec(array.py())?);
-    pixels.ok_or_else(|| pixel_error(name, "the array has too few values"))
-}
-
-/// Checks that an image has pixels, and not more than an image file may have.
-fn check_size(height: usize, width: usize, name: &str) -> PyResult<()> {
-    let sides = 1..=MAX_SIDE_PX as usize;
-    if sides.contains(&height) && sides.contains(&width) && (height * width) as u64 <= MAX_PIXELS {
-        return Ok(());
-    }
-    let megapixels = MAX_PIXELS / 1_000_000;
-    let problem = format!(
-        "the image is {width}x{height} pixels; sides of 1 to {MAX_SIDE_PX} pixels and at most {megapixels} megapixels are \
-         supported"
-    );
-    Err(pixel_error(name, &problem))
+    images.try_iter().map_err(|_| PyTypeError::new_err(format!("images: expected a list of images, found {found}")))
 }

@@ -2,19 +2,37 @@
 //!
 //! The functions of this module are not public; those of `python/giemsa/` are, which call them.
 
+mod counting;
+mod drawing;
 mod errors;
+mod evaluation;
+mod fitting;
 mod images;
+mod json;
 mod model;
+mod pixels;
 mod pool;
+mod training;
+mod watch;
 
 #[pyo3::pymodule]
 mod _giemsa {
     use pyo3::prelude::*;
 
     #[pymodule_export]
+    use crate::counting::count;
+    #[pymodule_export]
+    use crate::drawing::{draw_cells, draw_smears};
+    #[pymodule_export]
+    use crate::evaluation::evaluate;
+    #[pymodule_export]
+    use crate::fitting::fit;
+    #[pymodule_export]
     use crate::model::NativeModel;
     #[pymodule_export]
     use crate::pool::number_of_threads;
+    #[pymodule_export]
+    use crate::training::{resume, train};
 
     #[pymodule_init]
     fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {

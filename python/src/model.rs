@@ -1,24 +1,19 @@
 //! The model: loading, prediction and explanation.
 
 use crate::errors::{image_error, model_error};
-use crate::images::{Image, image, image_list};
+use crate::images::{BLOCK, Image, image, image_blocks};
 use crate::pool::{compute, compute_attached};
 use giemsa::checksum::sha256_of_bytes;
 use giemsa::classes::Class;
-use giemsa::image::{ImageError, decode_bytes, decode_file};
+use giemsa::image::ImageError;
 use giemsa::model::explain::occlusion;
 use giemsa::model::{Model, ModelError, Prediction, Tta};
 use giemsa::smear::count_if_field;
 use image::RgbImage;
-use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::pybacked::PyBackedBytes;
 use pyo3::types::PyBytes;
-use std::borrow::Cow;
 use std::path::{Path, PathBuf};
-
-/// Images that are converted and classified before Ctrl-C is noticed.
-const BLOCK: usize = 400;
 
 /// A model with the bytes of its file.
 #[pyclass(frozen, module = "giemsa._giemsa")]
@@ -81,25 +76,14 @@ impl NativeModel {
         tta: bool,
         threads: Option<i64>,
     ) -> PyResult<Vec<Row>> {
-        let mut objects = image_list(images)?;
         let mut rows = Vec::new();
-        loop {
-            let block: Vec<Image> = (&mut objects)
-                .take(BLOCK)
-                .zip(rows.len()..)
-                .map(|(object, index)| image(&object?, &format!("images[{index}]")))
-                .collect::<PyResult<_>>()?;
-            if block.is_empty() && rows.is_empty() {
-                return Err(PyValueError::new_err("images: expected at least one image, found none"));
-            }
-            if block.is_empty() {
-                return Ok(rows);
-            }
+        image_blocks(images, |block| {
             for result in self.predict_block(py, &block, tta, threads)? {
                 rows.push(row(result.map_err(|error| image_error(&error))?));
             }
-            py.check_signals()?;
-        }
+            py.check_signals()
+        })?;
+        Ok(rows)
     }
 
     /// Predicts the classes of encoded images. An image that cannot be used is a row with an error.
@@ -136,7 +120,8 @@ impl NativeModel {
     ) -> PyResult<(usize, usize, Vec<f32>)> {
         let source = image(object, "image")?;
         let map = compute(py, threads, || {
-            pixels(&source)
+            source
+                .pixels()
                 .map_err(|error| image_error(&error))
                 .and_then(|pixels| occlusion(&self.model, &pixels).map_err(|error| model_error(&error, &self.path)))
         })??;
@@ -167,22 +152,17 @@ impl NativeModel {
         tta: bool,
         threads: Option<i64>,
     ) -> PyResult<Vec<Result<Prediction, ImageError>>> {
-        let tta = if tta { Tta::Dihedral8 } else { Tta::None };
         let predicted = compute(py, threads, || {
             let sources: Vec<_> = images.iter().map(Image::source).collect();
-            self.model.predictor(tta).refusing_fields(count_if_field).predict_sources(&sources)
+            self.model.predictor(tta_of(tta)).refusing_fields(count_if_field).predict_sources(&sources)
         })?;
         predicted.map_err(|error: ModelError| model_error(&error, &self.path))
     }
 }
 
-/// Decodes an image.
-pub fn pixels(image: &Image) -> Result<Cow<'_, RgbImage>, ImageError> {
-    match image {
-        Image::File(path) => decode_file(path).map(|decoded| Cow::Owned(decoded.pixels)),
-        Image::Bytes(path, bytes) => decode_bytes(bytes, path).map(|decoded| Cow::Owned(decoded.pixels)),
-        Image::Pixels(_, pixels) => Ok(Cow::Borrowed(pixels)),
-    }
+/// Returns the test-time augmentation.
+pub fn tta_of(tta: bool) -> Tta {
+    if tta { Tta::Dihedral8 } else { Tta::None }
 }
 
 fn row(prediction: Prediction) -> Row {

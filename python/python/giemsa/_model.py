@@ -3,7 +3,7 @@
 import functools
 import os
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, TypeAlias, Union
 
 import numpy as np
 import numpy.typing as npt
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     import PIL.Image
 
 Path: TypeAlias = str | os.PathLike[str]
-Image: TypeAlias = "Path | bytes | bytearray | npt.NDArray[np.uint8] | PIL.Image.Image"
+Image: TypeAlias = Union[Path, bytes, bytearray, npt.NDArray[np.uint8], "PIL.Image.Image"]
 """A path, the bytes of an image file, a PIL image, or an array of uint8 with the shape (height, width, 3), in RGB."""
 
 CLASSES = tuple(_giemsa.CLASSES)
