@@ -55,8 +55,13 @@ pub fn train_error(error: &TrainError, folder: &Path) -> PyErr {
         | TrainError::MissingPatient { .. }
         | TrainError::TooManyUnreadable { .. }
         | TrainError::SharedImages { .. } => data_error(message, folder),
-        _ => exceptions::TrainError::new_err((message, folder.to_owned())),
+        _ => other_train_error(message, folder),
     }
+}
+
+/// Returns `giemsa.TrainError`.
+pub fn other_train_error(message: String, folder: &Path) -> PyErr {
+    exceptions::TrainError::new_err((message, folder.to_owned()))
 }
 
 /// Prints no message for a panic of a decoder, which becomes an `ImageError`.

@@ -3,6 +3,7 @@
 //! The functions of this module are not public; those of `python/giemsa/` are, which call them.
 
 mod counting;
+mod cross_validation;
 mod drawing;
 mod errors;
 mod evaluation;
@@ -21,6 +22,8 @@ mod _giemsa {
 
     #[pymodule_export]
     use crate::counting::count;
+    #[pymodule_export]
+    use crate::cross_validation::{cross_validate, cross_validate_fold};
     #[pymodule_export]
     use crate::drawing::{draw_cells, draw_smears};
     #[pymodule_export]
