@@ -80,6 +80,9 @@ def cross_validate(
         for name, recipe in of_names.items()
         for seed in seeds
     }
+    for out in validations:
+        if out.exists() and any(out.iterdir()) and not (out / "settings.toml").exists():
+            raise TrainError(f"{out}: the folder contains other files", out)
     _train(validations, cpus_per_fold)
     return [_finish(validation, out) for out, validation in validations.items()]
 

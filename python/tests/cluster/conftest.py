@@ -1,6 +1,7 @@
 """Clusters on this machine: several processes, bound to the loopback address."""
 
 import os
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -9,17 +10,16 @@ from typing import Any
 os.environ["RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"] = "0"
 os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
 os.environ["SPARK_LOCAL_IP"] = "127.0.0.1"
+os.environ["PYSPARK_PYTHON"] = sys.executable
 
 import pyarrow as pa
 import pyarrow.parquet
 import pytest
 import ray
 from ray.cluster_utils import Cluster
+from shared import NODE, images_of, score_here
 
 import giemsa
-
-NODE: dict[str, Any] = {"num_cpus": 1, "node_ip_address": "127.0.0.1", "object_store_memory": 100 * 2**20}
-
 
 @pytest.fixture(scope="session")
 def cluster() -> Iterator[Cluster]:
@@ -43,13 +43,6 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def images_of(folder: Path) -> pa.Table:
-    """Return the paths and the bytes of all images of a folder."""
-    paths = sorted(path for path in folder.rglob("*.png"))
-    contents = pa.array([path.read_bytes() for path in paths], pa.binary())
-    return pa.table({"path": [str(path) for path in paths], "image": contents})
-
-
 @pytest.fixture(scope="session")
 def images(folder: Path) -> pa.Table:
     return images_of(folder)
@@ -63,18 +56,6 @@ def parquet(images: pa.Table, tmp_path_factory: pytest.TempPathFactory) -> Path:
     pyarrow.parquet.write_table(images.slice(0, 100), parquet / "a.parquet", row_group_size=20)
     pyarrow.parquet.write_table(images.slice(100), parquet / "b.parquet", row_group_size=30)
     return parquet
-
-
-def score_here(images: pa.Table, *, tta: bool = False) -> list[dict[str, Any]]:
-    """Return the rows of a single process."""
-    [batch] = images.combine_chunks().to_batches()
-    return giemsa.score_batch(batch, tta=tta).to_pylist()
-
-
-def rows_in(destination: Path) -> list[dict[str, Any]]:
-    """Return the rows of all files of a destination, sorted by path, with duplicates."""
-    rows: list[dict[str, Any]] = pyarrow.parquet.read_table(destination).to_pylist()
-    return sorted(rows, key=lambda row: row["path"])
 
 
 @pytest.fixture(scope="session")

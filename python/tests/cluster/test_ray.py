@@ -5,7 +5,6 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -14,9 +13,9 @@ import boto3
 import pyarrow as pa
 import pyarrow.parquet
 import pytest
-from conftest import NODE, rows_in, score_here
 from moto.server import ThreadedMotoServer
 from ray.cluster_utils import Cluster
+from shared import NODE, processes, rows_in, score_here, wait_for
 
 import giemsa
 import giemsa.ray
@@ -30,26 +29,11 @@ def errors_in(rows: list[dict[str, Any]]) -> int:
 
 
 def actors() -> list[int]:
-    """Return the processes of all actors that score."""
-    found = []
-    for process in Path("/proc").glob("[0-9]*"):
-        try:
-            if process.joinpath("cmdline").read_bytes().startswith(b"ray::MapWorker(MapBatches(_Scorer)"):
-                found.append(int(process.name))
-        except OSError:
-            continue  # It has ended.
-    return found
+    return processes("ray::MapWorker(MapBatches(_Scorer)")
 
 
 def finished_in(destination: Path) -> int:
     return len(list(destination.glob("part-*.parquet")))
-
-
-def wait_for(condition: Callable[[], bool], seconds: float = 60) -> None:
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end, "the run did not get that far"
-        time.sleep(0.01)
 
 
 def during(run: Callable[[], Scores], destination: Path, parts: int, act: Callable[[], None]) -> Scores:
@@ -219,6 +203,7 @@ def test_s3_gives_the_rows_of_one_process(
 
     giemsa.ray.score(uri("parquet/*.parquet"), uri("out"), chunk_rows=50)
     assert giemsa.ray.score(uri("parquet"), uri("out"), chunk_rows=50).skipped == len(expected)
+    (tmp_path / "out").mkdir()
     pa.fs.copy_files("cells/out", str(tmp_path / "out"), source_filesystem=remote)
     assert rows_in(tmp_path / "out") == expected
 
