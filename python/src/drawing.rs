@@ -8,10 +8,7 @@ use pyo3::prelude::*;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
-/// The third of four patients is the last infected one, and the fourth is the first healthy one.
-const LEAST_PATIENTS: usize = 4;
-
-/// Draws cells into `folder/{Parasitized,Uninfected}`.
+/// Draws cells into `folder/{Parasitized,Uninfected}`. There must be patients, one of whom is infected.
 #[pyfunction]
 pub fn draw_cells(
     py: Python<'_>,
@@ -21,9 +18,6 @@ pub fn draw_cells(
     seed: u64,
     threads: Option<i64>,
 ) -> PyResult<Vec<PathBuf>> {
-    if patients < LEAST_PATIENTS {
-        return Err(PyValueError::new_err(format!("patients: expected at least {LEAST_PATIENTS}, found {patients}")));
-    }
     let drawn = compute(py, threads, || write_folder(&folder, images, patients, seed, &|| ControlFlow::Continue(())))?;
     drawn.map_err(|error| synthetic_error(&error, &folder))
 }

@@ -8,7 +8,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 /// The pool that was used last, with its number of threads. A child process after a fork has none of its parent's threads,
 /// and so builds a pool of its own.
-static POOL: PerProcess<Mutex<Option<(usize, Arc<ThreadPool>)>>> = PerProcess::new(Mutex::default);
+static POOL: PerProcess<Mutex<Option<Pool>>> = PerProcess::new(Mutex::default);
+
+/// The number of threads, and the threads.
+type Pool = (usize, Arc<ThreadPool>);
 
 /// The environment variables that set the number of threads. The first one is that of this package, so a value that is no
 /// number is an error; other libraries accept more in theirs.

@@ -33,3 +33,22 @@ def not_a_cell() -> bytes:
     file = io.BytesIO()
     PIL.Image.fromarray(stripes).save(file, "png")
     return file.getvalue()
+
+
+@pytest.fixture(scope="session")
+def smear(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A drawn photograph of a smear, below a folder with its boxes in annotations.json."""
+    return giemsa.draw_smears(tmp_path_factory.mktemp("smears") / "drawn", parasitaemia=0.1, seed=3)[0]
+
+
+@pytest.fixture(scope="session")
+def tiny_recipe(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The recipe of a network that trains fast."""
+    path = tmp_path_factory.mktemp("recipe") / "tiny.toml"
+    path.write_text("""
+name = "tiny"
+layers = [{ kind = "flatten" }, { kind = "dense", units = 1, activation = "sigmoid" }]
+input = { side_px = 24, resize = "fit" }
+training = { epochs = 3, batch_size = 8, learning_rate = 0.001 }
+""")
+    return path

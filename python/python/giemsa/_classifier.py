@@ -14,6 +14,7 @@ from sklearn.utils.multiclass import check_classification_targets, type_of_targe
 from sklearn.utils.validation import check_is_fitted
 
 from giemsa import _giemsa
+from giemsa._check import MAX_SEED, integer
 from giemsa._model import CLASSES, Image, Model, Path
 from giemsa._training import recipe_arguments
 
@@ -66,11 +67,12 @@ class GiemsaClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         if len(self.classes_) < 2:
             raise ValueError(f"y: expected two classes, found 1 class: {self.classes_.tolist()}")
         is_validation = self._validation(indices, groups)
+        seed = integer("random_state", self.random_state, 0, MAX_SEED)
         recipe = recipe_arguments(self.recipe, self.epochs, self.batch_size, self.learning_rate)
         with tempfile.TemporaryDirectory() as folder:
             path = os.path.join(folder, "model.safetensors")
             names = [CLASSES[index] for index in indices]
-            arguments = (images, names, is_validation.tolist(), recipe, self.random_state, path)
+            arguments = (images, names, is_validation.tolist(), recipe, seed, path)
             self.history_ = _giemsa.fit(*arguments, None, self.n_jobs)
             self.model_ = Model.load(path)
         return self

@@ -3,7 +3,10 @@
 import pathlib
 
 from giemsa import _giemsa
+from giemsa._check import MAX_SEED, integer
 from giemsa._model import Path
+
+MOST = 1_000_000
 
 
 def draw_cells(
@@ -19,7 +22,9 @@ def draw_cells(
     :returns: the paths of the images.
     :raises DataError: if the folder is not empty, or cannot be written.
     """
-    return [pathlib.Path(path) for path in _giemsa.draw_cells(folder, images, patients, seed, threads)]
+    images, patients = integer("images", images, 0, MOST), integer("patients", patients, 4, MOST)
+    drawn = _giemsa.draw_cells(folder, images, patients, integer("seed", seed, 0, MAX_SEED), threads)
+    return [pathlib.Path(path) for path in drawn]
 
 
 def draw_smears(
@@ -37,5 +42,8 @@ def draw_smears(
     :returns: the paths of the photographs.
     :raises DataError: if the folder is not empty, or cannot be written.
     """
+    slides = integer("slides", slides, 0, MOST)
+    photographs_per_slide = integer("photographs_per_slide", photographs_per_slide, 0, MOST)
+    seed = integer("seed", seed, 0, MAX_SEED)
     drawn = _giemsa.draw_smears(folder, slides, photographs_per_slide, parasitaemia, seed, threads)
     return [pathlib.Path(path) for path in drawn]

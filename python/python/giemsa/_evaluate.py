@@ -7,6 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from giemsa import _giemsa
+from giemsa._check import MAX_SEED, integer
 from giemsa._model import CLASSES
 
 
@@ -48,8 +49,7 @@ def evaluate(
         raise ValueError(f"expected the same number of images everywhere, found {found}")
     if not 0 <= threshold <= 1:
         raise ValueError(f"threshold: expected a number in 0..=1, found {threshold}")
-    if not 100 <= draws <= 100_000:
-        raise ValueError(f"draws: expected a number in 100..=100000, found {draws}")
+    draws, seed = integer("draws", draws, 100, 100_000), integer("seed", seed, 0, MAX_SEED)
     return _giemsa.evaluate(classes, probabilities, patients, threshold, draws, seed, threads)
 
 

@@ -27,8 +27,9 @@ class Model:
     For research use only, not for diagnosis.
 
     Images are cut out of photographs: one red blood cell each. They are paths, bytes of image files, PIL images and NumPy
-    arrays of uint8 with the shape (height, width, 3), also mixed. The channels of arrays are red, green and blue; arrays of
-    OpenCV have another order, and must be converted by ``image[:, :, ::-1]``.
+    arrays of uint8 with the shape (height, width, 3), also mixed. The channels of arrays are red, green and blue. Arrays of
+    OpenCV have another order, which cannot be recognised, since many stained cells are more blue than red: convert them by
+    ``image[:, :, ::-1]``.
     """
 
     def __init__(self, native: _giemsa.NativeModel) -> None:

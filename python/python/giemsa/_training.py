@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any, Literal, TypeAlias, TypedDict
 
 from giemsa import _giemsa
+from giemsa._check import MAX_COUNT, MAX_SEED, integer
 from giemsa._model import Model, Path
 
 Callback: TypeAlias = Callable[[dict[str, Any]], object]
@@ -96,7 +97,7 @@ def train(
         "split_by_image": split_by == "image",
         "negatives": negatives,
         "not_cells": not_cells,
-        "seed": seed,
+        "seed": integer("seed", seed, 0, MAX_SEED),
     }
     return _run(_giemsa.train(folder, out, recipe_args, sets, callback, threads))
 
@@ -110,15 +111,23 @@ def resume(
     :param epochs: another number of epochs, if the learning rate of the recipe is constant.
     :raises TrainError: if it is not the folder of a run, or its images have changed.
     """
-    return _run(_giemsa.resume(folder, epochs, callback, threads))
+    return _run(_giemsa.resume(folder, _at_least_one("epochs", epochs), callback, threads))
 
 
 def recipe_arguments(
     recipe: Path, epochs: int | None, batch_size: int | None, learning_rate: float | None
 ) -> RecipeArguments:
     """Return the recipe as the compiled module takes it."""
-    name = os.fspath(recipe)
-    return {"recipe": name, "epochs": epochs, "batch_size": batch_size, "learning_rate": learning_rate}
+    return {
+        "recipe": os.fspath(recipe),
+        "epochs": _at_least_one("epochs", epochs),
+        "batch_size": _at_least_one("batch_size", batch_size),
+        "learning_rate": None if learning_rate is None else float(learning_rate),
+    }
+
+
+def _at_least_one(name: str, value: int | None) -> int | None:
+    return None if value is None else integer(name, value, 1, MAX_COUNT)
 
 
 def _run(result: tuple[Path, list[dict[str, Any]], bool]) -> Run:
