@@ -10,8 +10,8 @@ use giemsa::evaluate::bootstrap;
 use giemsa::evaluate::metrics::Metrics;
 use giemsa::report::cross_validation::write_report;
 use giemsa::train::cross_validation::{
-    CrossValidationSettings, FoldObserver, FoldReport, FoldsSummary, OutOfFold, THRESHOLD, cross_validate as run_folds,
-    cross_validate_fold as run_fold,
+    CrossValidationSettings, FoldObserver, FoldReport, FoldsSummary, OutOfFold, THRESHOLD,
+    begin_cross_validation as begin, cross_validate as run_folds, cross_validate_fold as run_fold,
 };
 use giemsa::train::{Ending, EpochRow, Observer, StepReport, TrainError};
 use pyo3::exceptions::PyValueError;
@@ -69,6 +69,20 @@ pub fn cross_validate(
         Ok(if out_of_fold.is_some() { Ending::Completed } else { Ending::Interrupted })
     })?;
     out_of_fold.map_or(Ok(()), |found| compute(py, threads, || report(&settings, &found, &out))?)
+}
+
+/// Creates the folder of a cross-validation, or checks that it can be continued.
+#[pyfunction]
+pub fn begin_cross_validation(
+    py: Python<'_>,
+    arguments: CrossValidationArgs,
+    out: PathBuf,
+    threads: Option<i64>,
+) -> PyResult<()> {
+    let settings = arguments.settings()?;
+    let images = arguments.load(py, &settings, threads)?;
+    let begun = compute(py, threads, || begin(&settings, &images, None, &out))?;
+    begun.map_err(|error| train_error(&error, &out))
 }
 
 /// Trains and evaluates one fold, counted from 1.

@@ -23,7 +23,7 @@ mod _giemsa {
     #[pymodule_export]
     use crate::counting::count;
     #[pymodule_export]
-    use crate::cross_validation::{cross_validate, cross_validate_fold};
+    use crate::cross_validation::{begin_cross_validation, cross_validate, cross_validate_fold};
     #[pymodule_export]
     use crate::drawing::{draw_cells, draw_smears};
     #[pymodule_export]

@@ -8,7 +8,10 @@ __all__ = [
     "CLASSES",
     "NativeModel",
     "RESEARCH_ONLY",
+    "begin_cross_validation",
     "count",
+    "cross_validate",
+    "cross_validate_fold",
     "draw_cells",
     "draw_smears",
     "evaluate",
@@ -76,6 +79,9 @@ def draw_smears(
 def train(
     folder: _Path, out: _Path | None, recipe: RecipeArguments, sets: SetArguments, callback: Any, threads: int | None
 ) -> tuple[PathLike[str], list[dict[str, Any]], bool]: ...
+def begin_cross_validation(arguments: dict[str, Any], out: _Path, threads: int | None) -> None: ...
+def cross_validate(arguments: dict[str, Any], out: _Path, threads: int | None) -> None: ...
+def cross_validate_fold(arguments: dict[str, Any], fold: int, out: _Path, threads: int | None) -> None: ...
 def resume(
     folder: _Path, epochs: int | None, callback: Any, threads: int | None
 ) -> tuple[PathLike[str], list[dict[str, Any]], bool]: ...

@@ -4,7 +4,8 @@ import json
 import os
 import pathlib
 import tempfile
-from collections.abc import Iterable
+import tomllib
+from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
 
 import ray
@@ -80,11 +81,13 @@ def cross_validate(
         for name, recipe in of_names.items()
         for seed in seeds
     }
-    for out in validations:
-        if out.exists() and any(out.iterdir()) and not (out / "settings.toml").exists():
-            raise TrainError(f"{out}: the folder contains other files", out)
+    for out, validation in validations.items():
+        _call(_giemsa.begin_cross_validation, validation, out)
     _train(validations, cpus_per_fold)
-    return [_finish(validation, out) for out, validation in validations.items()]
+    for out, validation in validations.items():
+        # All folds are finished, so this writes the report.
+        _call(_giemsa.cross_validate, validation, out)
+    return [_result(validation, out) for out, validation in validations.items()]
 
 
 def _recipe(recipe: Path) -> _Recipe:
@@ -92,6 +95,11 @@ def _recipe(recipe: Path) -> _Recipe:
     if path.suffix.lower() == ".toml":
         return _Recipe(path.stem, path.read_bytes())
     return _Recipe(os.fspath(recipe), None)
+
+
+def _call(function: Callable[..., None], validation: _Validation, out: pathlib.Path) -> None:
+    with tempfile.TemporaryDirectory() as place:
+        function(validation.arguments(pathlib.Path(place)), out, None)
 
 
 def _train(validations: dict[pathlib.Path, _Validation], cpus_per_fold: int) -> None:
@@ -125,20 +133,18 @@ def _train_fold(validation: _Validation, fold: int, threads: int) -> dict[str, b
 def _store(files: dict[str, bytes], out: pathlib.Path) -> None:
     """Write the files of a fold; the one that marks it as finished is the last."""
     settings = out / "settings.toml"
-    if settings.exists() and settings.read_bytes() != files["settings.toml"]:
-        message = "a node has other images or another instruction set, or the settings have changed"
-        raise TrainError(f"{settings}: {message}", settings)
-    for name in sorted(files, key=lambda name: name.endswith("predictions.csv")):
+    here, there = (tomllib.loads(text.decode()) for text in (settings.read_bytes(), files.pop("settings.toml")))
+    if here != there:
+        different = ", ".join(name for name in here if here[name] != there.get(name))
+        raise TrainError(f"{settings}: a node has other values of {different}", settings)
+    for name in sorted(files, key=lambda name: name.endswith("/predictions.csv")):
         path = out / name
-        path.parent.mkdir(parents=True, exist_ok=True)
+        path.parent.mkdir(exist_ok=True)
         written = path.with_name(f".giemsa-{path.name}")
         written.write_bytes(files[name])
         written.replace(path)
 
 
-def _finish(validation: _Validation, out: pathlib.Path) -> dict[str, Any]:
-    """Write the report, as the program does when all folds are finished."""
-    with tempfile.TemporaryDirectory() as place:
-        _giemsa.cross_validate(validation.arguments(pathlib.Path(place)), out, None)
+def _result(validation: _Validation, out: pathlib.Path) -> dict[str, Any]:
     metrics = json.loads((out / "folds.json").read_text())
     return {"recipe": validation.recipe.name, "seed": validation.seed, "folder": out, **metrics}

@@ -127,6 +127,8 @@ def test_a_killed_actor_changes_no_row(parquet: Path, images: pa.Table, tmp_path
         threads.extend(threads_of(pid) for pid in alive)
         os.kill(alive[0], signal.SIGKILL)
         assert finished_in(tmp_path) < 10
+        # Ray starts another one, for the chunk that was not finished.
+        wait_for(lambda: bool(set(actors()) - set(alive)))
 
     run = lambda: giemsa.ray.score(parquet, tmp_path, tta=True, chunk_rows=20)  # noqa: E731
     scores = during(run, tmp_path, 2, kill)

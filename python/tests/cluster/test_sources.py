@@ -98,3 +98,15 @@ print(peak() - before)
 """
     output = subprocess.run([sys.executable, "-c", program, str(tmp_path)], check=True, capture_output=True, text=True)
     assert int(output.stdout) < 200 * 1024  # KiB; the images have 400 MiB
+
+
+def test_the_package_imports_no_engine() -> None:
+    program = "import sys, giemsa; assert not {'ray', 'pyspark', 'pyarrow', 'pandas'} & set(sys.modules)"
+    subprocess.run([sys.executable, "-c", program], check=True)
+
+
+@pytest.mark.parametrize(("module", "engine"), [("ray", "ray"), ("ray", "ray.data"), ("spark", "pyspark")])
+def test_a_missing_engine_is_named(module: str, engine: str) -> None:
+    program = f"import sys; sys.modules['{engine}'] = None; import giemsa.{module}"
+    run = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert f"pip install 'giemsa[{module}]'" in run.stderr.splitlines()[-1]

@@ -53,7 +53,8 @@ def test_the_data_source_of_files_is_taken(
     files = spark.read.format("binaryFile").option("recursiveFileLookup", "true").option("pathGlobFilter", "*.png")
     files = files.load(str(folder)).coalesce(4)
     rows = rows_of(giemsa.spark.score(files.selectExpr("replace(path, 'file:') AS path", "content AS image")))
-    assert rows == expected
+    # Spark's data source leaves out empty files.
+    assert rows == [row for row in expected if not row["path"].endswith("empty.png")]
 
 
 def test_structs_and_null_are_taken(spark: SparkSession, images: pa.Table) -> None:

@@ -154,6 +154,19 @@ pub fn cross_validate(
     Ok(Some(OutOfFold { predictions, fold_of: run.fold_of, sites: of_sites }))
 }
 
+/// Creates the folder of a cross-validation with its `settings.toml`, or checks that it can be continued, without training.
+///
+/// # Errors
+/// As [`cross_validate`].
+pub fn begin_cross_validation(
+    settings: &CrossValidationSettings,
+    images: &Cache,
+    sites: Option<&OtherSites>,
+    out: &Path,
+) -> Result<(), TrainError> {
+    CrossValidation::begin(settings, images, sites, out).map(drop)
+}
+
 /// Trains and evaluates one fold, counted from 1, as [`cross_validate`] does.
 ///
 /// `out` receives `settings.toml`, and the model and the predictions of the held-out images in `fold-N`.

@@ -365,7 +365,7 @@ fn folds_that_are_trained_apart_are_those_of_the_whole() {
     let images = images.unwrap();
     let mut settings = CrossValidationSettings::new(&data, recipe());
     settings.folds = 3;
-    std::fs::create_dir(out("joined")).unwrap();
+    begin_cross_validation(&settings, &images, None, &out("joined")).unwrap();
     for fold in [3, 1, 2] {
         let apart = out(&format!("apart-{fold}"));
         let mut train =
@@ -374,11 +374,16 @@ fn folds_that_are_trained_apart_are_those_of_the_whole() {
         assert_eq!(train(NEVER), Ending::Completed);
         let name = format!("fold-{fold}");
         std::fs::rename(apart.join(&name), out("joined").join(&name)).unwrap();
-        std::fs::copy(apart.join("settings.toml"), out("joined").join("settings.toml")).unwrap();
+        let settings = |folder: &Path| std::fs::read(folder.join("settings.toml")).unwrap();
+        assert_eq!(settings(&apart), settings(&out("joined")));
     }
     assert_eq!(files(&out("joined")), files(&out("whole")));
     // All folds are finished, so no step is made.
     assert_eq!(fold_by_fold(&data, &out("joined"), 1).unwrap(), whole);
+    settings.folds = 2;
+    let error = begin_cross_validation(&settings, &images, None, &out("joined")).unwrap_err();
+    let TrainError::Mismatch { difference, .. } = error else { panic!("{error}") };
+    assert_eq!(difference, Difference::Folds { began: 3, now: 2 });
 }
 
 #[test]
