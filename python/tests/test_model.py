@@ -4,7 +4,6 @@ import json
 import pickle
 import subprocess
 import threading
-import time
 from pathlib import Path
 
 import numpy as np
@@ -97,9 +96,10 @@ def test_other_threads_run_while_it_computes(model: giemsa.Model, cells: list[Pa
 
     thread = threading.Thread(target=tick)
     thread.start()
-    start = time.perf_counter()
+    before = ticks
+    # With the interpreter's lock, no other thread could count.
     model.explain(cells[0], threads=1)
-    elapsed_ms = 1000 * (time.perf_counter() - start)
+    counted = ticks - before
     stop.set()
     thread.join()
-    assert elapsed_ms > 20 and ticks > elapsed_ms / 20
+    assert counted >= 5

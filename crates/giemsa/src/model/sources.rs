@@ -77,3 +77,49 @@ impl Predictor<'_> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::Model;
+    use image::{ImageFormat, Rgb};
+    use std::io::Cursor;
+
+    fn field_of_seven(_: &RgbImage) -> Option<usize> {
+        Some(7)
+    }
+
+    #[test]
+    fn predicts_files_bytes_and_pixels_alike_and_keeps_their_order() {
+        let (model, folder) = (Model::embedded().unwrap(), tempfile::tempdir().unwrap());
+        let cells = [225, 150].map(|red| RgbImage::from_fn(60, 70, |x, y| Rgb([red, (2 * x) as u8, (3 * y) as u8])));
+        let encode = |cell: &RgbImage| {
+            let mut bytes = Cursor::new(Vec::new());
+            cell.write_to(&mut bytes, ImageFormat::Png).unwrap();
+            bytes.into_inner()
+        };
+        let (file, bytes) = (folder.path().join("cell.png"), encode(&cells[1]));
+        std::fs::write(&file, encode(&cells[0])).unwrap();
+        let path = Path::new("row");
+        let sources = [
+            ImageSource::Bytes { path, bytes: &bytes },
+            ImageSource::Bytes { path, bytes: b"" },
+            ImageSource::File(&file),
+            ImageSource::File(Path::new("missing.png")),
+            ImageSource::Pixels { path, pixels: &cells[0] },
+        ];
+        let predictor = model.predictor(Default::default());
+        let results = predictor.predict_sources(&sources).unwrap();
+        let expected = predictor.predict_images(&cells).unwrap();
+        for (result, cell) in [(0, 1), (2, 0), (4, 0)] {
+            assert_eq!(results[result].as_ref().unwrap(), &expected[cell]);
+        }
+        assert_eq!(results[1].as_ref().unwrap_err().to_string(), "row: the file is empty");
+        assert!(results[3].as_ref().unwrap_err().to_string().starts_with("missing.png: "));
+
+        let checked = predictor.refusing_fields(field_of_seven).predict_sources(&sources).unwrap();
+        for index in [0, 2, 4] {
+            assert!(matches!(checked[index], Err(ImageError::SeveralCells { cells: 7, .. })));
+        }
+    }
+}
