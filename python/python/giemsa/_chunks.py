@@ -3,10 +3,10 @@
 import hashlib
 import json
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
-from typing import Any, TypeVar
+from typing import Any, TypeAlias
 
 import pyarrow as pa
 import pyarrow.fs
@@ -28,15 +28,18 @@ MAX_FILE_BYTES = 256 * 2**20
 READERS = 16
 """Threads that wait for the files of a remote file system."""
 
-CHUNKS = pa.schema([
-    ("name", pa.string()),  # of the file of results
-    ("rows", pa.int64()),
-    ("files", pa.list_(pa.string())),  # image files, or one Parquet file
-    ("row_groups", pa.list_(pa.int32())),  # of the Parquet file
-    ("batch_rows", pa.int64()),
-])
+CHUNKS = pa.schema(
+    [
+        ("name", pa.string()),  # of the file of results
+        ("rows", pa.int64()),
+        ("files", pa.list_(pa.string())),  # image files, or one Parquet file
+        ("row_groups", pa.list_(pa.int32())),  # of the Parquet file
+        ("batch_rows", pa.int64()),
+    ]
+)
 
-T, R = TypeVar("T"), TypeVar("R")
+Row: TypeAlias = tuple[str, bytes | None, str | None]
+"""The path of an image, its bytes, and the reason why there are none."""
 
 
 def find_chunks(source: Place, chunk_rows: int) -> pa.Table:
@@ -71,9 +74,7 @@ def _chunks_of_images(images: list[pyarrow.fs.FileInfo], chunk_rows: int) -> lis
     ]
 
 
-def _chunks_of_table(
-    filesystem: pyarrow.fs.FileSystem, info: pyarrow.fs.FileInfo, chunk_rows: int
-) -> list[dict[str, Any]]:
+def _chunks_of_table(filesystem: pyarrow.fs.FileSystem, info: pyarrow.fs.FileInfo, chunk_rows: int) -> list[dict[str, Any]]:
     with pyarrow.parquet.ParquetFile(info.path, filesystem=filesystem) as file:
         metadata, names = file.metadata, file.schema_arrow.names
     if "image" not in names:
@@ -108,9 +109,7 @@ def _read_table(source: Place, chunk: dict[str, Any]) -> Iterator[pa.RecordBatch
     # Streaming: a column of a row group is not in memory as a whole.
     with pyarrow.parquet.ParquetFile(path, filesystem=source.filesystem, buffer_size=2**20, pre_buffer=False) as file:
         columns = [name for name in ("path", "image") if name in file.schema_arrow.names]
-        batches = file.iter_batches(
-            chunk["batch_rows"], row_groups=chunk["row_groups"], columns=columns, use_threads=False
-        )
+        batches = file.iter_batches(chunk["batch_rows"], row_groups=chunk["row_groups"], columns=columns, use_threads=False)
         for batch in batches:
             paths, images = image_columns(batch)
             yield pa.record_batch({"path": paths, "image": images})
@@ -118,7 +117,7 @@ def _read_table(source: Place, chunk: dict[str, Any]) -> Iterator[pa.RecordBatch
 
 def _read_images(source: Place, chunk: dict[str, Any]) -> Iterator[pa.RecordBatch]:
     """Read image files; one that cannot be read is null, and the column ``error`` contains the reason."""
-    rows: list[tuple[str, bytes | None, str | None]] = []
+    rows: list[Row] = []
     size = 0
     for row in _map(lambda path: _read_image(source, path), chunk["files"], 1 if source.is_local else READERS):
         rows.append(row)
@@ -130,7 +129,7 @@ def _read_images(source: Place, chunk: dict[str, Any]) -> Iterator[pa.RecordBatc
         yield _batch_of_images(rows)
 
 
-def _read_image(source: Place, path: str) -> tuple[str, bytes | None, str | None]:
+def _read_image(source: Place, path: str) -> Row:
     name = source.name_of(path)
     try:
         with source.filesystem.open_input_file(path) as file:
@@ -142,13 +141,13 @@ def _read_image(source: Place, path: str) -> tuple[str, bytes | None, str | None
         return name, None, str(error)
 
 
-def _batch_of_images(rows: list[tuple[str, bytes | None, str | None]]) -> pa.RecordBatch:
+def _batch_of_images(rows: list[Row]) -> pa.RecordBatch:
     paths, images, errors = zip(*rows, strict=True)
     columns = {"path": pa.array(paths, pa.string()), "image": pa.array(images, pa.binary())}
     return pa.record_batch({**columns, "error": pa.array(errors, pa.string())})
 
 
-def _map(function: Callable[[T], R], values: Iterable[T], threads: int) -> Iterator[R]:
+def _map(function: Callable[[str], Row], values: list[str], threads: int) -> Iterator[Row]:
     """Call the function for the values in order, on some threads, and a few values ahead only."""
     remaining = iter(values)
     with ThreadPoolExecutor(threads) as pool:

@@ -69,9 +69,9 @@ def score(
 
     For research use only, not for diagnosis.
 
-    A run that was interrupted is continued by the same call: images whose paths are in the destination are skipped. Files of
-    the destination appear whole or not at all, so no image has two rows, whatever is killed. One run at a time may write into
-    a destination.
+    A run that was interrupted is continued by the same call: images whose paths are in the destination are skipped. Files
+    of the destination appear whole or not at all, so no image has two rows, whatever is killed. One run at a time may write
+    into a destination.
 
     :param source: a folder, which is searched with its folders, a glob, or a file, of image files or of Parquet files with
         the columns of :func:`giemsa.score_batch`; a path that all nodes have, or a URI such as ``s3://bucket/folder``.

@@ -21,6 +21,7 @@ from shared import NODE, images_of, score_here
 
 import giemsa
 
+
 @pytest.fixture(scope="session")
 def cluster() -> Iterator[Cluster]:
     """Two nodes with a CPU each, and a connection to them."""

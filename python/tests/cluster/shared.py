@@ -23,7 +23,8 @@ def images_of(folder: Path) -> pa.Table:
 def score_here(images: pa.Table, *, tta: bool = False) -> list[dict[str, Any]]:
     """Return the rows of a single process."""
     [batch] = images.combine_chunks().to_batches()
-    return giemsa.score_batch(batch, tta=tta).to_pylist()
+    rows: list[dict[str, Any]] = giemsa.score_batch(batch, tta=tta).to_pylist()
+    return rows
 
 
 def rows_in(destination: Path) -> list[dict[str, Any]]:

@@ -76,9 +76,7 @@ def test_parquet_gives_the_rows_of_one_process(parquet: Path, expected: list[dic
     assert schema == giemsa.score_schema()
 
 
-def test_the_structs_of_hugging_face_are_taken(
-    images: pa.Table, expected: list[dict[str, Any]], tmp_path: Path
-) -> None:
+def test_the_structs_of_hugging_face_are_taken(images: pa.Table, expected: list[dict[str, Any]], tmp_path: Path) -> None:
     rows = [{"bytes": row["image"], "path": row["path"]} for row in images.to_pylist()]
     (tmp_path / "in").mkdir()
     pyarrow.parquet.write_table(pa.table({"image": rows}), tmp_path / "in/a.parquet")

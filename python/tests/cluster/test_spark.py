@@ -38,18 +38,14 @@ def rows_of(df: DataFrame) -> list[dict[str, Any]]:
     return sorted((row.asDict() for row in df.collect()), key=lambda row: row["path"])
 
 
-def test_parquet_gives_the_rows_of_one_process(
-    spark: SparkSession, parquet: Path, expected: list[dict[str, Any]]
-) -> None:
+def test_parquet_gives_the_rows_of_one_process(spark: SparkSession, parquet: Path, expected: list[dict[str, Any]]) -> None:
     df = spark.read.parquet(str(parquet)).repartition(6)
     scores = giemsa.spark.score(df)
     assert scores.columns == giemsa.score_schema().names
     assert rows_of(scores) == expected
 
 
-def test_the_data_source_of_files_is_taken(
-    spark: SparkSession, folder: Path, expected: list[dict[str, Any]]
-) -> None:
+def test_the_data_source_of_files_is_taken(spark: SparkSession, folder: Path, expected: list[dict[str, Any]]) -> None:
     files = spark.read.format("binaryFile").option("recursiveFileLookup", "true").option("pathGlobFilter", "*.png")
     files = files.load(str(folder)).coalesce(4)
     rows = rows_of(giemsa.spark.score(files.selectExpr("replace(path, 'file:') AS path", "content AS image")))

@@ -5,7 +5,8 @@ use giemsa::dataset::labels::LabelSettings;
 use giemsa::model::{Model, Recipe};
 use giemsa::nn::kernels::{InstructionSet, instruction_set};
 use giemsa::train::cross_validation::{
-    CrossValidationSettings, FoldObserver, FoldReport, OutOfFold, cross_validate, cross_validate_fold,
+    CrossValidationSettings, FoldObserver, FoldReport, OutOfFold, begin_cross_validation, cross_validate,
+    cross_validate_fold,
 };
 use giemsa::train::pretraining::train_on_all;
 use giemsa::train::sets::Warning;
@@ -368,8 +369,7 @@ fn folds_that_are_trained_apart_are_those_of_the_whole() {
     begin_cross_validation(&settings, &images, None, &out("joined")).unwrap();
     for fold in [3, 1, 2] {
         let apart = out(&format!("apart-{fold}"));
-        let mut train =
-            |steps| cross_validate_fold(&settings, &images, None, fold, &apart, &mut StopAfter(steps)).unwrap();
+        let train = |steps| cross_validate_fold(&settings, &images, None, fold, &apart, &mut StopAfter(steps)).unwrap();
         assert_eq!(train(2), Ending::Interrupted);
         assert_eq!(train(NEVER), Ending::Completed);
         let name = format!("fold-{fold}");
