@@ -1,6 +1,6 @@
 # `make check` runs everything a change must pass. CONTRIBUTING.md describes the other targets.
 
-.PHONY: build check format lint test docs examples attack demo bench peers pretrained
+.PHONY: build check format lint test docs examples attack demo bench peers pretrained python cluster
 
 build:
 	cargo build --release
@@ -44,6 +44,15 @@ bench:
 # Times other frameworks on the same work; installs them into .peers/.
 peers:
 	benches/peers/run.sh
+
+# Builds the Python package, installs it into a fresh environment, and runs its tests there.
+python:
+	python/ci.sh
+
+# Installs the Python package with Ray and Spark, and tests it on clusters of several processes on this machine: some
+# minutes.
+cluster:
+	python/cluster.sh
 
 # Trains the built-in model in about an hour on two cores. A second call resumes an interrupted run. The same data, version
 # and instruction set give the same bytes.

@@ -31,7 +31,7 @@
 //! - `fetch`: download and verify the NIH cell images.
 //! - `synthetic`: draw synthetic cells and photographs of smears, for demonstrations and tests.
 
-mod checksum;
+pub mod checksum;
 pub mod classes;
 pub mod dataset;
 mod distribution;
@@ -44,6 +44,7 @@ pub mod model;
 pub mod nn;
 pub mod output;
 pub mod preprocess;
+pub mod process;
 mod random;
 #[cfg(feature = "report")]
 pub mod report;

@@ -8,9 +8,10 @@ use crate::data::{
 use crate::exit::Fault;
 use crate::print::{escaped, print_line, print_note, print_unreadable};
 use crate::{Context, Outcome, number_of};
-use anyhow::bail;
+use anyhow::Context as _;
 use giemsa::RESEARCH_ONLY;
 use giemsa::model::{Recipe, RecipeError};
+use giemsa::train::folder::next_run_folder;
 use giemsa::train::sets::{SetSettings, Sets, Warning};
 use giemsa::train::{Ending, Run, RunFolder, RunSettings, State, StoppedRun, TrainError};
 use progress::Progress;
@@ -239,17 +240,8 @@ fn usage(error: RecipeError) -> anyhow::Error {
     Fault::Usage(error.to_string()).into()
 }
 
-/// Returns the first of `runs/compact-1`, `runs/compact-2`, … that does not exist.
 fn free_run_folder(recipe: &str) -> anyhow::Result<PathBuf> {
-    let name: String =
-        recipe.chars().map(|c| if c.is_alphanumeric() || c == '-' || c == '_' { c } else { '_' }).collect();
-    for number in 1..1_000_000 {
-        let path = Path::new("runs").join(format!("{name}-{number}"));
-        if !path.exists() {
-            return Ok(path);
-        }
-    }
-    bail!("runs contains a million folders named {name}-N; give --out")
+    next_run_folder(Path::new("runs"), recipe).context("runs contains a million folders of this recipe; give --out")
 }
 
 fn learning_rate(text: &str) -> Result<f32, String> {

@@ -8,12 +8,14 @@
 use super::boundary;
 use super::error::Fault;
 use super::limits::MAX_MEMORY_BYTES;
+use crate::process::PerProcess;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
 /// An image that needs at most this much is not counted, so that threads which decode small images share no lock.
 const UNCOUNTED_BYTES: u64 = 1 << 20;
 
-static MEMORY: Memory = Memory::new(MAX_MEMORY_BYTES);
+/// What the threads of a parent process had reserved when it forked is not freed in the child.
+static MEMORY: PerProcess<Memory> = PerProcess::new(|| Memory::new(MAX_MEMORY_BYTES));
 
 /// Returns whether an image that needs this much memory is counted.
 pub(super) fn is_large(bytes: u64) -> bool {
@@ -25,7 +27,7 @@ pub(super) fn is_large(bytes: u64) -> bool {
 /// A thread must not hold two reservations, nor wait for another thread while it holds one: both threads could wait for
 /// ever.
 pub(super) fn reserve(bytes: u64) -> Reservation<'static> {
-    MEMORY.reserve(bytes)
+    MEMORY.get().reserve(bytes)
 }
 
 /// The smallest capacity of the buffer of a large image. Only the part that is used occupies memory.
@@ -54,8 +56,8 @@ pub(super) fn shorten(buffer: &mut Vec<u8>, bytes: usize) {
 
 /// Runs a decoder on a thread of its own, after every other decoder that was passed to this function has returned.
 pub(super) fn run_alone<T: Send>(decode: impl FnOnce() -> Result<T, Fault> + Send) -> Result<T, Fault> {
-    static ALONE: Mutex<()> = Mutex::new(());
-    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+    static ALONE: PerProcess<Mutex<()>> = PerProcess::new(Mutex::default);
+    let _alone = ALONE.get().lock().unwrap_or_else(PoisonError::into_inner);
     std::thread::scope(|scope| {
         let thread = std::thread::Builder::new().spawn_scoped(scope, || boundary::catch(decode));
         let joined = thread.map_err(|error| Fault::Panicked { message: error.to_string() })?.join();
@@ -75,7 +77,7 @@ pub(super) struct Reservation<'a> {
 }
 
 impl Memory {
-    const fn new(limit_bytes: u64) -> Memory {
+    fn new(limit_bytes: u64) -> Memory {
         Memory { limit_bytes, reserved_bytes: Mutex::new(0), freed: Condvar::new() }
     }
 

@@ -7,7 +7,7 @@ mod header;
 
 use super::ModelError;
 use crate::checksum::hexadecimal;
-use crate::input;
+use crate::input::{self, InputError};
 use crate::nn::Tensor;
 use crate::nn::architecture::MAX_WEIGHTS;
 use crate::output::write_atomically;
@@ -119,12 +119,20 @@ fn checksum(metadata: &Metadata, data: &[u8]) -> String {
     hexadecimal(&hash.finalize())
 }
 
+/// Reads the bytes of a file.
+///
+/// # Errors
+/// If the file cannot be read or is larger than any model.
+pub fn read_bytes(path: &Path) -> Result<Vec<u8>, InputError> {
+    input::read(path, MAX_FILE_BYTES)
+}
+
 /// Reads the metadata and arrays of a file. Allocates two times its size, and keeps one.
 ///
 /// # Errors
 /// If the file cannot be read or is larger than any model, or as [`parse`].
 pub fn read(path: &Path) -> Result<(Metadata, Vec<Tensor>), ModelError> {
-    parse(&input::read(path, MAX_FILE_BYTES)?, path)
+    parse(&read_bytes(path)?, path)
 }
 
 /// Reads the metadata and arrays from the bytes of a file. `path` appears in errors only.

@@ -116,6 +116,14 @@ impl Model {
         Model::from_parts(&metadata, tensors, path)
     }
 
+    /// Reads the bytes of a model file, for [`Model::from_bytes`].
+    ///
+    /// # Errors
+    /// If the file cannot be read or is larger than any model.
+    pub fn read_bytes(path: &Path) -> Result<Vec<u8>, ModelError> {
+        Ok(container::read_bytes(path)?)
+    }
+
     /// Reads a model from the bytes of a model file. `path` appears in errors only.
     ///
     /// # Errors

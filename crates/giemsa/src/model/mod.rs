@@ -26,6 +26,7 @@ pub mod predictor;
 mod ranges;
 pub mod recipe;
 mod recipe_file;
+mod sources;
 
 pub use cell_errors::CellErrors;
 pub use error::{ModelError, PredictError};
@@ -34,3 +35,4 @@ pub use file::Model;
 pub use predictor::{Logits, Prediction, Predictor, Tta, predict_logits};
 pub use recipe::Recipe;
 pub use recipe_file::{Place, RecipeError};
+pub use sources::ImageSource;

@@ -192,7 +192,7 @@ impl<'a> Predictor<'a> {
     /// If an image has no pixels.
     pub fn logits_of_images(&self, images: &[RgbImage]) -> Result<Vec<Logits>, ModelError> {
         let mut logits = Vec::with_capacity(images.len());
-        for block in images.chunks(BLOCK_BATCHES * batch_len(&self.model.network)) {
+        for block in images.chunks(block_len(&self.model.network)) {
             let bytes: Vec<Vec<u8>> = block.par_iter().map(|image| self.model.recipe.input.to_bytes(image)).collect();
             logits.extend(self.logits_of_preprocessed(&bytes.iter().map(Vec::as_slice).collect::<Vec<_>>())?);
         }
@@ -236,7 +236,7 @@ impl<'a> Predictor<'a> {
             }
         };
         let decode = |block: Vec<_>| -> Vec<DecodedFile> { block.into_par_iter().map(decode_one).collect() };
-        let block = BLOCK_BATCHES * batch_len(&self.model.network);
+        let block = block_len(&self.model.network);
         let mut next_block = || -> Vec<_> { paths.by_ref().take(block).collect() };
         let mut decoded = decode(next_block());
         while !decoded.is_empty() {
@@ -263,14 +263,25 @@ impl<'a> Predictor<'a> {
         predict_logits(&self.model.network, images, self.tta)
     }
 
-    fn load(&self, path: &Path) -> Result<Vec<u8>, ImageError> {
+    pub(super) fn load(&self, path: &Path) -> Result<Vec<u8>, ImageError> {
         let input = &self.model.recipe.input;
         self.field_check.map_or_else(|| input.load(path), |check| input.load_cell(path, check))
     }
 
+    /// Preprocesses a decoded image. `path` appears in errors only.
+    pub(super) fn preprocess_cell(&self, pixels: &RgbImage, path: &Path) -> Result<Vec<u8>, ImageError> {
+        match self.field_check.and_then(|check| check(pixels)) {
+            Some(cells) => Err(ImageError::SeveralCells { path: path.to_owned(), cells }),
+            None => Ok(self.model.recipe.input.to_bytes(pixels)),
+        }
+    }
+
     fn predict_decoded(&self, files: &[DecodedFile]) -> Result<Vec<Prediction>, ModelError> {
-        let readable: Vec<&[u8]> = files.iter().filter_map(|(bytes, _)| bytes.as_deref().ok()).collect();
-        self.logits_of_preprocessed(&readable)?.into_iter().map(|logits| self.model.prediction(logits)).collect()
+        self.predict_preprocessed(&files.iter().filter_map(|(bytes, _)| bytes.as_deref().ok()).collect::<Vec<_>>())
+    }
+
+    pub(super) fn predict_preprocessed(&self, images: &[&[u8]]) -> Result<Vec<Prediction>, ModelError> {
+        self.logits_of_preprocessed(images)?.into_iter().map(|logits| self.model.prediction(logits)).collect()
     }
 
     fn logits_of_preprocessed(&self, images: &[&[u8]]) -> Result<Vec<Logits>, ModelError> {
@@ -296,6 +307,11 @@ type DecodedFile = (Result<Vec<u8>, ImageError>, PathBuf);
 /// Returns the number of images per forward pass.
 pub(super) fn batch_len(network: &Network) -> usize {
     (BATCH_VALUES / network.input().len()).clamp(1, BATCH)
+}
+
+/// Returns the number of images that are decoded at once.
+pub(super) fn block_len(network: &Network) -> usize {
+    BLOCK_BATCHES * batch_len(network)
 }
 
 fn check_finite(logits: Logits) -> Result<(), ModelError> {

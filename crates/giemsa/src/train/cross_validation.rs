@@ -2,6 +2,13 @@
 //!
 //! The folds are trained one after the other. Each one is stored in the output folder, so an interrupted cross-validation
 //! continues where it stopped. Nothing is chosen on the held-out fold: its network is that of the last epoch.
+//!
+//! The folds are independent, so each can also be trained on a machine of its own: [`cross_validate_fold`] writes the same
+//! bytes into the folder `fold-N` as [`cross_validate`], which takes folders that are copied into its own for finished folds.
+
+mod summary;
+
+pub use summary::FoldsSummary;
 
 use super::error::{Difference, TrainError};
 use super::folder::{RunFolder, read_toml, with_path, write_toml};
@@ -12,12 +19,9 @@ use crate::classes::Class;
 use crate::dataset::sites::OtherSites;
 use crate::dataset::split::folds;
 use crate::dataset::{Cache, Sample, Subset};
-use crate::evaluate::metric_values::{METRIC_COUNT, MetricValues};
-use crate::evaluate::metrics::Metrics;
-use crate::evaluate::patients::{Spread, spread};
 use crate::evaluate::predictions_csv::{read_predictions, write_predictions};
 use crate::evaluate::sites::{SitePrediction, read_site_predictions, site_prediction, write_site_predictions};
-use crate::evaluate::{EvaluateError, LabelledPrediction, bootstrap, labelled_predictions};
+use crate::evaluate::{LabelledPrediction, labelled_predictions};
 use crate::model::{Model, Recipe, Tta, predict_logits};
 use crate::nn::Network;
 use crate::nn::kernels::{InstructionSet, instruction_set};
@@ -136,27 +140,91 @@ pub fn cross_validate(
     out: &Path,
     observer: &mut dyn FoldObserver,
 ) -> Result<Option<OutOfFold>, TrainError> {
-    Settings::new(settings.recipe.clone(), settings.seed).check()?;
-    let samples = images.samples();
-    if let Some(sample) = samples.iter().find(|sample| sample.patient.is_none()) {
-        return Err(TrainError::MissingPatient { path: sample.path.clone() });
-    }
-    let fold_of = folds(samples, settings.folds, settings.seed)
-        .map_err(|source| TrainError::Divide { folder: settings.data.clone(), source: Box::new(source) })?;
-    let all = sites.map_or(TrainingSet::new(images), |sites| TrainingSet::new(images).with_sites(sites));
-    let _lock = begin_or_resume(out, settings, &all)?;
-    let mut predictions: Vec<Option<LabelledPrediction>> = vec![None; samples.len()];
+    let run = CrossValidation::begin(settings, images, sites, out)?;
+    let mut predictions: Vec<Option<LabelledPrediction>> = vec![None; images.samples().len()];
     let mut of_sites = Vec::new();
     for fold in 0..settings.folds {
-        let folder = out.join(format!("fold-{}", fold + 1));
-        let run = FoldRun { settings, images, sites, fold_of: &fold_of, fold, folder };
-        let Some(found) = run.predictions(observer)? else { return Ok(None) };
-        for (&index, image) in run.held_out().indices().iter().zip(found) {
+        let fold = run.fold(fold);
+        let Some(found) = fold.predictions(observer)? else { return Ok(None) };
+        for (&index, image) in fold.held_out().indices().iter().zip(found) {
             predictions[index] = Some(image);
         }
-        of_sites.extend(run.site_predictions()?);
+        of_sites.extend(fold.site_predictions()?);
     }
-    Ok(Some(OutOfFold { predictions: predictions.into_iter().flatten().collect(), fold_of, sites: of_sites }))
+    let predictions = predictions.into_iter().flatten().collect();
+    Ok(Some(OutOfFold { predictions, fold_of: run.fold_of, sites: of_sites }))
+}
+
+/// Creates the folder of a cross-validation with its `settings.toml`, or checks that it can be continued, without training.
+///
+/// # Errors
+/// As [`cross_validate`].
+pub fn begin_cross_validation(
+    settings: &CrossValidationSettings,
+    images: &Cache,
+    sites: Option<&OtherSites>,
+    out: &Path,
+) -> Result<(), TrainError> {
+    CrossValidation::begin(settings, images, sites, out).map(drop)
+}
+
+/// Trains and evaluates one fold, counted from 1, as [`cross_validate`] does.
+///
+/// `out` receives `settings.toml`, and the model and the predictions of the held-out images in `fold-N`.
+///
+/// # Errors
+/// As [`cross_validate`].
+///
+/// # Panics
+/// If `fold` is not in `1..=settings.folds`.
+pub fn cross_validate_fold(
+    settings: &CrossValidationSettings,
+    images: &Cache,
+    sites: Option<&OtherSites>,
+    fold: usize,
+    out: &Path,
+    observer: &mut dyn FoldObserver,
+) -> Result<Ending, TrainError> {
+    assert!((1..=settings.folds).contains(&fold), "expected a fold in 1..={}, found {fold}", settings.folds);
+    let predictions = CrossValidation::begin(settings, images, sites, out)?.fold(fold - 1).predictions(observer)?;
+    Ok(if predictions.is_some() { Ending::Completed } else { Ending::Interrupted })
+}
+
+/// A cross-validation in a locked folder.
+struct CrossValidation<'a> {
+    settings: &'a CrossValidationSettings,
+    images: &'a Cache,
+    sites: Option<&'a OtherSites>,
+    out: &'a Path,
+    fold_of: Vec<usize>,
+    _lock: FolderLock,
+}
+
+impl<'a> CrossValidation<'a> {
+    /// Divides the images, and creates or checks the folder.
+    fn begin(
+        settings: &'a CrossValidationSettings,
+        images: &'a Cache,
+        sites: Option<&'a OtherSites>,
+        out: &'a Path,
+    ) -> Result<CrossValidation<'a>, TrainError> {
+        Settings::new(settings.recipe.clone(), settings.seed).check()?;
+        let samples = images.samples();
+        if let Some(sample) = samples.iter().find(|sample| sample.patient.is_none()) {
+            return Err(TrainError::MissingPatient { path: sample.path.clone() });
+        }
+        let fold_of = folds(samples, settings.folds, settings.seed)
+            .map_err(|source| TrainError::Divide { folder: settings.data.clone(), source: Box::new(source) })?;
+        let all = sites.map_or(TrainingSet::new(images), |sites| TrainingSet::new(images).with_sites(sites));
+        let lock = begin_or_resume(out, settings, &all)?;
+        Ok(CrossValidation { settings, images, sites, out, fold_of, _lock: lock })
+    }
+
+    /// Returns a fold, counted from 0.
+    fn fold(&self, fold: usize) -> FoldRun<'_> {
+        let CrossValidation { settings, images, sites, fold_of, .. } = self;
+        FoldRun { settings, images, sites: *sites, fold_of, fold, folder: self.out.join(format!("fold-{}", fold + 1)) }
+    }
 }
 
 /// Creates the folder, or checks that it was begun with the same settings, images and instruction set. Returns its lock.
@@ -326,38 +394,4 @@ impl<'a> SiteFold<'a> {
 fn select<'a>(images: &'a Cache, fold_of: &[usize], belongs: impl Fn(usize) -> bool) -> Subset<'a> {
     let indices = fold_of.iter().enumerate().filter(|&(_, &fold)| belongs(fold)).map(|(index, _)| index);
     Subset::new(images, indices.collect())
-}
-
-/// The metrics of each fold, and their spread over the folds.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-#[non_exhaustive]
-pub struct FoldsSummary {
-    /// Metrics of each fold.
-    pub folds: Vec<MetricValues<Option<f64>>>,
-    /// Mean, standard deviation and quantiles of each metric over the folds.
-    pub spread: MetricValues<Option<Spread>>,
-    /// [`RESEARCH_ONLY`](crate::RESEARCH_ONLY).
-    pub research_only: &'static str,
-}
-
-impl FoldsSummary {
-    /// Computes the metrics of each fold at the decision threshold [`THRESHOLD`].
-    ///
-    /// # Errors
-    /// If a probability is not in 0..=1.
-    pub fn of(out_of_fold: &OutOfFold) -> Result<FoldsSummary, EvaluateError> {
-        let OutOfFold { predictions, fold_of, .. } = out_of_fold;
-        let count = fold_of.iter().max().map_or(0, |last| last + 1);
-        let values = |fold: usize| -> Result<MetricValues<Option<f64>>, EvaluateError> {
-            let of_fold =
-                predictions.iter().zip(fold_of).filter(|&(_, &of)| of == fold).map(|(image, _)| image.clone());
-            let no_intervals = bootstrap::Settings { draws: 0, seed: 0 };
-            Ok(Metrics::compute(&of_fold.collect::<Vec<_>>(), THRESHOLD, no_intervals)?.values)
-        };
-        let folds = (0..count).map(values).collect::<Result<Vec<_>, _>>()?;
-        let arrays: Vec<[Option<f64>; METRIC_COUNT]> = folds.iter().map(|values| values.to_array()).collect();
-        let spread =
-            MetricValues::from_array(std::array::from_fn(|i| spread(arrays.iter().filter_map(|array| array[i]))));
-        Ok(FoldsSummary { folds, spread, research_only: crate::RESEARCH_ONLY })
-    }
 }

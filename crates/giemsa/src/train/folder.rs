@@ -66,6 +66,20 @@ impl SplitRow {
     }
 }
 
+/// Returns the first of `PARENT/RECIPE-1`, `PARENT/RECIPE-2`, … that does not exist, for a new run; `None` if there are a
+/// million. Other characters than letters, digits, `-` and `_` in the name of the recipe become `_`.
+///
+/// ```
+/// let folder = giemsa::train::folder::next_run_folder("missing".as_ref(), "my recipe");
+/// assert_eq!(folder, Some("missing/my_recipe-1".into()));
+/// ```
+#[must_use]
+pub fn next_run_folder(parent: &Path, recipe: &str) -> Option<PathBuf> {
+    let is_kept = |c: char| c.is_alphanumeric() || c == '-' || c == '_';
+    let name: String = recipe.chars().map(|c| if is_kept(c) { c } else { '_' }).collect();
+    (1..1_000_000).map(|number| parent.join(format!("{name}-{number}"))).find(|path| !path.exists())
+}
+
 impl RunFolder {
     /// Creates a new folder for a run, and its parents if necessary.
     ///

@@ -4,7 +4,10 @@ use giemsa::dataset::Cache;
 use giemsa::dataset::labels::LabelSettings;
 use giemsa::model::{Model, Recipe};
 use giemsa::nn::kernels::{InstructionSet, instruction_set};
-use giemsa::train::cross_validation::{CrossValidationSettings, FoldObserver, FoldReport, OutOfFold, cross_validate};
+use giemsa::train::cross_validation::{
+    CrossValidationSettings, FoldObserver, FoldReport, OutOfFold, begin_cross_validation, cross_validate,
+    cross_validate_fold,
+};
 use giemsa::train::pretraining::train_on_all;
 use giemsa::train::sets::Warning;
 use giemsa::train::{
@@ -334,6 +337,53 @@ fn an_interrupted_cross_validation_continues_to_the_same_predictions() {
     assert_eq!(whole.predictions.len(), 24);
     assert_eq!(fold_by_fold(&data, &out("stopped"), 15).unwrap(), None);
     assert_eq!(fold_by_fold(&data, &out("stopped"), NEVER).unwrap(), Some(whole));
+}
+
+/// Returns the files of a folder and its folders, with their contents.
+fn files(folder: &Path) -> Vec<(PathBuf, Vec<u8>)> {
+    let mut files = Vec::new();
+    let mut folders = vec![folder.to_owned()];
+    while let Some(inside) = folders.pop() {
+        for entry in std::fs::read_dir(inside).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+            } else {
+                files.push((path.strip_prefix(folder).unwrap().to_owned(), std::fs::read(&path).unwrap()));
+            }
+        }
+    }
+    files.sort();
+    files
+}
+
+#[test]
+fn folds_that_are_trained_apart_are_those_of_the_whole() {
+    let (place, data) = prepared();
+    let out = |name: &str| place.path().join(name);
+    let whole = fold_by_fold(&data, &out("whole"), NEVER).unwrap();
+    let images = Cache::load(LabelSettings::default().scan_all(&data).unwrap().samples, &recipe().input, None, &|| {});
+    let images = images.unwrap();
+    let mut settings = CrossValidationSettings::new(&data, recipe());
+    settings.folds = 3;
+    begin_cross_validation(&settings, &images, None, &out("joined")).unwrap();
+    for fold in [3, 1, 2] {
+        let apart = out(&format!("apart-{fold}"));
+        let train = |steps| cross_validate_fold(&settings, &images, None, fold, &apart, &mut StopAfter(steps)).unwrap();
+        assert_eq!(train(2), Ending::Interrupted);
+        assert_eq!(train(NEVER), Ending::Completed);
+        let name = format!("fold-{fold}");
+        std::fs::rename(apart.join(&name), out("joined").join(&name)).unwrap();
+        let settings = |folder: &Path| std::fs::read(folder.join("settings.toml")).unwrap();
+        assert_eq!(settings(&apart), settings(&out("joined")));
+    }
+    assert_eq!(files(&out("joined")), files(&out("whole")));
+    // All folds are finished, so no step is made.
+    assert_eq!(fold_by_fold(&data, &out("joined"), 1).unwrap(), whole);
+    settings.folds = 2;
+    let error = begin_cross_validation(&settings, &images, None, &out("joined")).unwrap_err();
+    let TrainError::Mismatch { difference, .. } = error else { panic!("{error}") };
+    assert_eq!(difference, Difference::Folds { began: 3, now: 2 });
 }
 
 #[test]
