@@ -1,6 +1,6 @@
 # `make check` runs everything a change must pass. CONTRIBUTING.md describes the other targets.
 
-.PHONY: build check format lint test docs examples attack demo bench peers pretrained python cluster
+.PHONY: build check format lint test docs examples attack formats python cluster demo bench peers pretrained
 
 build:
 	cargo build --release
@@ -34,6 +34,10 @@ examples:
 # short version is part of `make test`.
 attack:
 	GIEMSA_ATTACK=full cargo test --release --package giemsa-cli --test attack
+
+# Compares exported and imported models in ONNX Runtime, OpenVINO and Keras, which it installs into .formats/.
+formats:
+	tests/formats/run.sh
 
 demo:
 	cargo run --release -- demo

@@ -29,12 +29,21 @@ def read(paths: list[Path]) -> np.ndarray:
     return np.stack([np.asarray(Image.open(path)) for path in paths])
 
 
-def predict(giemsa: str, model: str, paths: list[Path]) -> np.ndarray:
-    """Returns giemsa's P(Parasitized) of each file."""
+def predict_all(giemsa: str, model: str, paths: list[Path]) -> dict[str, np.ndarray]:
+    """Returns giemsa's probabilities of each file, by the names that they have in ONNX files."""
     command = [giemsa, "predict", "--model", model, "--any-image", "--format", "jsonl", *map(str, paths)]
     lines = subprocess.run(command, check=True, capture_output=True, text=True).stdout.splitlines()
-    by_path = {row["path"]: row["probability"]["Parasitized"] for row in map(json.loads, lines)}
-    return np.array([by_path[str(path)] for path in paths])
+    by_path = {row["path"]: row for row in map(json.loads, lines)}
+    rows = [by_path[str(path)] for path in paths]
+    found = {"probability_parasitized": np.array([row["probability"]["Parasitized"] for row in rows])}
+    if rows[0]["cell"] is not None:
+        found["probability_red_cell"] = np.array([row["cell"] for row in rows])
+    return found
+
+
+def predict(giemsa: str, model: str, paths: list[Path]) -> np.ndarray:
+    """Returns giemsa's P(Parasitized) of each file."""
+    return predict_all(giemsa, model, paths)["probability_parasitized"]
 
 
 def check(name: str, expected: np.ndarray, found: np.ndarray) -> None:
