@@ -62,15 +62,18 @@ pub(super) fn integers(array: &TensorProto) -> Result<Vec<i64>, String> {
     check_len(values.len(), len).map(|()| values)
 }
 
+/// Checks that the values are in the file.
+pub(super) fn check_location(array: &TensorProto) -> Result<(), String> {
+    if array.data_location != EXTERNAL {
+        return Ok(());
+    }
+    let found = "expected its values in this file, found a reference to another file";
+    Err(format!("{found}; PyTorch writes one file with `external_data=False`"))
+}
+
 /// Checks that the values are in the file, and their type.
 fn check(array: &TensorProto, types: &[i32]) -> Result<(), String> {
-    if array.data_location == EXTERNAL {
-        return Err(
-            "expected the weights in this file, found a reference to another file; PyTorch writes one file with \
-                    `external_data=False`"
-                .to_owned(),
-        );
-    }
+    check_location(array)?;
     if !types.contains(&array.data_type) {
         let expected = if types.contains(&data_type::FLOAT) { "32-bit floats" } else { "integers" };
         return Err(format!("expected an array of {expected}, found the ONNX data type {}", array.data_type));

@@ -95,8 +95,8 @@ fn divide(node: &Node, network: &mut Network) -> Result<Value<'static>, String> 
     network.scale_logits(node, 1.0 / divisor)
 }
 
-/// A multiplication of the images by 1 / 255, of the channels of the last layer, or of the logits. The constant may be the first
-/// or the second input.
+/// A multiplication of the images by 1 / 255, of the channels of the last layer, or of the logits. The constant may be the
+/// first or the second input.
 fn multiply(node: &Node, network: &mut Network) -> Result<Value<'static>, String> {
     node.check_attributes(&[])?;
     let node = &constant_second(node);

@@ -1,10 +1,10 @@
 //! Reads an ONNX graph: follows its nodes from the images to the probabilities, and collects the layers on the way.
 
 use super::activations::{Activations, Order, Value};
-use super::messages::{EXTERNAL, GraphProto, ModelProto, ValueInfoProto, data_type};
+use super::messages::{GraphProto, ModelProto, ValueInfoProto, data_type};
 use super::network::Network;
 use super::node::{Node, label, shortened};
-use super::{elements, operators, outputs};
+use super::{arrays, elements, operators, outputs};
 use crate::model::container::Metadata;
 use crate::model::format::source::Source;
 use crate::model::format::{Contents, FormatError, assemble};
@@ -39,11 +39,8 @@ pub(in super::super) fn read(bytes: &[u8], source: Source) -> Result<Contents, F
 fn follow(graph: &GraphProto, file_len: usize, source: Source) -> Result<(Network, f32), FormatError> {
     let mut values: HashMap<&str, Value> = HashMap::new();
     for array in &graph.initializer {
-        if array.data_location == EXTERNAL {
-            let part = format!("array `{}`", shortened(&array.name));
-            let reason = "expected its values in this file, found a reference to another file";
-            return Err(source.unsupported(part, reason));
-        }
+        arrays::check_location(array)
+            .map_err(|reason| source.unsupported(format_args!("array `{}`", shortened(&array.name)), reason))?;
         values.insert(&array.name, Value::Constant(array));
     }
     let input = input(graph, source)?;
