@@ -58,6 +58,7 @@ pub(super) fn weight_arrays(input: Shape, layers: &[LayerSpec]) -> Result<Vec<We
         let row = rows.next().map_or("", |row| &row.name);
         match *layer {
             LayerSpec::Conv2d { filters, kernel, batch_norm, .. } => {
+                flattened = None;
                 push(row, Role::Kernel, vec![kernel, kernel, before.channels, filters], None);
                 if batch_norm {
                     let row = rows.next().map_or("", |row| &row.name);
@@ -72,8 +73,9 @@ pub(super) fn weight_arrays(input: Shape, layers: &[LayerSpec]) -> Result<Vec<We
                 push(row, Role::Kernel, vec![before.channels, units], flattened.take());
                 push(row, Role::Bias, vec![units], None);
             }
-            LayerSpec::Flatten {} => flattened = (before.height * before.width > 1).then_some(before),
-            LayerSpec::MaxPooling2d {} | LayerSpec::GlobalAveragePooling2d {} | LayerSpec::Dropout { .. } => {}
+            LayerSpec::Flatten {} if before.height * before.width > 1 => flattened = Some(before),
+            LayerSpec::Flatten {} | LayerSpec::Dropout { .. } => {}
+            LayerSpec::MaxPooling2d {} | LayerSpec::GlobalAveragePooling2d {} => flattened = None,
         }
         before = after;
     }
@@ -84,7 +86,7 @@ pub(super) fn weight_arrays(input: Shape, layers: &[LayerSpec]) -> Result<Vec<We
 mod tests {
     use super::*;
     use crate::model::Recipe;
-    use crate::nn::Network;
+    use crate::nn::{Activation, Network};
 
     #[test]
     fn lists_the_arrays_of_a_network_in_the_order_of_its_weights() {
@@ -104,5 +106,24 @@ mod tests {
         let arrays = weight_arrays(recipe.input_shape(), &recipe.layers).unwrap();
         let flattened: Vec<_> = arrays.iter().filter_map(|a| a.flattened.map(|shape| (&a.name[..], shape))).collect();
         assert_eq!(flattened, [("dense.kernel", Shape { height: 6, width: 6, channels: 64 })]);
+    }
+
+    #[test]
+    fn only_a_convolution_or_a_dense_layer_takes_values_out_of_the_order_of_the_image() {
+        let image = Shape { height: 2, width: 3, channels: 1 };
+        let conv = LayerSpec::Conv2d { filters: 4, kernel: 1, batch_norm: false, activation: Activation::Linear };
+        let last = LayerSpec::Dense { units: 1, activation: Activation::Sigmoid };
+        let flatten = LayerSpec::Flatten {};
+        let flattened = |layers: &[LayerSpec]| {
+            weight_arrays(image, layers)
+                .unwrap()
+                .into_iter()
+                .find(|array| array.name == "dense.kernel")
+                .unwrap()
+                .flattened
+        };
+        let dropout = LayerSpec::Dropout { rate: 0.5 };
+        assert_eq!(flattened(&[flatten.clone(), dropout, flatten.clone(), last.clone()]), Some(image));
+        assert_eq!(flattened(&[flatten, conv, last]), None);
     }
 }
