@@ -28,6 +28,7 @@
 //! None is on by default.
 //!
 //! - `report`: charts, contact sheets and self-contained HTML pages.
+//! - `formats`: ONNX, Keras and PyTorch files.
 //! - `fetch`: download and verify the NIH cell images.
 //! - `synthetic`: draw synthetic cells and photographs of smears, for demonstrations and tests.
 

@@ -29,7 +29,7 @@ fn the_built_in_model_is_the_same_after_every_round_trip() {
         run.stdout(contains(format!("{name}: Input: ")).and(contains("For research use only, not for diagnosis.")));
         let imported = format!("{name}.safetensors");
         let run = giemsa().current_dir(folder.path()).args(["import", name, "--out", &imported]).assert().success();
-        run.stdout(contains("recipe compact, 166,"));
+        run.stdout(contains("recipe compact, 165,554 parameters"));
         assert_eq!(content(&folder.path().join(&imported)), content(&original), "{name}");
         // The same model gives the same file.
         let again = folder.path().join("again");

@@ -113,6 +113,10 @@ fn new_recipe(input: Shape, layers: Vec<LayerSpec>, source: Source) -> Result<Re
     if input.height != input.width || input.channels != 3 {
         return Err(source.unsupported("input", format!("expected a square RGB image, found {input}")));
     }
+    if !matches!(layers.last(), Some(LayerSpec::Dense { units: 1, .. })) {
+        let reason = "expected one value, found several, whose meaning only a recipe with two of them defines";
+        return Err(source.unsupported("output", reason));
+    }
     Ok(Recipe {
         name: "imported".to_owned(),
         description: format!("Imported from the format {}.", source.format),
