@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Builds the wheel, installs it into a fresh environment with Ray and Spark, and tests it on clusters of several processes on
-# this machine. Needs cargo and Python 3.11 or later with venv; `PYTHON` is the interpreter. Java is installed from Debian's
-# packages if it is missing. Arguments are passed to pytest.
+# this machine. Needs cargo and Python 3.11 or later with venv; `PYTHON` is the interpreter, and `GIEMSA_PROGRAM` the program,
+# which is built if it is not given. Java is installed from Debian's packages if it is missing. Arguments are passed to pytest.
 set -euo pipefail
 cd "$(dirname "$0")"
 PYTHON=${PYTHON:-python3}
@@ -19,7 +19,11 @@ fi
 }
 rm -rf target/wheels .venv/cluster
 .venv/build/bin/maturin build --release --locked --out target/wheels
-(cd .. && cargo build --locked)
+if [ -z "${GIEMSA_PROGRAM:-}" ]; then
+    (cd .. && cargo build --locked)
+    GIEMSA_PROGRAM=$PWD/../target/debug/giemsa
+fi
+export GIEMSA_PROGRAM
 
 "$PYTHON" -m venv .venv/cluster
 .venv/cluster/bin/pip install --quiet --disable-pip-version-check --requirement requirements-cluster.txt \
@@ -28,5 +32,5 @@ rm -rf target/wheels .venv/cluster
 # Not from this folder, so that the installed package is the one that is tested.
 root=$PWD
 cd "$root/target/wheels"
-GIEMSA_PROGRAM=$root/../target/debug/giemsa "$root/.venv/cluster/bin/pytest" --quiet --rootdir "$root" \
+"$root/.venv/cluster/bin/pytest" --quiet --rootdir "$root" \
     --config-file "$root/pyproject.toml" "$root/tests/cluster" "$@"
