@@ -39,7 +39,7 @@ def score_batch(
     import pyarrow as pa
 
     batch = record_batch if isinstance(record_batch, pa.RecordBatch) else _import(record_batch)
-    paths, images = _columns(batch)
+    paths, images = image_columns(batch)
     used = as_model(model)
     rows = used._native.score(images.to_pylist(), tta, threads)
     probabilities, classes, errors = zip(*rows, strict=True) if rows else ((), (), ())
@@ -70,7 +70,7 @@ def _import(batch: Any) -> "pa.RecordBatch":
     return pa.record_batch(batch)
 
 
-def _columns(batch: "pa.RecordBatch") -> "tuple[pa.Array[Any], pa.Array[Any]]":
+def image_columns(batch: "pa.RecordBatch") -> "tuple[pa.Array[Any], pa.Array[Any]]":
     """Return the paths and the bytes of the images."""
     import pyarrow as pa
 
