@@ -28,6 +28,11 @@ pub fn pixel_error(name: &str, problem: &str) -> PyErr {
 pub fn model_error(error: &ModelError, path: &Path) -> PyErr {
     let (message, name) = (error.to_string(), path.display().to_string());
     let message = if message.contains(&name) { message } else { format!("{name}: {message}") };
+    other_model_error(message, path)
+}
+
+/// Returns `giemsa.ModelError` for a file of another tool.
+pub fn other_model_error(message: String, path: &Path) -> PyErr {
     exceptions::ModelError::new_err((message, path.to_owned()))
 }
 

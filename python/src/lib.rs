@@ -8,6 +8,7 @@ mod drawing;
 mod errors;
 mod evaluation;
 mod fitting;
+mod formats;
 mod images;
 mod json;
 mod model;
@@ -30,6 +31,8 @@ mod _giemsa {
     use crate::evaluation::evaluate;
     #[pymodule_export]
     use crate::fitting::fit;
+    #[pymodule_export]
+    use crate::formats::{export_model, import_model};
     #[pymodule_export]
     use crate::model::NativeModel;
     #[pymodule_export]

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from giemsa._drawing import draw_cells, draw_smears
 from giemsa._errors import DataError, Error, ImageError, ModelError, TrainError
 from giemsa._evaluate import evaluate
+from giemsa._formats import export_model, import_model
 from giemsa._giemsa import RESEARCH_ONLY, number_of_threads
 from giemsa._model import CLASSES, Image, Model, Path
 from giemsa._score_batch import score_batch, score_schema
@@ -39,6 +40,8 @@ __all__ = [
     "draw_cells",
     "draw_smears",
     "evaluate",
+    "export_model",
+    "import_model",
     "number_of_threads",
     "resume",
     "score_batch",

@@ -13,7 +13,7 @@ import pyarrow.fs
 import pyarrow.parquet
 
 from giemsa._places import Place
-from giemsa._score_batch import image_columns as image_columns
+from giemsa._score_batch import image_columns
 
 EXTENSIONS = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".gif", ".webp")
 """The extensions of image files in a folder."""

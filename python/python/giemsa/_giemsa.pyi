@@ -15,7 +15,9 @@ __all__ = [
     "draw_cells",
     "draw_smears",
     "evaluate",
+    "export_model",
     "fit",
+    "import_model",
     "number_of_threads",
     "resume",
     "train",
@@ -70,6 +72,10 @@ def evaluate(
     seed: int,
     threads: int | None,
 ) -> dict[str, Any]: ...
+def export_model(model: NativeModel, path: _Path, format: str) -> None: ...
+def import_model(
+    path: _Path, out: _Path, format: str | None, recipe: str | None, probability_of: str
+) -> None: ...
 def draw_cells(
     folder: _Path, images: int, patients: int, seed: int, threads: int | None
 ) -> list[PathLike[str]]: ...
