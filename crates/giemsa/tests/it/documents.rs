@@ -4,7 +4,17 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Folders to which paths in backticks are relative.
-const BASES: [&str; 5] = ["", "crates/giemsa/src", "crates/giemsa/src/nn", "crates/giemsa-cli/src", "tests/reference"];
+const BASES: [&str; 9] = [
+    "",
+    "crates/giemsa/src",
+    "crates/giemsa/src/nn",
+    "crates/giemsa/src/model/format",
+    "crates/giemsa-cli/src",
+    "tests/reference",
+    "python",
+    "python/src",
+    "python/python/giemsa",
+];
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")

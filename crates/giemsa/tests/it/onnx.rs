@@ -32,6 +32,20 @@ const UNUSUAL: &str = "
     training = { epochs = 3, batch_size = 10, learning_rate = 0.01 }
 ";
 
+/// The recipe of the file with two outputs.
+const TWO_OUTPUTS: &str = "
+    name = 'two-outputs'
+    layers = [
+        { kind = 'conv2d', filters = 4, kernel = 3, batch_norm = true, activation = 'relu' },
+        { kind = 'max_pooling2d' },
+        { kind = 'flatten' },
+        { kind = 'dense', units = 5, activation = 'relu' },
+        { kind = 'dense', units = 2, activation = 'sigmoid' },
+    ]
+    input = { side_px = 8, resize = 'stretch_nearest' }
+    training = { epochs = 3, batch_size = 10, learning_rate = 0.01 }
+";
+
 /// A model of a recipe with weights from a seed.
 fn model(recipe: Recipe) -> Model {
     let network = Network::new(recipe.input_shape(), &recipe.layers, 7).unwrap();
@@ -66,6 +80,7 @@ fn networks_of_other_exporters_have_the_probabilities_of_onnx_runtime() {
         for (probability_of, is_parasitized) in [(Class::Uninfected, false), (Class::Parasitized, true)] {
             let mut settings = ImportSettings::default();
             settings.probability_of = probability_of;
+            settings.recipe = (name == "onnx_floats.onnx").then(|| Recipe::parse(TWO_OUTPUTS, "test").unwrap());
             let model = imported(&bytes, &settings).unwrap_or_else(|error| panic!("{name}: {error}"));
             let found = model.predictor(Tta::None).predict_images(&pixels(model.recipe.input.side_px)).unwrap();
             assert_eq!(found.len(), expected.len());
@@ -79,6 +94,13 @@ fn networks_of_other_exporters_have_the_probabilities_of_onnx_runtime() {
             }
         }
     }
+}
+
+#[test]
+fn two_outputs_of_another_exporter_need_a_recipe() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/reference/onnx/onnx_floats.onnx");
+    let error = imported(&std::fs::read(path).unwrap(), &ImportSettings::default()).unwrap_err();
+    assert!(error.to_string().contains("unsupported output: expected one value, found several"), "{error}");
 }
 
 /// Returns images by the rule of `pixels` in the script.
