@@ -8,6 +8,7 @@ mod augment;
 mod cell_images;
 #[cfg(all(feature = "report", feature = "synthetic"))]
 mod count_page;
+mod cross_validation;
 mod dataset;
 mod documents;
 mod evaluation;

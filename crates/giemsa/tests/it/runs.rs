@@ -1,13 +1,10 @@
-//! Runs, cross-validations and pretraining in folders, called as a program calls the library.
+//! Runs and pretraining in folders, called as a program calls the library.
 
 use giemsa::dataset::Cache;
 use giemsa::dataset::labels::LabelSettings;
 use giemsa::model::{Model, Recipe};
 use giemsa::nn::kernels::{InstructionSet, instruction_set};
-use giemsa::train::cross_validation::{
-    CrossValidationSettings, FoldObserver, FoldReport, OutOfFold, begin_cross_validation, cross_validate,
-    cross_validate_fold,
-};
+use giemsa::train::cross_validation::{CrossValidationSettings, FoldObserver, FoldReport, cross_validate};
 use giemsa::train::pretraining::train_on_all;
 use giemsa::train::sets::Warning;
 use giemsa::train::{
@@ -24,12 +21,12 @@ const RECIPE: &str = "
     input = { side_px = 4, resize = 'stretch_nearest' }
     training = { epochs = 3, batch_size = 4, learning_rate = 0.01 }";
 
-fn recipe() -> Recipe {
+pub fn recipe() -> Recipe {
     Recipe::parse(RECIPE, "quick").unwrap()
 }
 
 /// Writes 2 images of each class per patient: dark with a parasite, bright without.
-fn draw(folder: &Path, patients: std::ops::Range<u8>) {
+pub fn draw(folder: &Path, patients: std::ops::Range<u8>) {
     for (class, shade) in [("Parasitized", 40), ("Uninfected", 160)] {
         std::fs::create_dir_all(folder.join(class)).unwrap();
         for patient in patients.clone() {
@@ -41,7 +38,7 @@ fn draw(folder: &Path, patients: std::ops::Range<u8>) {
     }
 }
 
-fn prepared() -> (tempfile::TempDir, PathBuf) {
+pub fn prepared() -> (tempfile::TempDir, PathBuf) {
     let place = tempfile::tempdir().unwrap();
     let data = place.path().join("data");
     draw(&data, 1..7);
@@ -49,7 +46,7 @@ fn prepared() -> (tempfile::TempDir, PathBuf) {
 }
 
 /// Stops after a number of steps.
-struct StopAfter(u64);
+pub struct StopAfter(pub u64);
 
 impl Observer for StopAfter {
     fn step(&mut self, _: &StepReport) -> ControlFlow<()> {
@@ -65,7 +62,7 @@ impl FoldObserver for StopAfter {
     fn fold(&mut self, _: &FoldReport) {}
 }
 
-const NEVER: u64 = u64::MAX;
+pub const NEVER: u64 = u64::MAX;
 
 fn start(folder: &Path, settings: RunSettings) -> Run {
     let sets = settings.divide().unwrap().load(&settings.recipe.input, &|| {}).unwrap();
@@ -199,7 +196,7 @@ fn a_run_killed_in_its_first_epoch_is_resumed_only_with_its_images() {
     assert!(matches!(&error, TrainError::Mismatch { difference, .. } if difference.is_of_images()), "{error}");
 }
 
-fn another_instruction_set() -> InstructionSet {
+pub fn another_instruction_set() -> InstructionSet {
     InstructionSet::ALL.into_iter().find(|&set| set != instruction_set()).unwrap()
 }
 
@@ -317,129 +314,6 @@ fn shared_images_are_an_error_in_given_sets_unless_allowed() {
     let warnings = load(&settings).unwrap().warnings;
     let patients = Warning::SharedPatients { patients: 1, split_by_image: false };
     assert_eq!(warnings, [patients, Warning::SharedImages { pairs }]);
-}
-
-/// Cross-validates until a number of steps.
-fn fold_by_fold(data: &Path, out: &Path, steps: u64) -> Result<Option<OutOfFold>, TrainError> {
-    let recipe = recipe();
-    let samples = LabelSettings::default().scan_all(data)?.samples;
-    let images = Cache::load(samples, &recipe.input, None, &|| {})?;
-    let mut settings = CrossValidationSettings::new(data, recipe);
-    settings.folds = 3;
-    cross_validate(&settings, &images, None, out, &mut StopAfter(steps))
-}
-
-#[test]
-fn an_interrupted_cross_validation_continues_to_the_same_predictions() {
-    let (place, data) = prepared();
-    let out = |name: &str| place.path().join(name);
-    let whole = fold_by_fold(&data, &out("whole"), NEVER).unwrap().unwrap();
-    assert_eq!(whole.predictions.len(), 24);
-    assert_eq!(fold_by_fold(&data, &out("stopped"), 15).unwrap(), None);
-    assert_eq!(fold_by_fold(&data, &out("stopped"), NEVER).unwrap(), Some(whole));
-}
-
-/// Returns the files of a folder and its folders, with their contents.
-fn files(folder: &Path) -> Vec<(PathBuf, Vec<u8>)> {
-    let mut files = Vec::new();
-    let mut folders = vec![folder.to_owned()];
-    while let Some(inside) = folders.pop() {
-        for entry in std::fs::read_dir(inside).unwrap() {
-            let path = entry.unwrap().path();
-            if path.is_dir() {
-                folders.push(path);
-            } else {
-                files.push((path.strip_prefix(folder).unwrap().to_owned(), std::fs::read(&path).unwrap()));
-            }
-        }
-    }
-    files.sort();
-    files
-}
-
-#[test]
-fn folds_that_are_trained_apart_are_those_of_the_whole() {
-    let (place, data) = prepared();
-    let out = |name: &str| place.path().join(name);
-    let whole = fold_by_fold(&data, &out("whole"), NEVER).unwrap();
-    let images = Cache::load(LabelSettings::default().scan_all(&data).unwrap().samples, &recipe().input, None, &|| {});
-    let images = images.unwrap();
-    let mut settings = CrossValidationSettings::new(&data, recipe());
-    settings.folds = 3;
-    begin_cross_validation(&settings, &images, None, &out("joined")).unwrap();
-    for fold in [3, 1, 2] {
-        let apart = out(&format!("apart-{fold}"));
-        let train = |steps| cross_validate_fold(&settings, &images, None, fold, &apart, &mut StopAfter(steps)).unwrap();
-        assert_eq!(train(2), Ending::Interrupted);
-        assert_eq!(train(NEVER), Ending::Completed);
-        let name = format!("fold-{fold}");
-        std::fs::rename(apart.join(&name), out("joined").join(&name)).unwrap();
-        let settings = |folder: &Path| std::fs::read(folder.join("settings.toml")).unwrap();
-        assert_eq!(settings(&apart), settings(&out("joined")));
-    }
-    assert_eq!(files(&out("joined")), files(&out("whole")));
-    // All folds are finished, so no step is made.
-    assert_eq!(fold_by_fold(&data, &out("joined"), 1).unwrap(), whole);
-    settings.folds = 2;
-    let error = begin_cross_validation(&settings, &images, None, &out("joined")).unwrap_err();
-    let TrainError::Mismatch { difference, .. } = error else { panic!("{error}") };
-    assert_eq!(difference, Difference::Folds { began: 3, now: 2 });
-}
-
-#[test]
-fn a_cross_validation_of_other_images_is_not_continued() {
-    let (place, data) = prepared();
-    let out = place.path().join("out");
-    assert_eq!(fold_by_fold(&data, &out, 2).unwrap(), None);
-    draw(&data, 7..8);
-    let error = fold_by_fold(&data, &out, NEVER).unwrap_err();
-    let TrainError::Mismatch { path: Some(path), difference: Difference::Images } = error else { panic!("{error}") };
-    assert_eq!(path, out.join("settings.toml"));
-}
-
-#[test]
-fn a_cross_validation_of_another_instruction_set_is_not_continued() {
-    let (place, data) = prepared();
-    let out = place.path().join("out");
-    // The first fold is finished, so its network cannot be trained again.
-    assert_eq!(fold_by_fold(&data, &out, 20).unwrap(), None);
-    let path = out.join("settings.toml");
-    let mine = std::fs::read_to_string(&path).unwrap();
-    let line = |set: InstructionSet| format!("instruction_set = \"{}\"\n", set.name());
-    let now = instruction_set();
-    for (text, began) in [(line(another_instruction_set()), Some(another_instruction_set())), (String::new(), None)] {
-        std::fs::write(&path, mine.replace(&line(now), &text)).unwrap();
-        let error = fold_by_fold(&data, &out, NEVER).unwrap_err();
-        let TrainError::Mismatch { path: Some(at), difference } = error else { panic!("{error}") };
-        assert_eq!((&at, difference), (&path, Difference::InstructionSet { began, now }));
-    }
-    std::fs::write(&path, mine).unwrap();
-    assert!(fold_by_fold(&data, &out, NEVER).unwrap().is_some());
-}
-
-#[test]
-fn a_cross_validation_killed_while_it_writes_its_settings_starts_again() {
-    let (place, data) = prepared();
-    let out = place.path().join("out");
-    std::fs::create_dir(&out).unwrap();
-    std::fs::write(out.join(".giemsa-a1B2c3"), "half").unwrap();
-    assert!(fold_by_fold(&data, &out, NEVER).unwrap().is_some());
-    assert!(!out.join(".giemsa-a1B2c3").exists());
-}
-
-#[test]
-fn a_fold_is_not_continued_from_a_checkpoint_of_other_images() {
-    let (place, data) = prepared();
-    let more = place.path().join("more");
-    draw(&more, 1..9);
-    let out = |name: &str| place.path().join(name);
-    let checkpoint = |name: &str| out(name).join("fold-1/last.safetensors");
-    assert_eq!(fold_by_fold(&data, &out("a"), 2).unwrap(), None);
-    assert_eq!(fold_by_fold(&more, &out("b"), 2).unwrap(), None);
-    std::fs::copy(checkpoint("a"), checkpoint("b")).unwrap();
-    let error = fold_by_fold(&more, &out("b"), NEVER).unwrap_err();
-    let TrainError::Mismatch { path, difference: Difference::TrainingImages } = error else { panic!("{error}") };
-    assert_eq!(path, Some(checkpoint("b")));
 }
 
 #[test]
