@@ -8,6 +8,7 @@ use crate::nn::{Network, Shape};
 use crate::preprocess::{FieldCheck, Images, to_input};
 use image::RgbImage;
 use rayon::prelude::*;
+use serde::{Deserialize, Serialize};
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
@@ -26,7 +27,7 @@ pub struct Prediction {
 }
 
 /// The outputs of a network for one image.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Logits {
     /// The logit of the class, see [`Class`].
     pub class: f32,

@@ -34,6 +34,7 @@ mod object;
 mod parasitaemia;
 mod photograph;
 mod plausibility;
+mod review;
 pub mod rows;
 pub mod segment;
 mod slide;
@@ -56,6 +57,7 @@ pub use interval::{
 pub use object::{Object, ObjectKind};
 pub use parasitaemia::{Density, Parasitaemia, RED_CELLS_PER_MICROLITRE, parasitaemia};
 pub use photograph::{FoundObject, Photograph, find_cells};
+pub use review::{Verdict, review_slide};
 pub use slide::{CountSettings, Counts, Slide, count_slide, count_slides};
 pub use sufficiency::{LOW_PARASITAEMIA, RED_CELLS, RED_CELLS_IF_LOW, Sufficiency, judge_count};
 pub use text::{grouped, percentage};

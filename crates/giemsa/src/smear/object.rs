@@ -37,7 +37,7 @@ impl ObjectKind {
 }
 
 /// An object on a photograph, with its box in pixels of the file.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Object {
     /// Left edge in pixels.

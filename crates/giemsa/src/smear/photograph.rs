@@ -4,12 +4,13 @@ use super::error::CountError;
 use super::frame::is_counted;
 use super::segment::{Condition, FieldOfView, Segmentation, segment};
 use super::warning::{Warning, warnings};
-use super::{Object, ObjectKind};
+use super::{Object, ObjectKind, Verdict};
 use crate::image::decode_file;
 use crate::input::InputError;
 use crate::model::{Logits, ModelError, Prediction, Predictor};
 use image::RgbImage;
 use rayon::prelude::*;
+use serde::{Deserialize, Serialize};
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
@@ -17,7 +18,9 @@ use std::path::{Path, PathBuf};
 const PHOTOGRAPHS_PER_THREAD: usize = 2;
 
 /// The cells of a photograph.
-#[derive(Clone, Debug)]
+///
+/// It survives a round trip through JSON, so that a slide can be counted again without its pixels.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Photograph {
     /// The file.
@@ -39,7 +42,7 @@ pub struct Photograph {
 }
 
 /// An object on a photograph, with its classification.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct FoundObject {
     /// Where and what it is.
@@ -49,7 +52,11 @@ pub struct FoundObject {
     /// The outputs of the network for a red cell, before they are centred.
     pub logits: Option<Logits>,
     /// The prediction for a red cell; `None` until [`count_slide`](super::count_slide) has centred the logits of the slide.
+    #[serde(skip)]
     pub prediction: Option<Prediction>,
+    /// What a reviewer calls it; `None` until [`review_slide`](super::review_slide).
+    #[serde(skip)]
+    pub verdict: Option<Verdict>,
 }
 
 /// Finds the cells of a photograph in memory and computes their logits. `path` is the name of the photograph.
@@ -95,6 +102,7 @@ fn found(object: &Object, segmentation: &Segmentation) -> FoundObject {
         is_counted: is_counted(object, segmentation.field_of_view, segmentation.cell_diameter_px),
         logits: None,
         prediction: None,
+        verdict: None,
     }
 }
 

@@ -227,7 +227,6 @@ impl CellRow {
     /// Returns the row of an object whose slide has been counted.
     #[must_use]
     pub fn new(found: &FoundObject) -> CellRow {
-        let prediction = found.prediction.filter(|_| found.object.kind == ObjectKind::RedCell);
         CellRow {
             x: found.object.x,
             y: found.object.y,
@@ -235,8 +234,8 @@ impl CellRow {
             height: found.object.height,
             kind: found.object.kind,
             counted: found.is_counted,
-            class: prediction.and_then(|prediction| prediction.class),
-            probability_parasitized: prediction.map(|prediction| rounded(prediction.probability_parasitized.into())),
+            class: found.class(),
+            probability_parasitized: found.probability_parasitized().map(|probability| rounded(probability.into())),
         }
     }
 
@@ -330,6 +329,7 @@ mod tests {
             is_counted: true,
             logits,
             prediction: None,
+            verdict: None,
         };
         let infected = crate::model::Logits { class: -9.0, red_cell: Some(9.0) };
         photograph.cells = vec![found(ObjectKind::RedCell, Some(infected)), found(ObjectKind::Platelet, None)];

@@ -4,9 +4,9 @@ use super::error::CountError;
 use super::grouping::SlideFiles;
 use super::parasitaemia::{Parasitaemia, RED_CELLS_PER_MICROLITRE, parasitaemia};
 use super::photograph::{FoundObject, Photograph, find_cells_in_files};
-use super::{FieldCount, ObjectKind, centre_logits};
+use super::{FieldCount, ObjectKind, Verdict, centre_logits};
 use crate::classes::Class;
-use crate::model::{Logits, Model, ModelError, Predictor};
+use crate::model::{CellErrors, Logits, Model, ModelError, Predictor};
 use serde::Serialize;
 use std::collections::VecDeque;
 use std::mem::take;
@@ -70,19 +70,16 @@ pub fn count_slide(
             cell.prediction = centred.next().map(|logits| model.prediction(logits)).transpose()?;
         }
     }
-    let fields: Vec<FieldCount> = photographs
-        .iter()
-        .map(Photograph::counts)
-        .map(|counts| FieldCount { red_cells: counts.red_cells, infected: counts.infected })
-        .collect();
-    Ok(Slide {
+    let mut slide = Slide {
         name: name.to_owned(),
-        counts: Counts::of(cells(&photographs)),
+        counts: Counts::default(),
         shift_logits,
-        parasitaemia: parasitaemia(&fields, model.error_rates, red_cells_per_microlitre),
+        parasitaemia: None,
         photographs,
         skipped: Vec::new(),
-    })
+    };
+    slide.count(model.error_rates, red_cells_per_microlitre);
+    Ok(slide)
 }
 
 /// Settings of [`count_slides`].
@@ -157,6 +154,16 @@ pub fn count_slides(
     })
 }
 
+impl Slide {
+    /// Counts the objects by their classes, and computes the parasitaemia. `error_rates` are those of the classes.
+    pub(super) fn count(&mut self, error_rates: Option<CellErrors>, red_cells_per_microlitre: f64) {
+        let field = |counts: Counts| FieldCount { red_cells: counts.red_cells, infected: counts.infected };
+        let fields: Vec<FieldCount> = self.photographs.iter().map(|photograph| field(photograph.counts())).collect();
+        self.counts = Counts::of(cells(&self.photographs));
+        self.parasitaemia = parasitaemia(&fields, error_rates, red_cells_per_microlitre);
+    }
+}
+
 fn cells(photographs: &[Photograph]) -> impl Iterator<Item = &FoundObject> {
     photographs.iter().flat_map(|photograph| &photograph.cells)
 }
@@ -165,7 +172,22 @@ impl FoundObject {
     /// Returns whether the object is a red cell that is classified as Parasitized.
     #[must_use]
     pub fn is_infected(&self) -> bool {
-        self.prediction.is_some_and(|prediction| prediction.class == Some(Class::Parasitized))
+        self.class() == Some(Class::Parasitized)
+    }
+
+    /// Returns the class of a red cell: that of a reviewer, else the predicted one; `None` for anything else.
+    #[must_use]
+    pub fn class(&self) -> Option<Class> {
+        let predicted = self.prediction.and_then(|prediction| prediction.class);
+        let class = self.verdict.and_then(Verdict::class).or(predicted);
+        class.filter(|_| self.object.kind == ObjectKind::RedCell)
+    }
+
+    /// Returns the computed probability that a red cell is infected; `None` for anything else.
+    #[must_use]
+    pub fn probability_parasitized(&self) -> Option<f32> {
+        let prediction = self.prediction.filter(|_| self.object.kind == ObjectKind::RedCell);
+        prediction.map(|prediction| prediction.probability_parasitized)
     }
 }
 

@@ -1,7 +1,7 @@
 //! Boxes drawn by people, to compare found cells with.
 
+use super::Photograph;
 use super::agreement::{FoundCell, PhotographAgreement, TrueCell, compare_cells};
-use super::{ObjectKind, Photograph};
 use crate::dataset::DatasetError;
 use crate::dataset::annotations::{self, Object, ObjectBox, read_annotation_file};
 use crate::output::parent_of;
@@ -68,7 +68,7 @@ fn true_cell(object: &ObjectBox) -> Option<TrueCell> {
 
 fn found_cell(cell: &super::FoundObject) -> Option<FoundCell> {
     let object = &cell.object;
-    let class = cell.prediction.filter(|_| object.kind == ObjectKind::RedCell)?.class?;
+    let class = cell.class()?;
     Some(FoundCell { frame_px: object.frame_px(), class })
 }
 

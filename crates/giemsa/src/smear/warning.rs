@@ -1,7 +1,7 @@
 //! Doubts about a photograph, each with the number behind it.
 
 use super::segment::Condition;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// The widest edges of cells that are in focus, in cell diameters. Sharp photographs of four sites have at most 0.13; blurred
 /// by a tenth of a diameter, which hides parasites, they have 0.15 to 0.20.
@@ -22,7 +22,7 @@ const LEAST_SIGNAL: f32 = 6.0;
 const LEAST_COLOUR: f32 = 0.1;
 
 /// A doubt about a photograph.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "warning", rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Warning {

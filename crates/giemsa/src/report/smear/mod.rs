@@ -187,6 +187,7 @@ mod tests {
             is_counted: true,
             logits: Some(Logits { class: -9.0, red_cell: Some(9.0) }),
             prediction: None,
+            verdict: None,
         });
         let slides = [count_slide(&model, "s1", vec![photograph], 5e6).unwrap()];
         let names = file_names(&slides);

@@ -147,6 +147,7 @@ mod tests {
                 probability_parasitized: probability,
                 probability_red_cell: None,
             }),
+            verdict: None,
         }
     }
 

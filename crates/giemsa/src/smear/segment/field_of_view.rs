@@ -3,9 +3,11 @@
 
 use super::grid::Grid;
 use super::regions;
+use serde::{Deserialize, Serialize};
 
 /// The part of a photograph that shows the smear, in pixels of the file.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum FieldOfView {
     /// The whole photograph.
     Whole,

@@ -33,6 +33,7 @@ use foreground::Foreground;
 use grid::{Grid, possible_factor, reduce};
 use image::RgbImage;
 use optical_density::EmptySlide;
+use serde::{Deserialize, Serialize};
 use view::View;
 
 /// The most pixels of the reduced photograph on which the size of a cell is estimated.
@@ -69,7 +70,7 @@ pub struct Segmentation {
 }
 
 /// Measurements of a photograph that determine whether its cells can be counted.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Condition {
     /// The typical optical density of cells, as a natural logarithm.
