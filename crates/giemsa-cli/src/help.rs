@@ -10,7 +10,7 @@ const GROUPS: [(&str, &[&str]); 7] = [
     ("Data", &["stats", "show", "split", "cut", "cells"]),
     ("Train", &["train", "cross-validate", "pretrain", "summary"]),
     ("Evaluate", &["evaluate", "compare", "calibrate"]),
-    ("Use", &["predict", "count", "explain", "info"]),
+    ("Use", &["serve", "predict", "count", "explain", "info"]),
     ("Exchange", &["export", "import"]),
     ("Other", &["bench", "completions", "man"]),
 ];
@@ -38,7 +38,9 @@ fn grouped_commands(command: &Command) -> String {
         format!("  {style}{name}{style:#}{padding}  {}\n", about.map(ToString::to_string).unwrap_or_default())
     };
     let group = |(title, names): (&str, &[&str])| {
-        format!("{}\n{}\n", heading(command, title), names.iter().map(row).collect::<String>())
+        // A program without the feature `serve` lacks a command.
+        let present = names.iter().filter(|name| command.find_subcommand(name).is_some());
+        format!("{}\n{}\n", heading(command, title), present.map(row).collect::<String>())
     };
     GROUPS.into_iter().map(group).collect()
 }

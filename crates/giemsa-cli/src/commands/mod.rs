@@ -23,6 +23,8 @@ mod info;
 mod man;
 mod predict;
 mod pretrain;
+#[cfg(feature = "serve")]
+mod serve;
 mod show;
 mod split;
 mod stats;
@@ -67,6 +69,9 @@ pub enum Command {
     Predict(predict::PredictArgs),
     /// Count cells on photographs of smears: parasitaemia by slide.
     Count(count::CountArgs),
+    /// Count and review smears on a page in the browser; HTTP API.
+    #[cfg(feature = "serve")]
+    Serve(serve::ServeArgs),
     /// Draw saliency maps: where in an image the evidence is.
     Explain(explain::ExplainArgs),
     /// Print the model card of the built-in model or of a file.
@@ -103,6 +108,8 @@ impl Command {
             Command::Calibrate(args) => calibrate::run(args, context),
             Command::Predict(args) => predict::run(args, context),
             Command::Count(args) => count::run(args, context),
+            #[cfg(feature = "serve")]
+            Command::Serve(args) => serve::run(args, context),
             Command::Explain(args) => explain::run(args, context),
             Command::Info(args) => info::run(args, context),
             Command::Export(args) => export::run(args, context),

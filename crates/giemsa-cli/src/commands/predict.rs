@@ -11,10 +11,9 @@ use giemsa::RESEARCH_ONLY;
 use giemsa::classes::Class;
 use giemsa::image::ImageError;
 use giemsa::model::Prediction;
-use giemsa::output::{path_bytes, printable, serialize_path};
+use giemsa::model::rows::{PredictionRow, cell, probabilities, reason};
+use giemsa::output::{path_bytes, printable};
 use giemsa::smear::count_if_field;
-use serde::Serialize;
-use std::collections::BTreeMap;
 use std::io::{self, BufWriter, Write};
 use std::ops::ControlFlow;
 use std::path::Path;
@@ -219,64 +218,9 @@ fn write_csv(out: &mut impl Write, path: &Path, result: Result<&Prediction, Stri
     out.write_all(&row.into_inner().map_err(|e| e.into_error())?)
 }
 
-/// A row of JSON.
-#[derive(Serialize)]
-struct JsonRow<'a> {
-    #[serde(flatten, serialize_with = "serialize_path")]
-    path: &'a Path,
-    #[serde(flatten)]
-    result: JsonResult,
-}
-
-#[derive(Serialize)]
-#[serde(untagged)]
-enum JsonResult {
-    Predicted {
-        predicted: Option<Class>,
-        probability: BTreeMap<&'static str, f64>,
-        cell: Option<f64>,
-        class: Option<Class>,
-        #[serde(skip_serializing_if = "Option::is_none")]
-        reason: Option<&'static str>,
-    },
-    Unreadable {
-        error: String,
-    },
-}
-
 fn write_json(out: &mut impl Write, path: &Path, result: Result<&Prediction, String>) -> io::Result<()> {
-    let result = match result {
-        Ok(prediction) => JsonResult::Predicted {
-            predicted: prediction.class,
-            probability: Class::ALL.map(Class::name).into_iter().zip(probabilities(prediction)).collect(),
-            cell: cell(prediction),
-            class: prediction.class,
-            reason: reason(prediction),
-        },
-        Err(error) => JsonResult::Unreadable { error },
-    };
-    serde_json::to_writer(&mut *out, &JsonRow { path, result })?;
+    serde_json::to_writer(&mut *out, &PredictionRow::new(path, result))?;
     out.write_all(b"\n")
-}
-
-/// Returns the probabilities of Parasitized and of Uninfected, rounded to seven decimals, the precision of an f32.
-fn probabilities(prediction: &Prediction) -> [f64; 2] {
-    let parasitized = rounded(prediction.probability_parasitized.into());
-    [parasitized, rounded(1.0 - parasitized)]
-}
-
-/// Returns the probability of a single red cell, rounded.
-fn cell(prediction: &Prediction) -> Option<f64> {
-    prediction.probability_red_cell.map(|probability| rounded(probability.into()))
-}
-
-/// Returns the reason why an image has no class.
-fn reason(prediction: &Prediction) -> Option<&'static str> {
-    prediction.class.is_none().then_some("not a red cell")
-}
-
-fn rounded(probability: f64) -> f64 {
-    (probability * 1e7).round() / 1e7
 }
 
 #[cfg(test)]

@@ -26,6 +26,7 @@ pub mod predictor;
 mod ranges;
 pub mod recipe;
 mod recipe_file;
+pub mod rows;
 mod sources;
 
 pub use cell_errors::CellErrors;

@@ -1,0 +1,95 @@
+//! `giemsa serve`: the page on which smears are counted and reviewed, and the API.
+
+use crate::print::{escaped, print_line, print_note};
+use crate::{Context, Outcome};
+use giemsa::RESEARCH_ONLY;
+use giemsa_server::settings::PORT;
+use giemsa_server::{ModelSource, Settings, serve};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+
+const EXAMPLES: &str = "\
+Examples:
+  giemsa serve --open
+  giemsa serve --port 9000 --data cases
+  giemsa serve --model own=calibrated.safetensors --model compact=builtin
+  GIEMSA_TOKEN=secret giemsa serve --address 0.0.0.0 --host lab.example.org
+
+The page opens at the address that the command prints. Drop photographs of a smear or images of cells on it: they are classified \
+on this machine and never leave it. Verdicts are stored the moment they are given, in the data folder, together with the images.
+
+With --address, other machines can reach the server. It then requires a token.";
+
+/// Arguments of `giemsa serve`.
+#[derive(clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub struct ServeArgs {
+    /// Port to listen on; 0 for any free port
+    #[arg(long, value_name = "N", default_value_t = PORT)]
+    port: u16,
+    /// Address to listen on
+    #[arg(long, value_name = "IP", default_value_t = IpAddr::V4(Ipv4Addr::LOCALHOST))]
+    address: IpAddr,
+    /// Open the page in the browser
+    #[arg(long)]
+    open: bool,
+    /// Folder of the cases [default: giemsa in the user's data folder]
+    #[arg(long, value_name = "DIR")]
+    data: Option<PathBuf>,
+    /// Token that clients must send; the environment variable GIEMSA_TOKEN is safer, because other users see arguments
+    #[arg(long, value_name = "TOKEN")]
+    token: Option<String>,
+    /// Host name by which clients call the server, besides localhost and IP addresses; can be given several times
+    #[arg(long, value_name = "NAME")]
+    host: Vec<String>,
+    /// Model by its name in the API: NAME=FILE, or NAME=builtin; can be given several times, the default one first
+    #[arg(long, value_name = "NAME=MODEL", value_parser = model_source)]
+    model: Vec<ModelSource>,
+}
+
+fn model_source(text: &str) -> Result<ModelSource, String> {
+    let (name, path) = text.split_once('=').ok_or("expected NAME=FILE, such as own=run/model.safetensors")?;
+    let is_valid = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);
+    if name.is_empty() || !name.chars().all(is_valid) {
+        return Err("a name consists of letters, digits, '.', '_' and '-'".to_owned());
+    }
+    let path = (path != crate::model::BUILTIN).then(|| path.into());
+    Ok(ModelSource { name: name.to_owned(), path })
+}
+
+/// Runs the server until it is stopped.
+pub fn run(args: ServeArgs, context: &Context) -> anyhow::Result<Outcome> {
+    let token = args.token.or_else(|| std::env::var("GIEMSA_TOKEN").ok()).filter(|token| !token.is_empty());
+    let default = Settings::default();
+    let settings = Settings {
+        address: SocketAddr::new(args.address, args.port),
+        data: args.data,
+        token,
+        hosts: args.host,
+        models: if args.model.is_empty() { default.models } else { args.model },
+        limits: default.limits,
+    };
+    serve(settings, |address| {
+        print_line(context, &format!("http://{address}"));
+        print_note(RESEARCH_ONLY);
+        if args.open
+            && let Err(error) = open::that(format!("http://{address}"))
+        {
+            print_note(format_args!("cannot open a browser: {}", escaped(error)));
+        }
+    })?;
+    Ok(Outcome::Done)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_model_has_a_name_and_a_file() {
+        let source = |name: &str, path: Option<&str>| ModelSource { name: name.to_owned(), path: path.map(Into::into) };
+        assert_eq!(model_source("own=run/a=b.safetensors"), Ok(source("own", Some("run/a=b.safetensors"))));
+        assert_eq!(model_source("compact=builtin"), Ok(source("compact", None)));
+        assert!(model_source("run/model.safetensors").is_err() && model_source("a/b=c").is_err());
+    }
+}

@@ -1,0 +1,28 @@
+//! The server of giemsa: a page on which a laboratory counts and reviews smears, and an HTTP API for cells and photographs.
+//!
+//! For research use only, not for diagnosis.
+//!
+//! [`app`] is the router, which tests call without a socket; [`serve`] binds an address and runs until it is stopped. The
+//! library `giemsa` does the computations, on threads of their own: [`engine`] is the queue to them.
+
+pub mod api;
+pub mod engine;
+pub mod models;
+pub mod problem;
+pub mod serve;
+pub mod settings;
+pub mod state;
+pub mod upload;
+
+pub use serve::{ServeError, serve};
+pub use settings::{Limits, ModelSource, Settings};
+pub use state::{Server, Shared};
+
+use axum::Router;
+use axum::extract::DefaultBodyLimit;
+
+/// Returns the router of all pages and of the API.
+pub fn app(server: Shared) -> Router {
+    let body_bytes = server.settings.limits.body_bytes;
+    Router::new().merge(api::routes()).layer(DefaultBodyLimit::max(body_bytes)).with_state(server)
+}

@@ -1,0 +1,4 @@
+//! Tests of the server without a socket: requests go to the router.
+
+mod cells;
+mod request;
