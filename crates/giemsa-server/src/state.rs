@@ -28,8 +28,7 @@ impl Server {
     /// # Errors
     /// If a model cannot be loaded.
     pub fn start(settings: Settings) -> Result<Shared, ModelError> {
-        let limits = &settings.limits;
-        let engine = Engine::start(limits.queued_cells, limits.queued_jobs, |_| ());
+        let engine = Engine::start(&settings.limits, |_| ());
         let models = Models::load(&settings.models)?;
         Ok(Arc::new(Server { models, engine, stopping: AtomicBool::new(false), settings }))
     }
