@@ -188,10 +188,12 @@ impl Engine {
         let (reply, result) = oneshot::channel();
         let job = move || {
             if !reply.is_closed() {
+                let result = catch_unwind(AssertUnwindSafe(job));
+                // Who has the result finds the place free.
+                drop(place);
                 // A client that went away after the start does not want the result.
-                let _ = reply.send(catch_unwind(AssertUnwindSafe(job)));
+                let _ = reply.send(result);
             }
-            drop(place);
         };
         self.jobs.send(Box::new(job)).map_err(|_| EngineError::Failed)?;
         result.await.map_err(|_| EngineError::Failed)?.map_err(|_| EngineError::Failed)
@@ -231,10 +233,12 @@ fn answer_batch(model: &ServedModel, jobs: Vec<CellJob>, cell_pixels: u64) -> Ba
     };
     let errors = results.iter().filter(|result| result.is_err()).count();
     let mut results = results.into_iter();
-    for job in jobs {
-        let of_job = results.by_ref().take(job.images.len()).collect();
+    for CellJob { images, reply, _places: places, .. } in jobs {
+        let of_job = results.by_ref().take(images.len()).collect();
+        // Who has the results finds the places free.
+        drop(places);
         // The client may have gone away while its images were computed.
-        let _ = job.reply.send(Ok(of_job));
+        let _ = reply.send(Ok(of_job));
     }
     BatchSize { images: count, errors }
 }

@@ -8,6 +8,7 @@
 pub mod api;
 pub mod case;
 pub mod engine;
+pub mod inference;
 pub mod models;
 pub mod problem;
 pub mod serve;
@@ -26,5 +27,9 @@ use axum::extract::DefaultBodyLimit;
 /// Returns the router of all pages and of the API.
 pub fn app(server: Shared) -> Router {
     let body_bytes = server.settings.limits.body_bytes;
-    Router::new().merge(api::routes()).layer(DefaultBodyLimit::max(body_bytes)).with_state(server)
+    Router::new()
+        .merge(api::routes())
+        .merge(inference::routes())
+        .layer(DefaultBodyLimit::max(body_bytes))
+        .with_state(server)
 }

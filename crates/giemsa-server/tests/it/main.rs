@@ -2,4 +2,5 @@
 
 mod cases;
 mod cells;
+mod inference;
 mod request;
