@@ -3,4 +3,5 @@
 mod cases;
 mod cells;
 mod inference;
+mod metrics;
 mod request;
