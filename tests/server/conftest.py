@@ -75,3 +75,12 @@ def expected() -> list[dict]:
     """The rows that `giemsa predict` prints for the cells."""
     output = subprocess.run([PROGRAM, "predict", "--format", "jsonl", *CELLS], check=True, capture_output=True)
     return [json.loads(line) for line in output.stdout.splitlines()]
+
+
+@pytest.fixture(scope="session")
+def demo(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of `giemsa demo`: a model that is not the built-in one, cells, and photographs of a smear."""
+    folder = tmp_path_factory.mktemp("demo") / "demo"
+    command = [PROGRAM, "demo", folder, "--images", "400", "--epochs", "1", "--quiet"]
+    subprocess.run(command, check=True, capture_output=True)
+    return folder

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import shutil
 import signal
 import subprocess
 import urllib.error
@@ -60,28 +61,16 @@ def test_an_unknown_form_is_a_usage_error() -> None:
         assert subprocess.run([PROGRAM, "serve", *arguments], capture_output=True).returncode == 2
 
 
-def with_temperature(model: bytes, temperature: float) -> bytes:
-    """Returns a model file in which only the temperature of the calibration differs. The file starts with the length of a header
-    in JSON."""
-    length = int.from_bytes(model[:8], "little")
-    header = json.loads(model[8 : 8 + length])
-    header["__metadata__"]["temperature"] = str(temperature)
-    text = json.dumps(header).encode()
-    text += b" " * (-len(text) % 8)
-    return len(text).to_bytes(8, "little") + text + model[8 + length :]
-
-
-def test_hangup_loads_all_models_again_or_none(start, tmp_path: Path) -> None:
+def test_hangup_loads_all_models_again_or_none(start, demo: Path, tmp_path: Path) -> None:
     file = tmp_path / "own.safetensors"
-    builtin = (ROOT / "crates/giemsa/src/model/pretrained/compact.safetensors").read_bytes()
-    file.write_bytes(builtin)
+    shutil.copy(ROOT / "crates/giemsa/src/model/pretrained/compact.safetensors", file)
     server = start("--model", f"own={file}", "--model", "compact=builtin")
     card = json.loads(server.get("/api/model?name=own"))
     assert card["models"] == ["own", "compact"]
     assert card["sha256"] == json.loads(server.get("/api/model?name=compact"))["sha256"]
     before = classify(server)["results"]
 
-    (tmp_path / "new").write_bytes(with_temperature(builtin, 2.5))
+    shutil.copy(demo / "model.safetensors", tmp_path / "new")
     os.replace(tmp_path / "new", file)
     assert classify(server)["results"] == before
     server.process.send_signal(signal.SIGHUP)

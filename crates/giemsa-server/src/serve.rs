@@ -69,8 +69,8 @@ async fn run(server: Shared, listening: impl FnOnce(SocketAddr)) -> Result<(), S
     let listener = TcpListener::bind(address).await.map_err(bind)?;
     reload_on_hangup(server.clone()).map_err(ServeError::Runtime)?;
     let bound = listener.local_addr().map_err(bind)?;
-    tracing::info!(address = %bound, "listening");
     listening(bound);
+    tracing::info!(address = %bound, "listening");
     let connections = GracefulShutdown::new();
     let mut terminated = signal(SignalKind::terminate()).map_err(ServeError::Runtime)?;
     let mut interrupted = signal(SignalKind::interrupt()).map_err(ServeError::Runtime)?;
