@@ -9,8 +9,13 @@ pub mod api;
 pub mod case;
 pub mod engine;
 pub mod export;
+pub mod inference;
+pub mod logs;
+pub mod metrics;
 pub mod models;
+pub mod observe;
 pub mod problem;
+pub mod reload;
 pub mod serve;
 pub mod settings;
 pub mod state;
@@ -23,9 +28,18 @@ pub use state::{Server, Shared};
 
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
+use axum::middleware::from_fn_with_state;
 
 /// Returns the router of all pages and of the API.
 pub fn app(server: Shared) -> Router {
     let body_bytes = server.settings.limits.body_bytes;
-    Router::new().merge(api::routes()).layer(DefaultBodyLimit::max(body_bytes)).with_state(server)
+    let observe = from_fn_with_state(server.clone(), observe::observe);
+    Router::new()
+        .merge(api::routes())
+        .merge(inference::routes())
+        .merge(metrics::routes())
+        .layer(DefaultBodyLimit::max(body_bytes))
+        // The outermost layer, so that it sees the answers of the others.
+        .layer(observe)
+        .with_state(server)
 }

@@ -1,5 +1,6 @@
 //! Binds an address, and answers requests until the server is stopped.
 
+use crate::reload::reload_on_hangup;
 use crate::state::{Server, Shared};
 use crate::store::StoreError;
 use crate::{Settings, app};
@@ -66,7 +67,10 @@ async fn run(server: Shared, listening: impl FnOnce(SocketAddr)) -> Result<(), S
     let address = server.settings.address;
     let bind = |source| ServeError::Bind { address, source };
     let listener = TcpListener::bind(address).await.map_err(bind)?;
-    listening(listener.local_addr().map_err(bind)?);
+    reload_on_hangup(server.clone()).map_err(ServeError::Runtime)?;
+    let bound = listener.local_addr().map_err(bind)?;
+    listening(bound);
+    tracing::info!(address = %bound, "listening");
     let connections = GracefulShutdown::new();
     let mut terminated = signal(SignalKind::terminate()).map_err(ServeError::Runtime)?;
     let mut interrupted = signal(SignalKind::interrupt()).map_err(ServeError::Runtime)?;
@@ -80,6 +84,7 @@ async fn run(server: Shared, listening: impl FnOnce(SocketAddr)) -> Result<(), S
         }
     }
     server.stop();
+    tracing::info!("stopping");
     drop(listener);
     // Whatever is not finished after this time is dropped.
     let _ = tokio::time::timeout(server.settings.limits.shutdown_timeout, connections.shutdown()).await;

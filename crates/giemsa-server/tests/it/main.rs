@@ -6,5 +6,7 @@ mod case;
 mod cases;
 mod cells;
 mod images;
+mod inference;
+mod metrics;
 mod request;
 mod review;
