@@ -141,11 +141,14 @@ impl Engine {
         let place = self.job_places.clone().try_acquire_owned().map_err(|_| EngineError::Busy)?;
         let (reply, result) = oneshot::channel();
         let job = move || {
-            if !reply.is_closed() {
-                // A client that went away after the start does not want the result.
-                let _ = reply.send(catch_unwind(AssertUnwindSafe(job)));
+            if reply.is_closed() {
+                return;
             }
+            let result = catch_unwind(AssertUnwindSafe(job));
+            // The place is free before the client can ask for it again.
             drop(place);
+            // A client that went away after the start does not want the result.
+            let _ = reply.send(result);
         };
         self.jobs.send(Box::new(job)).map_err(|_| EngineError::Failed)?;
         result.await.map_err(|_| EngineError::Failed)?.map_err(|_| EngineError::Failed)
@@ -187,9 +190,12 @@ fn predict_batch(model: &ServedModel, jobs: Vec<CellJob>) -> usize {
         }
     };
     for job in jobs {
-        let of_job = results.by_ref().take(job.images.len()).collect();
+        let CellJob { images, reply, _places: places, .. } = job;
+        let of_job = results.by_ref().take(images.len()).collect();
+        // The places are free before the client can ask for them again.
+        drop((images, places));
         // The client may have gone away while its images were computed.
-        let _ = job.reply.send(Ok(of_job));
+        let _ = reply.send(Ok(of_job));
     }
     images
 }

@@ -7,6 +7,7 @@
 
 pub mod api;
 pub mod engine;
+pub mod guard;
 pub mod models;
 pub mod problem;
 pub mod serve;
@@ -24,5 +25,6 @@ use axum::extract::DefaultBodyLimit;
 /// Returns the router of all pages and of the API.
 pub fn app(server: Shared) -> Router {
     let body_bytes = server.settings.limits.body_bytes;
-    Router::new().merge(api::routes()).layer(DefaultBodyLimit::max(body_bytes)).with_state(server)
+    let routes = Router::new().merge(api::routes());
+    guard::protect(routes.layer(DefaultBodyLimit::max(body_bytes)), server)
 }

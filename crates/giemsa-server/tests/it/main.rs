@@ -1,4 +1,9 @@
-//! Tests of the server without a socket: requests go to the router.
+//! Tests of the server. Most requests go to the router, without a socket.
 
 mod cells;
+mod guard_login;
+mod guard_requests;
+mod guard_shutdown;
+mod guard_sockets;
 mod request;
+mod socket;
