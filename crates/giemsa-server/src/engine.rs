@@ -236,8 +236,8 @@ fn answer_batch(model: &ServedModel, jobs: Vec<CellJob>, cell_pixels: u64) -> Ba
     let mut results = results.into_iter();
     for CellJob { images, reply, _places: places, .. } in jobs {
         let of_job = results.by_ref().take(images.len()).collect();
-        // Who has the results finds the places free.
-        drop(places);
+        // Whoever has the results finds the places free.
+        drop((images, places));
         // The client may have gone away while its images were computed.
         let _ = reply.send(Ok(of_job));
     }

@@ -9,6 +9,7 @@ pub mod api;
 pub mod case;
 pub mod engine;
 pub mod export;
+pub mod guard;
 pub mod inference;
 pub mod logs;
 pub mod metrics;
@@ -33,13 +34,9 @@ use axum::middleware::from_fn_with_state;
 /// Returns the router of all pages and of the API.
 pub fn app(server: Shared) -> Router {
     let body_bytes = server.settings.limits.body_bytes;
+    let routes = Router::new().merge(api::routes()).merge(inference::routes()).merge(metrics::routes());
+    let routes = routes.layer(DefaultBodyLimit::max(body_bytes));
+    // The outermost layer, so that it sees the answers of the others.
     let observe = from_fn_with_state(server.clone(), observe::observe);
-    Router::new()
-        .merge(api::routes())
-        .merge(inference::routes())
-        .merge(metrics::routes())
-        .layer(DefaultBodyLimit::max(body_bytes))
-        // The outermost layer, so that it sees the answers of the others.
-        .layer(observe)
-        .with_state(server)
+    guard::protect(routes, server).layer(observe)
 }
