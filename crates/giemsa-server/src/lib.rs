@@ -8,6 +8,7 @@
 pub mod api;
 pub mod engine;
 pub mod models;
+pub mod page;
 pub mod problem;
 pub mod serve;
 pub mod settings;
@@ -24,5 +25,5 @@ use axum::extract::DefaultBodyLimit;
 /// Returns the router of all pages and of the API.
 pub fn app(server: Shared) -> Router {
     let body_bytes = server.settings.limits.body_bytes;
-    Router::new().merge(api::routes()).layer(DefaultBodyLimit::max(body_bytes)).with_state(server)
+    Router::new().merge(api::routes()).merge(page::routes()).layer(DefaultBodyLimit::max(body_bytes)).with_state(server)
 }
