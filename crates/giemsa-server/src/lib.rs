@@ -6,6 +6,7 @@
 //! library `giemsa` does the computations, on threads of their own: [`engine`] is the queue to them.
 
 pub mod api;
+pub mod case;
 pub mod engine;
 pub mod models;
 pub mod page;
@@ -13,6 +14,7 @@ pub mod problem;
 pub mod serve;
 pub mod settings;
 pub mod state;
+pub mod store;
 pub mod upload;
 
 pub use serve::{ServeError, serve};

@@ -1,6 +1,7 @@
 //! Binds an address, and answers requests until the server is stopped.
 
 use crate::state::{Server, Shared};
+use crate::store::StoreError;
 use crate::{Settings, app};
 use giemsa::model::ModelError;
 use hyper::server::conn::http1;
@@ -34,6 +35,9 @@ pub enum ServeError {
     /// A model cannot be loaded.
     #[error(transparent)]
     Model(#[from] ModelError),
+    /// The data folder cannot be used.
+    #[error(transparent)]
+    Store(#[from] StoreError),
     /// The runtime cannot start.
     #[error("cannot start the server")]
     Runtime(#[source] io::Error),

@@ -1,4 +1,5 @@
 //! Tests of the server without a socket: requests go to the router.
 
+mod cases;
 mod cells;
 mod request;
