@@ -38,7 +38,7 @@ function cardsOf(record, count, threshold) {
   const cards = [];
   if (parasitaemia) {
     cards.push(card(texts.count.parasitaemia(title), percentage(parasitaemia.value), ["lead"],
-      texts.count.interval(percentInterval(parasitaemia)), texts.count.inWords(perThousand(parasitaemia.value)),
+      texts.count.interval(percentInterval(parasitaemia)), parasitaemia.value > 0 && texts.count.inWords(perThousand(parasitaemia.value)),
       parasitaemia.corrected ? texts.count.corrected : texts.count.notCorrected));
     if (!isComputed && computed.parasitaemia) {
       cards.push(card(texts.count.parasitaemia(texts.count.computed), percentage(computed.parasitaemia.value), [],

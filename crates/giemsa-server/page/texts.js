@@ -109,6 +109,7 @@ export const texts = {
     title: "Download", report: "Report (HTML page)", cells: "All cells (CSV)", coco: "Boxes (COCO JSON)", training: "Reviewed cells for training (ZIP)",
   },
   photograph: {
+    steps: "Photographs of the case", selection: "Selected object",
     previous: "Previous photograph", next: "Next photograph",
     viewer: "Photograph. Plus and minus zoom, 0 shows all of it, the arrow keys move it.",
     zoomIn: "Zoom in", zoomOut: "Zoom out", fit: "Show all", boxes: "Boxes",
