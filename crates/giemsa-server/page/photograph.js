@@ -81,8 +81,8 @@ export async function showPhotograph([id, image], signal) {
     headOf(record, place), unstoredAlert(signal),
     element("div", { class: "facts" }, counts, warnings),
     element("div", { class: "split" },
-      element("div", { class: "left" }, viewer.node, legend(found, viewer)),
-      element("div", { class: "right" }, selection.node, sheet.node)));
+      element("div", { class: "photo-pane" }, viewer.node, legend(found, viewer)),
+      element("div", { class: "cell-pane" }, selection.node, sheet.node)));
 }
 
 function headOf(record, place) {

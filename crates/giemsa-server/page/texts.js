@@ -129,6 +129,7 @@ export const texts = {
   review: {
     title: (name) => `Review of ${name}`, back: "Back to the case",
     progress: (reviewed, left) => `${reviewed} reviewed, ${left} left`,
+    bar: "Reviewed objects",
     question: "Is there a parasite in this red cell?",
     probability: (value) => `P(Parasitized) ${value}`,
     place: (number, name) => `Object ${number} of ${name}`, single: (name) => name,

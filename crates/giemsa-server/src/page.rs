@@ -26,7 +26,7 @@ macro_rules! page_files {
 }
 
 /// The name, the media type and the content of each file in the folder `page`.
-const FILES: [(&str, &str, &str); 24] = page_files![
+const FILES: [(&str, &str, &str); 26] = page_files![
     HTML "index.html",
     CSS "page.css",
     SVG "icon.svg",
@@ -43,6 +43,8 @@ const FILES: [(&str, &str, &str); 24] = page_files![
     SCRIPT "main.js",
     SCRIPT "photograph.js",
     SCRIPT "photographs.js",
+    SCRIPT "pictures.js",
+    SCRIPT "queue.js",
     SCRIPT "review.js",
     SCRIPT "selection.js",
     SCRIPT "sheet.js",
