@@ -39,6 +39,7 @@ async function reach(path, options) {
 }
 
 async function problem(response) {
+  if (response.status === 401) return new RequestError(texts.errors.login, 401);
   const { title, detail } = await response.json().catch(() => ({}));
   return new RequestError(detail || title || texts.errors.status(response.status), response.status);
 }

@@ -71,7 +71,7 @@ function failure(error) {
 
 addEventListener("hashchange", showAddress);
 document.addEventListener("click", (event) => (isLink = event.target.closest?.('a[href^="#/"]') !== null));
-document.querySelector(".skip").addEventListener("click", (event) => {
+document.querySelector(".skip-link").addEventListener("click", (event) => {
   event.preventDefault();
   main.focus();
 });

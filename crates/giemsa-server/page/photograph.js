@@ -46,8 +46,10 @@ export async function showPhotograph([id, image], signal) {
     sheet.update(objects);
     selection.show(objects.find((each) => each.number === selected) ?? null);
     const red = objects.filter((each) => each.counted && each.kind === "red_cell");
+    const atEdge = objects.filter((each) => !each.counted && each.kind === "red_cell").length;
     const infected = red.filter((each) => each.class === "Parasitized").length;
-    fill(counts, element("b", {}, `${grouped(infected)} ${texts.photographs.infected}`), ` ${texts.of} ${plural(red.length, "red cell")}`);
+    fill(counts, element("b", {}, `${grouped(infected)} ${texts.photographs.infected}`), ` ${texts.of} ${plural(red.length, "red cell")}`,
+      atEdge > 0 && element("span", { class: "faint" }, ` · ${texts.photograph.atEdge(atEdge)}`));
   }
   async function give(verdict) {
     const object = objects.find((each) => each.number === selected);
@@ -107,7 +109,8 @@ function legend(objects, viewer) {
     } });
     return element("label", { class: "switch" }, input, swatch(LOOKS[kind]), `${texts.kinds[kind]} (${grouped(count)})`);
   });
-  return element("fieldset", { class: "legend" }, element("legend", {}, texts.photograph.boxes), entries);
+  return element("fieldset", { class: "legend" }, element("legend", {}, texts.photograph.boxes), entries,
+    element("p", { class: "faint" }, texts.photograph.struckOut));
 }
 
 /** Draws a box of the legend. */

@@ -82,8 +82,9 @@ function item(picture, object, chosen) {
 function updateItem(object, node) {
   const kind = kindOf(object);
   const value = probability(object.probability_parasitized);
-  node.className = kind;
-  node.firstChild.setAttribute("aria-label", texts.photograph.item(object.number, texts.kinds[kind], value) + (object.verdict ? `, ${texts.verdicts[object.verdict]}` : ""));
+  const notes = [!object.counted && texts.photograph.notCounted, object.verdict && texts.verdicts[object.verdict]].filter(Boolean);
+  node.className = object.counted ? kind : `${kind} uncounted`;
+  node.firstChild.setAttribute("aria-label", [texts.photograph.item(object.number, texts.kinds[kind], value), ...notes].join(", "));
   node.querySelector(".value").textContent = object.verdict ? `${value} ✓` : value;
 }
 

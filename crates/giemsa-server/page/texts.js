@@ -23,6 +23,7 @@ export const texts = {
   dialogs: { cancel: "Cancel", close: "Close" },
   errors: {
     offline: "The server cannot be reached. Check that `giemsa serve` is running.",
+    login: "The server requires a login. Reload this page to log in.",
     status: (status) => `The server answered with the status ${status}.`,
     address: "There is no such page.",
     missing: "Not found",
@@ -119,6 +120,8 @@ export const texts = {
     select: "Select a box or a cell to see it here and to give a verdict.",
     selected: (number, kind) => `Object ${number}: ${kind}`,
     probability: (value) => `P(Parasitized) ${value}`,
+    atEdge: (count) => `${plural(count, "more red cell")} at an excluding edge, not counted`,
+    struckOut: "Struck out: not counted, because it touches an excluding edge.",
     notCounted: "touches an excluding edge, so it is not counted",
     reviewed: (verdict) => `Verdict: ${verdict}`,
     item: (number, kind, value) => `object ${number}, ${kind}, P ${value}`,
