@@ -15,6 +15,7 @@ pub mod logs;
 pub mod metrics;
 pub mod models;
 pub mod observe;
+pub mod page;
 pub mod problem;
 pub mod reload;
 pub mod serve;
@@ -34,7 +35,8 @@ use axum::middleware::from_fn_with_state;
 /// Returns the router of all pages and of the API.
 pub fn app(server: Shared) -> Router {
     let body_bytes = server.settings.limits.body_bytes;
-    let routes = Router::new().merge(api::routes()).merge(inference::routes()).merge(metrics::routes());
+    let routes =
+        Router::new().merge(api::routes()).merge(inference::routes()).merge(metrics::routes()).merge(page::routes());
     let routes = routes.layer(DefaultBodyLimit::max(body_bytes));
     // The outermost layer, so that it sees the answers of the others.
     let observe = from_fn_with_state(server.clone(), observe::observe);
