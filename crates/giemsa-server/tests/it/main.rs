@@ -4,4 +4,5 @@ mod cases;
 mod cells;
 mod inference;
 mod metrics;
+mod openapi;
 mod request;
