@@ -5,6 +5,9 @@
 mod case;
 mod cases;
 mod cells;
+mod durability;
+mod exports;
 mod images;
+mod metadata;
 mod request;
 mod review;
