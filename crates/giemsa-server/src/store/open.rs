@@ -114,6 +114,8 @@ fn configure(connection: &Connection) -> Result<(), StoreError> {
     // A commit returns when it is on the disk.
     connection.pragma_update(None, "synchronous", "FULL")?;
     connection.pragma_update(None, "foreign_keys", true)?;
+    // A row is not replaced where it must not be deleted.
+    connection.pragma_update(None, "recursive_triggers", true)?;
     // What is deleted is overwritten.
     connection.pragma_update(None, "secure_delete", true)?;
     connection.pragma_update(None, "temp_store", "MEMORY")?;
