@@ -187,13 +187,14 @@ impl Engine {
         let place = self.job_places.clone().try_acquire_owned().map_err(|_| EngineError::Busy)?;
         let (reply, result) = oneshot::channel();
         let job = move || {
-            if !reply.is_closed() {
-                let result = catch_unwind(AssertUnwindSafe(job));
-                // Who has the result finds the place free.
-                drop(place);
-                // A client that went away after the start does not want the result.
-                let _ = reply.send(result);
+            if reply.is_closed() {
+                return;
             }
+            let result = catch_unwind(AssertUnwindSafe(job));
+            // Whoever has the result finds the place free.
+            drop(place);
+            // A client that went away after the start does not want the result.
+            let _ = reply.send(result);
         };
         self.jobs.send(Box::new(job)).map_err(|_| EngineError::Failed)?;
         result.await.map_err(|_| EngineError::Failed)?.map_err(|_| EngineError::Failed)
@@ -235,7 +236,7 @@ fn answer_batch(model: &ServedModel, jobs: Vec<CellJob>, cell_pixels: u64) -> Ba
     let mut results = results.into_iter();
     for CellJob { images, reply, _places: places, .. } in jobs {
         let of_job = results.by_ref().take(images.len()).collect();
-        // Who has the results finds the places free.
+        // Whoever has the results finds the places free.
         drop(places);
         // The client may have gone away while its images were computed.
         let _ = reply.send(Ok(of_job));
