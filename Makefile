@@ -1,6 +1,6 @@
 # `make check` runs everything a change must pass. CONTRIBUTING.md describes the other targets.
 
-.PHONY: build check format lint test docs examples attack formats python cluster demo bench load peers peers-serve pretrained
+.PHONY: build check format lint test docs examples attack formats server python cluster demo bench load peers peers-serve pretrained
 
 build:
 	cargo build --release
@@ -38,6 +38,10 @@ attack:
 # Compares exported and imported models in ONNX Runtime, OpenVINO and Keras, which it installs into .formats/.
 formats:
 	tests/formats/run.sh
+
+# Tests the server with the clients of others, which it installs into .server/: two minutes.
+server:
+	tests/server/run.sh
 
 demo:
 	cargo run --release -- demo

@@ -6,13 +6,22 @@
 //! library `giemsa` does the computations, on threads of their own: [`engine`] is the queue to them.
 
 pub mod api;
+pub mod case;
 pub mod engine;
+pub mod export;
 pub mod guard;
+pub mod inference;
+pub mod logs;
+pub mod metrics;
 pub mod models;
+pub mod observe;
 pub mod problem;
+#[cfg(unix)]
+pub mod reload;
 pub mod serve;
 pub mod settings;
 pub mod state;
+pub mod store;
 pub mod upload;
 
 pub use serve::{ServeError, serve};
@@ -21,10 +30,13 @@ pub use state::{Server, Shared};
 
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
+use axum::middleware::from_fn_with_state;
 
 /// Returns the router of all pages and of the API.
 pub fn app(server: Shared) -> Router {
     let body_bytes = server.settings.limits.body_bytes;
-    let routes = Router::new().merge(api::routes());
-    guard::protect(routes.layer(DefaultBodyLimit::max(body_bytes)), server)
+    let observe = from_fn_with_state(server.clone(), observe::observe);
+    let routes = Router::new().merge(api::routes()).merge(inference::routes()).merge(metrics::routes());
+    // The outermost layer observes the answers of the others.
+    guard::protect(routes.layer(DefaultBodyLimit::max(body_bytes)), server).layer(observe)
 }

@@ -6,6 +6,7 @@ mod stream;
 
 use crate::Settings;
 use crate::state::{Server, Shared};
+use crate::store::StoreError;
 use connections::Connections;
 use giemsa::model::ModelError;
 use signals::Signals;
@@ -43,6 +44,9 @@ pub enum ServeError {
     /// A model cannot be loaded.
     #[error(transparent)]
     Model(#[from] ModelError),
+    /// The data folder cannot be used.
+    #[error(transparent)]
+    Store(#[from] StoreError),
     /// The runtime cannot start.
     #[error("cannot start the server")]
     Runtime(#[source] io::Error),
@@ -77,10 +81,15 @@ async fn run(server: &Shared, listening: impl FnOnce(SocketAddr)) -> Result<(), 
     let bind = |source| ServeError::Bind { address, source };
     let mut signals = Signals::register().map_err(ServeError::Runtime)?;
     let listener = TcpListener::bind(address).await.map_err(bind)?;
-    listening(listener.local_addr().map_err(bind)?);
+    #[cfg(unix)]
+    crate::reload::reload_on_hangup(server.clone()).map_err(ServeError::Runtime)?;
+    let bound = listener.local_addr().map_err(bind)?;
+    listening(bound);
+    tracing::info!(address = %bound, "listening");
     let (stop, stopped) = oneshot::channel();
     let two_signals = async {
         signals.next().await;
+        tracing::info!("stopping");
         // The receiver is there until this function returns.
         let _ = stop.send(());
         signals.next().await;

@@ -1,9 +1,12 @@
 //! What all requests share.
 
+use crate::case::pictures::Decoded;
 use crate::engine::Engine;
+use crate::metrics::Metrics;
 use crate::models::Models;
+use crate::serve::{ServeError, default_data};
 use crate::settings::Settings;
-use giemsa::model::ModelError;
+use crate::store::{Store, StoreError};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -16,6 +19,12 @@ pub struct Server {
     pub models: Models,
     /// The threads that compute.
     pub engine: Engine,
+    /// The counters of `/metrics`.
+    pub metrics: Metrics,
+    /// The cases.
+    pub store: Store,
+    /// The images that were decoded last.
+    pub decoded: Decoded,
     stopping: AtomicBool,
 }
 
@@ -23,15 +32,17 @@ pub struct Server {
 pub type Shared = Arc<Server>;
 
 impl Server {
-    /// Loads the models and starts the threads that compute.
+    /// Loads the models, opens the data folder, and starts the threads that compute.
     ///
     /// # Errors
-    /// If a model cannot be loaded.
-    pub fn start(settings: Settings) -> Result<Shared, ModelError> {
-        let limits = &settings.limits;
-        let engine = Engine::start(limits.queued_cells, limits.queued_jobs, |_| ());
+    /// If a model cannot be loaded, or the data folder cannot be used.
+    pub fn start(settings: Settings) -> Result<Shared, ServeError> {
+        let metrics = Metrics::new();
+        let engine = Engine::start(&settings.limits, metrics.batch_counter());
         let models = Models::load(&settings.models)?;
-        Ok(Arc::new(Server { models, engine, stopping: AtomicBool::new(false), settings }))
+        let data = settings.data.clone().or_else(default_data).ok_or(StoreError::NoFolder)?;
+        let (store, decoded) = (Store::open(&data)?, Decoded::default());
+        Ok(Arc::new(Server { models, engine, metrics, store, decoded, stopping: AtomicBool::new(false), settings }))
     }
 
     /// Returns whether the server takes new requests. It does until [`Server::stop`].

@@ -3,6 +3,7 @@
 use crate::print::{escaped, print_line, print_note};
 use crate::{Context, Outcome};
 use giemsa::RESEARCH_ONLY;
+use giemsa_server::logs::{self, Level, LogFormat};
 use giemsa_server::settings::PORT;
 use giemsa_server::{ModelSource, Settings, serve};
 use std::io::{IsTerminal, stdout};
@@ -46,6 +47,12 @@ pub struct ServeArgs {
     /// Model by its name in the API: NAME=FILE, or NAME=builtin; can be given several times, the default one first
     #[arg(long, value_name = "NAME=MODEL", value_parser = model_source)]
     model: Vec<ModelSource>,
+    /// Form of the log on standard error: text or json
+    #[arg(long, value_name = "FORM", default_value = "text")]
+    log_format: LogFormat,
+    /// Log what has at least this level: error, warn, info, debug or trace [default: info; requests that succeed only as json]
+    #[arg(long, value_name = "LEVEL")]
+    log_level: Option<Level>,
 }
 
 fn model_source(text: &str) -> Result<ModelSource, String> {
@@ -62,6 +69,7 @@ fn model_source(text: &str) -> Result<ModelSource, String> {
 pub fn run(args: ServeArgs, context: &Context) -> anyhow::Result<Outcome> {
     let token = args.token.or_else(|| std::env::var("GIEMSA_TOKEN").ok()).filter(|token| !token.is_empty());
     let login = token.as_deref().map(login_query).unwrap_or_default();
+    logs::start(args.log_format, args.log_level);
     let default = Settings::default();
     let settings = Settings {
         address: SocketAddr::new(args.address, args.port),

@@ -1,10 +1,11 @@
 //! Sends requests to a router.
 
-use axum::Router;
 use axum::body::{Body, Bytes, to_bytes};
-use axum::http::{HeaderMap, Request, StatusCode, header};
+use axum::http::{HeaderMap, Method, Request, StatusCode, header};
+use axum::{Extension, Router};
 use giemsa_server::{Server, Settings, app};
 use serde_json::Value;
+use std::sync::Arc;
 use tower::ServiceExt;
 
 /// An answer.
@@ -20,9 +21,14 @@ impl Answer {
     }
 }
 
-/// Starts a server, and returns its router.
+/// Starts a server, and returns its router. Without a data folder, it gets one that is deleted with the router.
 pub fn router(settings: Settings) -> Router {
-    app(Server::start(settings).unwrap())
+    if settings.data.is_some() {
+        return app(Server::start(settings).unwrap());
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let settings = Settings { data: Some(folder.path().join("data")), ..settings };
+    app(Server::start(settings).unwrap()).layer(Extension(Arc::new(folder)))
 }
 
 /// Sends a request.
@@ -40,6 +46,17 @@ pub fn get(path: &str) -> Request<Body> {
 pub fn post(path: &str, content_type: &str, body: impl Into<Body>) -> Request<Body> {
     let request = Request::post(path).header(header::HOST, "localhost");
     request.header(header::CONTENT_TYPE, content_type).body(body.into()).unwrap()
+}
+
+/// Returns a request with a body in JSON.
+pub fn with_json(method: Method, path: &str, body: &Value) -> Request<Body> {
+    let request = Request::builder().method(method).uri(path).header(header::HOST, "localhost");
+    request.header(header::CONTENT_TYPE, "application/json").body(body.to_string().into()).unwrap()
+}
+
+/// Returns a request without a body.
+pub fn delete(path: &str) -> Request<Body> {
+    Request::delete(path).header(header::HOST, "localhost").body(Body::empty()).unwrap()
 }
 
 /// Returns a form with files.

@@ -13,13 +13,15 @@ use tokio::sync::oneshot;
 pub struct Running {
     pub address: SocketAddr,
     pub server: Shared,
+    _data: tempfile::TempDir,
     stop: Option<oneshot::Sender<()>>,
     thread: Option<JoinHandle<()>>,
 }
 
 impl Running {
     pub fn start(settings: Settings) -> Running {
-        let server = Server::start(settings).unwrap();
+        let data = tempfile::tempdir().unwrap();
+        let server = Server::start(Settings { data: Some(data.path().join("data")), ..settings }).unwrap();
         let (stop, stopped) = oneshot::channel();
         let (send_address, address) = mpsc::channel();
         let shared = server.clone();
@@ -31,7 +33,7 @@ impl Running {
                 serve_on(&shared, listener, async { stopped.await.unwrap() }).await;
             });
         });
-        Running { address: address.recv().unwrap(), server, stop: Some(stop), thread: Some(thread) }
+        Running { address: address.recv().unwrap(), server, _data: data, stop: Some(stop), thread: Some(thread) }
     }
 
     /// Opens a connection. Reading from it fails after ten seconds.
