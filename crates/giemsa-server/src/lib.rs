@@ -9,6 +9,7 @@ pub mod api;
 pub mod case;
 pub mod engine;
 pub mod export;
+pub mod guard;
 pub mod inference;
 pub mod logs;
 pub mod metrics;
@@ -28,18 +29,14 @@ pub use state::{Server, Shared};
 
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
-use axum::middleware::from_fn_with_state;
+use axum::middleware::{from_fn, from_fn_with_state};
 
 /// Returns the router of all pages and of the API.
 pub fn app(server: Shared) -> Router {
     let body_bytes = server.settings.limits.body_bytes;
     let observe = from_fn_with_state(server.clone(), observe::observe);
-    Router::new()
-        .merge(api::routes())
-        .merge(inference::routes())
-        .merge(metrics::routes())
-        .layer(DefaultBodyLimit::max(body_bytes))
-        // The outermost layer, so that it sees the answers of the others.
-        .layer(observe)
-        .with_state(server)
+    let routes = Router::new().merge(api::routes()).merge(inference::routes()).merge(metrics::routes());
+    let guarded = guard::protect(routes.layer(DefaultBodyLimit::max(body_bytes)), server);
+    // The outermost layers see the answers of all others.
+    guarded.layer(from_fn(inference::in_form_of_protocol)).layer(observe)
 }
