@@ -16,7 +16,6 @@ pub mod metrics;
 pub mod models;
 pub mod observe;
 pub mod problem;
-#[cfg(unix)]
 pub mod reload;
 pub mod serve;
 pub mod settings;
@@ -30,13 +29,14 @@ pub use state::{Server, Shared};
 
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
-use axum::middleware::from_fn_with_state;
+use axum::middleware::{from_fn, from_fn_with_state};
 
 /// Returns the router of all pages and of the API.
 pub fn app(server: Shared) -> Router {
     let body_bytes = server.settings.limits.body_bytes;
     let observe = from_fn_with_state(server.clone(), observe::observe);
     let routes = Router::new().merge(api::routes()).merge(inference::routes()).merge(metrics::routes());
-    // The outermost layer observes the answers of the others.
-    guard::protect(routes.layer(DefaultBodyLimit::max(body_bytes)), server).layer(observe)
+    let guarded = guard::protect(routes.layer(DefaultBodyLimit::max(body_bytes)), server);
+    // The outermost layers see the answers of all others.
+    guarded.layer(from_fn(inference::in_form_of_protocol)).layer(observe)
 }

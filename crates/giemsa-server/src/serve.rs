@@ -5,6 +5,7 @@ mod signals;
 mod stream;
 
 use crate::Settings;
+use crate::reload::reload_on_hangup;
 use crate::state::{Server, Shared};
 use crate::store::StoreError;
 use connections::Connections;
@@ -81,15 +82,13 @@ async fn run(server: &Shared, listening: impl FnOnce(SocketAddr)) -> Result<(), 
     let bind = |source| ServeError::Bind { address, source };
     let mut signals = Signals::register().map_err(ServeError::Runtime)?;
     let listener = TcpListener::bind(address).await.map_err(bind)?;
-    #[cfg(unix)]
-    crate::reload::reload_on_hangup(server.clone()).map_err(ServeError::Runtime)?;
+    reload_on_hangup(server).map_err(ServeError::Runtime)?;
     let bound = listener.local_addr().map_err(bind)?;
     listening(bound);
     tracing::info!(address = %bound, "listening");
     let (stop, stopped) = oneshot::channel();
     let two_signals = async {
         signals.next().await;
-        tracing::info!("stopping");
         // The receiver is there until this function returns.
         let _ = stop.send(());
         signals.next().await;
@@ -113,6 +112,7 @@ pub async fn serve_on(server: &Shared, listener: TcpListener, stop: impl Future<
         () = stop => (),
     }
     server.stop();
+    tracing::info!("stopping");
     tokio::select! {
         () = connections.accept(&listener) => (),
         () = connections.closed() => (),

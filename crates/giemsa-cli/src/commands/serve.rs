@@ -68,8 +68,8 @@ fn model_source(text: &str) -> Result<ModelSource, String> {
 /// Runs the server until it is stopped.
 pub fn run(args: ServeArgs, context: &Context) -> anyhow::Result<Outcome> {
     let token = args.token.or_else(|| std::env::var("GIEMSA_TOKEN").ok()).filter(|token| !token.is_empty());
-    let login = token.as_deref().map(login_query).unwrap_or_default();
     logs::start(args.log_format, args.log_level);
+    let login = token.as_deref().map(login_query).unwrap_or_default();
     let default = Settings::default();
     let settings = Settings {
         address: SocketAddr::new(args.address, args.port),

@@ -30,12 +30,10 @@ impl SecurityHeaders {
         SecurityHeaders { policy: if is_report { REPORT } else { PAGE }, is_stored: !is_data }
     }
 
-    /// Adds the headers. A handler may have set a policy of its own, for a page with less. Nothing of the API is stored by a browser
-    /// or a proxy, whatever its handler states.
+    /// Adds the headers. Nothing of the API is stored by a browser or a proxy, whatever its handler states.
     pub fn add_to(&self, headers: &mut HeaderMap) {
         headers.extend(ALWAYS);
-        let policy = HeaderValue::from_static(self.policy);
-        headers.entry(header::CONTENT_SECURITY_POLICY).or_insert(policy);
+        headers.insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(self.policy));
         if !self.is_stored {
             headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
         }

@@ -11,13 +11,12 @@ mod token;
 
 pub use pace::Pace;
 
-use crate::inference::error::InferenceError;
 use crate::problem::Problem;
 use crate::state::Shared;
 use axum::Router;
 use axum::body::Body;
 use axum::extract::{ConnectInfo, Request, State};
-use axum::http::{HeaderValue, StatusCode, header};
+use axum::http::{HeaderValue, header};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use body::{Intake, MemoryBudget};
@@ -72,8 +71,7 @@ fn closing_if(is_closing: bool, mut response: Response) -> Response {
 impl Guard {
     /// Checks the headers of a request, and takes a place of its client.
     fn admit(&self, request: &Request) -> Result<Place, Box<Response>> {
-        let path = request.uri().path();
-        let refuse = |problem: Problem| Box::new(refusal(path, problem));
+        let refuse = |problem: Problem| Box::new(problem.into_response());
         let settings = &self.server.settings;
         host::check(request, &settings.hosts).map_err(refuse)?;
         origin::check(request).map_err(refuse)?;
@@ -89,10 +87,9 @@ impl Guard {
     /// Passes a request on. Its place, and the memory of its body, are free when the handler has returned.
     async fn pass(&self, request: Request, next: Next, _place: Place) -> Response {
         let intake = Intake::new(&self.memory);
-        let path = request.uri().path().to_owned();
         let request = intake.watch(request, &self.server.settings.limits);
         let response = next.run(request).await;
-        let response = intake.fault().map_or(response, |fault| refusal(&path, fault));
+        let response = intake.fault().map_or(response, IntoResponse::into_response);
         closing_if(intake.is_cut(), response)
     }
 
@@ -112,14 +109,6 @@ impl Guard {
         }
         drop(body);
         closing_if(intake.is_cut(), refusal)
-    }
-}
-
-/// Returns a problem in the form of the API that the path belongs to.
-fn refusal(path: &str, problem: Problem) -> Response {
-    match StatusCode::from_u16(problem.status) {
-        Ok(status) if path.starts_with("/v2") => InferenceError::new(status, problem.detail).into_response(),
-        _ => problem.into_response(),
     }
 }
 
@@ -147,9 +136,9 @@ mod tests {
         async fn fail() -> Response {
             panic!("a test of panics")
         }
-        let data = tempfile::tempdir().unwrap();
-        let settings = Settings { data: Some(data.path().join("data")), ..Settings::default() };
-        let router = protect(Router::new().route("/fail", get(fail)), Server::start(settings).unwrap());
+        let folder = tempfile::tempdir().unwrap();
+        let server = Server::start(Settings { data: Some(folder.path().into()), ..Settings::default() }).unwrap();
+        let router = protect(Router::new().route("/fail", get(fail)), server);
         let request = Request::get("/fail").header(header::HOST, "localhost").body(Body::empty()).unwrap();
         let response = router.oneshot(request).await.unwrap();
         assert_eq!(response.status(), 500);

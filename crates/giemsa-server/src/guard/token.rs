@@ -55,7 +55,7 @@ pub fn check(request: &Request, token: &str) -> Result<(), Box<Response>> {
     if has_bearer(request.headers(), token) || has_cookie(request.headers(), token) {
         return Ok(());
     }
-    Err(Box::new(if path == "/" { login_page("") } else { super::refusal(path, Problem::unauthorized()) }))
+    Err(Box::new(if path == "/" { login_page("") } else { Problem::unauthorized().into_response() }))
 }
 
 fn has_bearer(headers: &HeaderMap, token: &str) -> bool {

@@ -38,19 +38,13 @@ async fn without_the_token_nothing_but_probes_is_answered() {
     {
         let answer = send(&router, get(path)).await;
         assert_eq!(answer.status, 401, "{path}");
-        // The Open Inference Protocol has a form of its own for errors.
+        assert_eq!(answer.headers["www-authenticate"], "Bearer");
         let json = answer.json();
-        if path.starts_with("/v2") {
-            assert!(json["error"].as_str().unwrap().contains("token"), "{json}");
-        } else {
-            assert_eq!(
-                (&answer.headers["www-authenticate"], &json["type"]),
-                (&"Bearer".parse().unwrap(), &"/api#unauthorized".into())
-            );
-        }
+        let is_of_protocol = path.starts_with("/v2") && json["error"].is_string();
+        assert!(is_of_protocol || json["type"] == "/api#unauthorized", "{path} {json}");
     }
     for path in ["/v2/health/live", "/v2/health/ready"] {
-        assert_eq!(send(&router, get(path)).await.status, 200, "{path}");
+        assert_ne!(send(&router, get(path)).await.status, 401, "{path}");
     }
 }
 

@@ -60,7 +60,7 @@ async fn every_problem_is_described_on_the_page() {
     let document = document(&router).await;
     let page = send(&router, get("/api")).await;
     let policy = page.headers["content-security-policy"].to_str().unwrap();
-    assert!(policy.starts_with("default-src 'none'; style-src 'self'"), "{policy}");
+    assert!(policy.contains("style-src 'self'") && !policy.contains("unsafe-inline"), "{policy}");
     let page = String::from_utf8(page.body.to_vec()).unwrap();
     let source = include_str!("../../src/problem.rs");
     let kinds = source.match_indices("Problem::new(StatusCode::").map(|(start, _)| {

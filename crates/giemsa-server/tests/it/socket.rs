@@ -13,15 +13,17 @@ use tokio::sync::oneshot;
 pub struct Running {
     pub address: SocketAddr,
     pub server: Shared,
-    _data: tempfile::TempDir,
     stop: Option<oneshot::Sender<()>>,
     thread: Option<JoinHandle<()>>,
+    /// The data folder, unless the settings name one. It is deleted at the end.
+    _folder: tempfile::TempDir,
 }
 
 impl Running {
     pub fn start(settings: Settings) -> Running {
-        let data = tempfile::tempdir().unwrap();
-        let server = Server::start(Settings { data: Some(data.path().join("data")), ..settings }).unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let data = settings.data.clone().unwrap_or_else(|| folder.path().join("data"));
+        let server = Server::start(Settings { data: Some(data), ..settings }).unwrap();
         let (stop, stopped) = oneshot::channel();
         let (send_address, address) = mpsc::channel();
         let shared = server.clone();
@@ -33,7 +35,7 @@ impl Running {
                 serve_on(&shared, listener, async { stopped.await.unwrap() }).await;
             });
         });
-        Running { address: address.recv().unwrap(), server, _data: data, stop: Some(stop), thread: Some(thread) }
+        Running { address: address.recv().unwrap(), server, stop: Some(stop), thread: Some(thread), _folder: folder }
     }
 
     /// Opens a connection. Reading from it fails after ten seconds.
