@@ -94,10 +94,10 @@ fn measure_overload(program: &str, requests: &[Request], capacity: f64, table: &
 fn measure_flood(program: &str, table: &mut Table) {
     let (server, body) = (Running::start(program), request(&vec![0; FLOOD_BYTES]));
     let tally = as_fast_as_answered(server.address, &[body], 4 * FLOOD_CONNECTIONS, FLOOD_CONNECTIONS);
-    let (good, busy, others) = (tally.count("200"), tally.count("503"), tally.count_except(&["200", "503"]));
+    let (good, busy, others) = (tally.count("unusable"), tally.count("503"), tally.count_except(&["unusable", "503"]));
     let name = format!("{FLOOD_CONNECTIONS} connections with bodies of {} MB", FLOOD_BYTES >> 20);
     table.add(&format!("{name}: 200, 503"), format!("{good}, {busy}"));
-    table.add_goal(&format!("{name}: others"), outcome_list(&tally, &["200", "503"]), "0", others == 0);
+    table.add_goal(&format!("{name}: others"), outcome_list(&tally, &["unusable", "503"]), "0", others == 0);
     let peak = server.peak_mb();
     let goal = format!("≤ {MEMORY_GOAL_MB:.0} MB");
     table.add_goal(&format!("{name}: peak memory"), format!("{peak:.0} MB"), &goal, peak <= MEMORY_GOAL_MB);
@@ -119,7 +119,7 @@ fn measure_stops(program: &str, requests: &[Request], table: &mut Table) {
             load.join().expect("no panic")
         });
         answered += tally.count("200");
-        lost += tally.count_except(&["200", "503", "refused"]);
+        lost += tally.count_except(&["200", "unusable", "503", "refused"]);
     }
     let name = format!("SIGTERM under load, {stops} times");
     table.add_goal(&format!("{name}: requests lost of {answered}"), lost.to_string(), "0", lost == 0);
@@ -170,7 +170,7 @@ fn largest_difference(one: SocketAddr, other: SocketAddr, requests: &[Request]) 
     let (mut one, mut other) = (Client::new(one), Client::new(other));
     let step = requests.len().div_ceil(500);
     let differences = requests.iter().step_by(step).map(|request| {
-        let mut probability =
+        let probability =
             |client: &mut Client| client.body_of(request).and_then(|body| number_after(&body, "\"Parasitized\":"));
         match (probability(&mut one), probability(&mut other)) {
             (Some(one), Some(other)) => (one - other).abs(),

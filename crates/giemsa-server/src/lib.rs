@@ -30,15 +30,15 @@ pub use state::{Server, Shared};
 
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
-use axum::middleware::from_fn_with_state;
+use axum::middleware::{from_fn, from_fn_with_state};
 
 /// Returns the router of all pages and of the API.
 pub fn app(server: Shared) -> Router {
     let body_bytes = server.settings.limits.body_bytes;
+    let observe = from_fn_with_state(server.clone(), observe::observe);
     let routes =
         Router::new().merge(api::routes()).merge(inference::routes()).merge(metrics::routes()).merge(page::routes());
-    let routes = routes.layer(DefaultBodyLimit::max(body_bytes));
-    // The outermost layer, so that it sees the answers of the others.
-    let observe = from_fn_with_state(server.clone(), observe::observe);
-    guard::protect(routes, server).layer(observe)
+    let guarded = guard::protect(routes.layer(DefaultBodyLimit::max(body_bytes)), server);
+    // The outermost layers see the answers of all others.
+    guarded.layer(from_fn(inference::in_form_of_protocol)).layer(observe)
 }
