@@ -13,9 +13,6 @@ use std::sync::LazyLock;
 
 const OPENAPI: &str = include_str!("../../openapi.json");
 const STYLE: &str = include_str!("page.css");
-/// The page loads its style sheet and nothing else.
-const POLICY: &str =
-    "default-src 'none'; style-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
 /// Returns the routes of this file.
 pub fn routes() -> Router<Shared> {
