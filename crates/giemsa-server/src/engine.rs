@@ -237,7 +237,7 @@ fn answer_batch(model: &ServedModel, jobs: Vec<CellJob>, cell_pixels: u64) -> Ba
     for CellJob { images, reply, _places: places, .. } in jobs {
         let of_job = results.by_ref().take(images.len()).collect();
         // Whoever has the results finds the places free.
-        drop(places);
+        drop((images, places));
         // The client may have gone away while its images were computed.
         let _ = reply.send(Ok(of_job));
     }

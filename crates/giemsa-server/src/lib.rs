@@ -15,6 +15,7 @@ pub mod logs;
 pub mod metrics;
 pub mod models;
 pub mod observe;
+pub mod page;
 pub mod problem;
 pub mod reload;
 pub mod serve;
@@ -34,9 +35,10 @@ use axum::middleware::{from_fn, from_fn_with_state};
 /// Returns the router of all pages and of the API.
 pub fn app(server: Shared) -> Router {
     let body_bytes = server.settings.limits.body_bytes;
+    let routes =
+        Router::new().merge(api::routes()).merge(inference::routes()).merge(metrics::routes()).merge(page::routes());
+    let routes = routes.layer(DefaultBodyLimit::max(body_bytes));
     let observe = from_fn_with_state(server.clone(), observe::observe);
-    let routes = Router::new().merge(api::routes()).merge(inference::routes()).merge(metrics::routes());
-    let guarded = guard::protect(routes.layer(DefaultBodyLimit::max(body_bytes)), server);
     // The outermost layers see the answers of all others.
-    guarded.layer(from_fn(inference::in_form_of_protocol)).layer(observe)
+    guard::protect(routes, server).layer(from_fn(inference::in_form_of_protocol)).layer(observe)
 }

@@ -9,6 +9,7 @@ use crate::reload::reload_on_hangup;
 use crate::state::{Server, Shared};
 use crate::store::StoreError;
 use connections::Connections;
+use etcetera::base_strategy::{BaseStrategy, choose_native_strategy};
 use giemsa::model::ModelError;
 use signals::Signals;
 use std::io;
@@ -56,7 +57,7 @@ pub enum ServeError {
 /// Returns the folder in which cases are stored unless another one is given: `giemsa` in the user's data folder.
 #[must_use]
 pub fn default_data() -> Option<PathBuf> {
-    dirs::data_dir().map(|folder| folder.join("giemsa"))
+    choose_native_strategy().ok().map(|folders| folders.data_dir().join("giemsa"))
 }
 
 /// Runs a server until it receives SIGTERM or SIGINT, and then until its requests in work are answered. A second signal ends it
@@ -89,6 +90,7 @@ async fn run(server: &Shared, listening: impl FnOnce(SocketAddr)) -> Result<(), 
     let (stop, stopped) = oneshot::channel();
     let two_signals = async {
         signals.next().await;
+        tracing::info!("stopping");
         // The receiver is there until this function returns.
         let _ = stop.send(());
         signals.next().await;
