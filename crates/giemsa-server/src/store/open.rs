@@ -71,6 +71,8 @@ pub(super) fn open_database(folder: &Path) -> Result<Connection, StoreError> {
     if is_new {
         create(&mut connection)?;
     }
+    // A process may have been killed between the deletion of a case and the end of its place in the log.
+    connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))?;
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, false)?;
     Ok(connection)
 }
