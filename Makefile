@@ -1,6 +1,6 @@
 # `make check` runs everything a change must pass. CONTRIBUTING.md describes the other targets.
 
-.PHONY: build check format lint test docs examples attack formats python cluster demo bench peers pretrained
+.PHONY: build check format lint test docs examples attack formats browser python cluster demo bench peers pretrained
 
 build:
 	cargo build --release
@@ -38,6 +38,11 @@ attack:
 # Compares exported and imported models in ONNX Runtime, OpenVINO and Keras, which it installs into .formats/.
 formats:
 	tests/formats/run.sh
+
+# Tests the page of `giemsa serve` in Chromium, which it installs, with Python packages in .browser/. Pictures of all states
+# of the page: target/browser/.
+browser:
+	tests/browser/run.sh
 
 demo:
 	cargo run --release -- demo
