@@ -141,11 +141,14 @@ impl Engine {
         let place = self.job_places.clone().try_acquire_owned().map_err(|_| EngineError::Busy)?;
         let (reply, result) = oneshot::channel();
         let job = move || {
-            if !reply.is_closed() {
-                // A client that went away after the start does not want the result.
-                let _ = reply.send(catch_unwind(AssertUnwindSafe(job)));
+            if reply.is_closed() {
+                return;
             }
+            let result = catch_unwind(AssertUnwindSafe(job));
+            // Whoever has the result finds the place free.
             drop(place);
+            // A client that went away after the start does not want the result.
+            let _ = reply.send(result);
         };
         self.jobs.send(Box::new(job)).map_err(|_| EngineError::Failed)?;
         result.await.map_err(|_| EngineError::Failed)?.map_err(|_| EngineError::Failed)

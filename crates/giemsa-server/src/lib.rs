@@ -8,6 +8,7 @@
 pub mod api;
 pub mod case;
 pub mod engine;
+pub mod export;
 pub mod models;
 pub mod page;
 pub mod problem;

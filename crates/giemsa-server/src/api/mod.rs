@@ -2,6 +2,7 @@
 
 mod cases;
 mod cells;
+mod export;
 mod extract;
 mod images;
 mod model;
@@ -17,6 +18,7 @@ pub fn routes() -> Router<Shared> {
         .merge(cells::routes())
         .merge(model::routes())
         .merge(cases::routes())
+        .merge(export::routes())
         .merge(images::routes())
         .merge(objects::routes())
         .merge(verdicts::routes())

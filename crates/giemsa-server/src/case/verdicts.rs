@@ -112,6 +112,11 @@ impl Verdicts {
         self.given(image, frame_px).map(|given| given.verdict)
     }
 
+    /// Returns the reviewers of the verdicts, in no order, some of them several times.
+    pub fn reviewers(&self) -> impl Iterator<Item = &str> {
+        self.given.values().map(|given| &given.reviewer[..])
+    }
+
     /// Returns the number of the row that last skipped an object.
     #[must_use]
     pub fn skipped(&self, image: i64, frame_px: [u32; 4]) -> Option<i64> {

@@ -109,6 +109,9 @@ impl From<StoreError> for Problem {
             StoreError::Conflict(_) => return Problem::conflict(error),
             _ => tracing::error!(%error, "the store failed"),
         }
+        if let StoreError::Folder { .. } = &error {
+            return Problem::storage(error);
+        }
         let code = if let StoreError::Database(error) = &error { error.sqlite_error_code() } else { None };
         match code {
             Some(

@@ -19,8 +19,9 @@ use crate::case::CaseImages;
 use rusqlite::Connection;
 use std::collections::HashMap;
 use std::fs::File;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
+use tempfile::TempDir;
 
 /// The cases whose images are kept in memory, parsed.
 const MOST_PARSED: usize = 16;
@@ -31,6 +32,7 @@ pub struct Store(Arc<Shared>);
 
 #[derive(Debug)]
 struct Shared {
+    folder: PathBuf,
     database: Mutex<Database>,
     /// Held as long as the store exists.
     _lock: File,
@@ -51,10 +53,21 @@ impl Store {
     /// If the folder cannot be used, another server uses it, or its database is damaged or of another program. The files are
     /// left as they are then.
     pub fn open(folder: &Path) -> Result<Store, StoreError> {
-        let lock = lock_folder(folder)?;
+        let lock = open::lock_folder(folder)?;
         let connection = open::open_database(folder)?;
         let database = Mutex::new(Database { connection, parsed: HashMap::new() });
-        Ok(Store(Arc::new(Shared { database, _lock: lock })))
+        open::remove_temporary_folders(folder)?;
+        Ok(Store(Arc::new(Shared { folder: folder.to_owned(), database, _lock: lock })))
+    }
+
+    /// Creates a folder beside the database for images on their way to a file, which is deleted with the returned value; or when the
+    /// store is opened again, if the process is killed.
+    ///
+    /// # Errors
+    /// If it cannot be created.
+    pub fn temporary_folder(&self) -> Result<TempDir, StoreError> {
+        let created = tempfile::Builder::new().prefix(open::TEMPORARY).tempdir_in(&self.0.folder);
+        created.map_err(|source| StoreError::Folder { path: self.0.folder.clone(), source })
     }
 
     /// Works on the database, on a thread that may wait for the disk. The work is done also if the future is dropped.
@@ -79,8 +92,6 @@ impl Store {
         work(&mut self.0.database.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
-
-use open::lock_folder;
 
 impl Database {
     /// Returns the images of a case, parsed, without their files.

@@ -11,6 +11,8 @@ use std::time::Duration;
 pub const DATABASE: &str = "cases.sqlite";
 /// The name of the file that a running server locks.
 pub const LOCK: &str = "lock";
+/// The beginning of the names of folders that are deleted.
+pub(super) const TEMPORARY: &str = "giemsa-export-";
 /// Marks the file as a database of cases: "gmsa".
 const APPLICATION_ID: i64 = 0x676d_7361;
 /// The format of the database.
@@ -40,6 +42,18 @@ pub(super) fn lock_folder(folder: &Path) -> Result<File, StoreError> {
         Err(TryLockError::WouldBlock) => Err(StoreError::InUse { path: folder.to_owned() }),
         Err(TryLockError::Error(source)) => Err(failed(&path)(source)),
     }
+}
+
+/// Deletes what a killed process has left.
+pub(super) fn remove_temporary_folders(folder: &Path) -> Result<(), StoreError> {
+    let failed = |source| StoreError::Folder { path: folder.to_owned(), source };
+    for entry in fs::read_dir(folder).map_err(failed)? {
+        let entry = entry.map_err(failed)?;
+        if entry.file_name().to_string_lossy().starts_with(TEMPORARY) {
+            fs::remove_dir_all(entry.path()).map_err(failed)?;
+        }
+    }
+    Ok(())
 }
 
 /// Opens the database of a folder, and creates it if there is none. A file that is no intact database of cases is left as it is.

@@ -39,6 +39,8 @@ pub(super) struct PageData<'a> {
     red_cells_per_microlitre: u64,
     limits: Limits,
     agreement: Option<AgreementData>,
+    /// Whether there are no files beside the page.
+    is_alone: bool,
 }
 
 /// The agreement with boxes drawn by people.
@@ -124,7 +126,7 @@ struct FieldData {
 }
 
 impl<'a> PageData<'a> {
-    pub(super) fn new(count: &Count<'a>, slides: Vec<SlideData>) -> Result<PageData<'a>, ReportError> {
+    pub(super) fn new(count: &Count<'a>, slides: Vec<SlideData>, is_alone: bool) -> Result<PageData<'a>, ReportError> {
         let corrected = |slide: &Slide| slide.parasitaemia.as_ref().is_some_and(|parasitaemia| parasitaemia.corrected);
         Ok(PageData {
             title: count.title,
@@ -148,6 +150,7 @@ impl<'a> PageData<'a> {
                 photographs: MOST_PHOTOGRAPHS,
             },
             agreement: count.agreement.map(AgreementData::new).transpose()?,
+            is_alone,
         })
     }
 }
@@ -204,11 +207,12 @@ fn box_styles() -> String {
 }
 
 impl SlideData {
-    /// `index` is that of the slide, and `names` are the file names of its photographs.
+    /// `index` is that of the slide, and `names` are the names of the files of its photographs with boxes; `None` without such
+    /// files.
     pub(super) fn new(
         index: usize,
         slide: &Slide,
-        names: &[String],
+        names: Option<&[String]>,
         selection: &Selection,
         pictures: SlidePictures,
     ) -> SlideData {
@@ -249,7 +253,7 @@ impl SlideData {
 struct Place<'a> {
     index: usize,
     slide: &'a Slide,
-    names: &'a [String],
+    names: Option<&'a [String]>,
     selection: &'a Selection,
     pictures: &'a SlidePictures,
 }
@@ -261,7 +265,8 @@ impl Place<'_> {
 
     /// Returns the link to the file of a photograph with boxes; `None` if there is none.
     fn file(&self, photograph: usize) -> Option<String> {
-        (!self.is_unreadable(photograph)).then(|| format!("{PHOTOGRAPHS}/{}", self.names[photograph]))
+        let names = self.names.filter(|_| !self.is_unreadable(photograph))?;
+        Some(format!("{PHOTOGRAPHS}/{}", names[photograph]))
     }
 
     /// Returns the link to a photograph: on the page, or else to its file.
@@ -277,7 +282,7 @@ impl Place<'_> {
         CellData {
             link: if has_box { Some(on_page()) } else { self.link(photograph) },
             source: self.pictures.cells.get(&(photograph, cell)).cloned(),
-            probability: format!("{probability:.3}"),
+            probability: probability.map_or("reviewer".to_owned(), |probability| format!("{probability:.3}")),
             photograph: photograph + 1,
             number: cell + 1,
         }

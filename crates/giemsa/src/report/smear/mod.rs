@@ -21,8 +21,9 @@ use crate::smear::count_report::{AgreementRow, CountReport, SettingsRow};
 use crate::smear::rows::{CELL_COLUMNS, CellRow, SlideRow};
 use crate::smear::{Photograph, Slide};
 use data::{PageData, SlideData};
+use image::RgbImage;
 use names::file_names;
-use pictures::draw_pictures;
+use pictures::{OnPage, draw_on_page, draw_pictures};
 use selection::{Selection, select};
 use std::collections::HashMap;
 use std::io::{self, Write};
@@ -113,12 +114,84 @@ pub fn write_count(
     for (index, selection) in select(count.slides, count.provenance.threshold).iter().enumerate() {
         let (slide, names) = (&count.slides[index], &names[index]);
         let pictures = write_photographs(&mut new, slide, names, selection, &mut each_photograph)?;
-        slides.push(SlideData::new(index, slide, names, selection, pictures));
+        slides.push(SlideData::new(index, slide, Some(names), selection, pictures));
     }
     new.write_with(CELLS, |file| write_cells(file, count.slides))?;
     new.write(SLIDES, &slides_json(folder, count)?)?;
-    new.write(PAGE, render("smear.html", include_str!("smear.html"), &PageData::new(count, slides)?)?.as_bytes())?;
+    new.write(PAGE, render_page(count, slides, false)?.as_bytes())?;
     new.publish()
+}
+
+/// Returns the page of [`write_count`] by itself: it does not link to files beside it.
+///
+/// `pixels_of` returns the pixels of a photograph by the indices of its slide and of the photograph in it, or the reason why there
+/// are none. Only photographs that the page shows are asked for.
+///
+/// ```
+/// use giemsa::evaluate::provenance::Provenance;
+/// use giemsa::model::Model;
+/// use giemsa::report::smear::{Count, count_page};
+/// use giemsa::smear::count_report::SettingsRow;
+/// use giemsa::smear::{count_slide, find_cells};
+///
+/// let model = Model::embedded()?;
+/// let pixels = image::RgbImage::from_pixel(640, 480, image::Rgb([230, 225, 220]));
+/// let photograph = find_cells(&model.predictor(Default::default()), "field.jpg".as_ref(), &pixels, None)?;
+/// let slides = [count_slide(&model, "Slide 1", vec![photograph], 5e6)?];
+/// let count = Count {
+///     title: "One slide",
+///     about: &[],
+///     slides: &slides,
+///     settings: &SettingsRow::new(Default::default(), "folder", Default::default()),
+///     agreement: None,
+///     error_rates: model.error_rates,
+///     provenance: &Provenance::of_model(&model, None, "slide".as_ref())?,
+/// };
+/// let page = count_page(&count, |_, _| Ok(pixels.clone()))?;
+/// assert!(page.contains("field.jpg") && !page.contains("cells.csv"));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
+/// # Errors
+/// If a picture cannot be drawn.
+pub fn count_page(
+    count: &Count<'_>,
+    mut pixels_of: impl FnMut(usize, usize) -> Result<RgbImage, String>,
+) -> Result<String, ReportError> {
+    let mut slides = Vec::new();
+    for (index, selection) in select(count.slides, count.provenance.threshold).iter().enumerate() {
+        let slide = &count.slides[index];
+        let mut shown = SlidePictures::default();
+        for (place, photograph) in slide.photographs.iter().enumerate() {
+            let cells: Vec<usize> = selection.cells_of(place).map(|place| place.cell).collect();
+            let is_on_page = selection.photographs.contains(&place);
+            if cells.is_empty() && !is_on_page {
+                continue;
+            }
+            let pictures = match pixels_of(index, place) {
+                Ok(pixels) => draw_on_page(&pixels, photograph, is_on_page, &cells)?,
+                Err(reason) => Err(reason),
+            };
+            match pictures {
+                Ok(pictures) => shown.add(place, cells, pictures),
+                Err(reason) => drop(shown.photographs.insert(place, Err(reason))),
+            }
+        }
+        slides.push(SlideData::new(index, slide, None, selection, shown));
+    }
+    render_page(count, slides, true)
+}
+
+fn render_page(count: &Count<'_>, slides: Vec<SlideData>, is_alone: bool) -> Result<String, ReportError> {
+    render("smear.html", include_str!("smear.html"), &PageData::new(count, slides, is_alone)?)
+}
+
+impl SlidePictures {
+    /// Adds the pictures of a photograph and of these cells of it.
+    fn add(&mut self, photograph: usize, cells: Vec<usize>, pictures: OnPage) {
+        self.photographs.extend(pictures.field.map(|source| (photograph, Ok(source))));
+        self.cells.extend(cells.into_iter().map(|cell| (photograph, cell)).zip(pictures.cells));
+    }
 }
 
 /// Writes the photographs of a slide with boxes, and returns the pictures for the page.
@@ -138,8 +211,7 @@ fn write_photographs(
         match draw_pictures(photograph, selection.photographs.contains(&index), &cells)? {
             Ok(pictures) => {
                 new.write(&format!("{PHOTOGRAPHS}/{name}"), &pictures.annotated)?;
-                shown.photographs.extend(pictures.on_page.map(|source| (index, Ok(source))));
-                shown.cells.extend(cells.into_iter().map(|cell| (index, cell)).zip(pictures.cells));
+                shown.add(index, cells, pictures.on_page);
             }
             Err(reason) => {
                 shown.photographs.insert(index, Err(reason));
@@ -174,7 +246,7 @@ mod tests {
     use super::*;
     use crate::model::{Logits, Model};
     use crate::smear::{CountSettings, FoundObject, Object, ObjectKind, count_slide, find_cells};
-    use image::{Rgb, RgbImage};
+    use image::Rgb;
 
     /// On a page of very many slides, there is no place for the pictures of the last ones.
     #[test]
@@ -192,7 +264,7 @@ mod tests {
         let slides = [count_slide(&model, "s1", vec![photograph], 5e6).unwrap()];
         let names = file_names(&slides);
         let selection = Selection { doubtful_in_all: 3, ..Selection::default() };
-        let data = SlideData::new(0, &slides[0], &names[0], &selection, SlidePictures::default());
+        let data = SlideData::new(0, &slides[0], Some(&names[0]), &selection, SlidePictures::default());
         let provenance = Provenance::of_model(&model, None, "slides".as_ref()).unwrap();
         let count = Count {
             title: "Slides",
@@ -203,8 +275,7 @@ mod tests {
             error_rates: None,
             provenance: &provenance,
         };
-        let text =
-            render("smear.html", include_str!("smear.html"), &PageData::new(&count, vec![data]).unwrap()).unwrap();
+        let text = render_page(&count, vec![data], false).unwrap();
         for words in
             ["0 of 1 are shown, and 1 more are in cells.csv", "The 0 nearest of 3", "0 of 1 are shown, those with"]
         {

@@ -25,8 +25,15 @@ const CELL_QUALITY: u8 = 85;
 pub(super) struct Pictures {
     /// The photograph at full size with boxes, as JPEG.
     pub annotated: Vec<u8>,
+    /// Those on the page.
+    pub on_page: OnPage,
+}
+
+/// The pictures of a photograph on the page.
+#[derive(Debug)]
+pub(super) struct OnPage {
     /// The field of the photograph without boxes, reduced, as the source of an image on a page; `None` if it is not shown.
-    pub on_page: Option<String>,
+    pub field: Option<String>,
     /// The cells, as sources of images on a page, in the order in which they were asked for.
     pub cells: Vec<String>,
 }
@@ -41,16 +48,29 @@ pub(super) fn draw_pictures(
         Ok(decoded) => decoded.pixels,
         Err(error) => return Ok(Err(error.reason())),
     };
+    let on_page = match draw_on_page(&pixels, photograph, is_on_page, cells)? {
+        Ok(pictures) => pictures,
+        Err(reason) => return Ok(Err(reason)),
+    };
+    draw_boxes(&mut pixels, photograph)?;
+    Ok(Ok(Pictures { annotated: jpeg_bytes(&pixels, FOLDER_QUALITY)?, on_page }))
+}
+
+/// Draws the pictures of a photograph for the page; the reason if these are not the pixels in which its cells were found.
+pub(super) fn draw_on_page(
+    pixels: &RgbImage,
+    photograph: &Photograph,
+    is_on_page: bool,
+    cells: &[usize],
+) -> Result<Result<OnPage, String>, ReportError> {
     if pixels.dimensions() != (photograph.width_px, photograph.height_px) {
         return Ok(Err("its size has changed since its cells were counted".to_owned()));
     }
     let [x, y, width, height] = shown_part(photograph);
-    let part = || imageops::crop_imm(&pixels, x, y, width, height).to_image();
-    let on_page = is_on_page.then(|| jpeg_source(&reduced(part()), PAGE_QUALITY)).transpose()?;
-    let picture = |&cell: &usize| jpeg_source(&around(&pixels, &photograph.cells[cell].object), CELL_QUALITY);
-    let cells = cells.iter().map(picture).collect::<Result<_, _>>()?;
-    draw_boxes(&mut pixels, photograph)?;
-    Ok(Ok(Pictures { annotated: jpeg_bytes(&pixels, FOLDER_QUALITY)?, on_page, cells }))
+    let part = || imageops::crop_imm(pixels, x, y, width, height).to_image();
+    let field = is_on_page.then(|| jpeg_source(&reduced(part()), PAGE_QUALITY)).transpose()?;
+    let picture = |&cell: &usize| jpeg_source(&around(pixels, &photograph.cells[cell].object), CELL_QUALITY);
+    Ok(Ok(OnPage { field, cells: cells.iter().map(picture).collect::<Result<_, _>>()? }))
 }
 
 fn reduced(pixels: RgbImage) -> RgbImage {

@@ -1,7 +1,7 @@
 //! Which cells and photographs the page shows. There are limits, so that a page of ten thousand photographs can be opened.
 
 use crate::smear::{ObjectKind, Photograph, Slide};
-use std::cmp::Reverse;
+use std::cmp::{Ordering, Reverse};
 
 /// The most infected cells of a slide that are shown.
 pub(super) const MOST_INFECTED: usize = 60;
@@ -22,13 +22,14 @@ const DOUBTFUL_LOGITS: f64 = 1.5;
 pub(super) struct CellPlace {
     pub photograph: usize,
     pub cell: usize,
-    pub probability: f64,
+    /// `None` for a red cell that only a reviewer takes for one.
+    pub probability: Option<f64>,
 }
 
 /// What is shown of a slide.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct Selection {
-    /// Infected cells, those with the highest probability first.
+    /// Infected cells: those without a probability, then those with the highest one.
     pub infected: Vec<CellPlace>,
     /// Further cells near the threshold, those with the highest probability first.
     pub doubtful: Vec<CellPlace>,
@@ -55,7 +56,7 @@ pub(super) fn select(slides: &[Slide], threshold: f64) -> Vec<Selection> {
     let numbers: Vec<usize> = selections.iter().map(|selection| selection.doubtful.len()).collect();
     for (selection, most) in selections.iter_mut().zip(share(&numbers, MOST_DOUBTFUL, MOST_CELLS_OF_ALL)) {
         selection.doubtful.truncate(most);
-        selection.doubtful.sort_by(|a, b| b.probability.total_cmp(&a.probability));
+        selection.doubtful.sort_by(by_probability);
     }
     let numbers: Vec<usize> = slides.iter().map(|slide| slide.photographs.len()).collect();
     let most = share(&numbers, MOST_PHOTOGRAPHS, MOST_PHOTOGRAPHS_OF_ALL);
@@ -69,10 +70,12 @@ pub(super) fn select(slides: &[Slide], threshold: f64) -> Vec<Selection> {
 fn cells_of_slide(slide: &Slide, most: usize, threshold: f64) -> Selection {
     let (mut infected, mut others): (Vec<_>, Vec<_>) =
         counted_red_cells(&slide.photographs).partition(|(_, is_infected)| *is_infected);
-    infected.sort_by(|(a, _), (b, _)| b.probability.total_cmp(&a.probability));
+    infected.sort_by(|(a, _), (b, _)| by_probability(a, b));
     let most = most.min(infected.len());
     others.extend(infected.drain(most..));
-    let distance = |place: &CellPlace| (logit(place.probability) - logit(threshold)).abs();
+    let distance = |place: &CellPlace| {
+        place.probability.map_or(f64::INFINITY, |probability| (logit(probability) - logit(threshold)).abs())
+    };
     let places = |cells: Vec<(CellPlace, bool)>| cells.into_iter().map(|(place, _)| place);
     let mut doubtful: Vec<CellPlace> = places(others).filter(|place| distance(place) <= DOUBTFUL_LOGITS).collect();
     doubtful.sort_by(|a, b| distance(a).total_cmp(&distance(b)));
@@ -88,11 +91,17 @@ fn cells_of_slide(slide: &Slide, most: usize, threshold: f64) -> Selection {
 fn counted_red_cells(photographs: &[Photograph]) -> impl Iterator<Item = (CellPlace, bool)> {
     photographs.iter().enumerate().flat_map(|(photograph, cells)| {
         let counted = cells.cells.iter().enumerate().filter(|(_, found)| found.is_counted);
-        counted.filter(|(_, found)| found.object.kind == ObjectKind::RedCell).filter_map(move |(cell, found)| {
-            let probability = found.prediction?.probability_parasitized.into();
-            Some((CellPlace { photograph, cell, probability }, found.is_infected()))
+        counted.filter(|(_, found)| found.object.kind == ObjectKind::RedCell).map(move |(cell, found)| {
+            let probability = found.prediction.map(|prediction| prediction.probability_parasitized.into());
+            (CellPlace { photograph, cell, probability }, found.is_infected())
         })
     })
+}
+
+/// Orders cells without a probability before those with one, and high probabilities before low ones.
+fn by_probability(a: &CellPlace, b: &CellPlace) -> Ordering {
+    let key = |place: &CellPlace| place.probability.unwrap_or(f64::INFINITY);
+    key(b).total_cmp(&key(a))
 }
 
 /// Selects the photographs with most infected cells, then those with most of the doubtful cells that are shown.
@@ -133,7 +142,7 @@ mod tests {
     use crate::classes::Class;
     use crate::model::Prediction;
     use crate::smear::segment::{Condition, FieldOfView};
-    use crate::smear::{Counts, FoundObject, Object};
+    use crate::smear::{Counts, FoundObject, Object, Verdict};
 
     fn red_cell(probability: f32) -> FoundObject {
         let class = if probability >= 0.5 { Class::Parasitized } else { Class::Uninfected };
@@ -187,6 +196,16 @@ mod tests {
         assert_eq!(places(&selections[0].infected), [(1, 1), (0, 1), (1, 0)]);
         assert_eq!(places(&selections[0].doubtful), [(0, 2), (1, 2)]);
         assert_eq!((selections[0].doubtful_in_all, &selections[0].photographs[..]), (2, &[0, 1][..]));
+    }
+
+    #[test]
+    fn a_red_cell_that_only_a_reviewer_takes_for_one_is_shown_first() {
+        let mut photographs = vec![photograph(&[0.9, 0.45])];
+        let verdict = |verdict| FoundObject { prediction: None, verdict: Some(verdict), ..red_cell(0.0) };
+        photographs[0].cells.extend([Verdict::Parasitized, Verdict::Uninfected].map(verdict));
+        let selection = &select(&[slide(photographs)], 0.5)[0];
+        let cells = |cells: &[CellPlace]| cells.iter().map(|place| place.cell).collect::<Vec<_>>();
+        assert_eq!((cells(&selection.infected), cells(&selection.doubtful)), (vec![2, 0], vec![1]));
     }
 
     #[test]
