@@ -73,6 +73,19 @@ export function addImage(id, file, kind, onbusy) {
   return send("POST", path, { body: file, tries: Infinity, onbusy });
 }
 
+/** Asks for a file that may not exist, and has the browser store it. */
+export async function download(path) {
+  const response = await reach(path, {});
+  if (!response.ok) throw await problem(response);
+  const name = /filename="([^"]+)"/.exec(response.headers.get("Content-Disposition") ?? "")?.[1] ?? "giemsa";
+  const link = document.createElement("a");
+  link.href = URL.createObjectURL(await response.blob());
+  link.download = name;
+  link.click();
+  // The browser reads the file after the click.
+  setTimeout(() => URL.revokeObjectURL(link.href), 60_000);
+}
+
 /** Addresses of pictures and downloads. */
 export const urls = {
   image: (image) => `/api/images/${image}/file`,

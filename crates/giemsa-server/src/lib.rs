@@ -9,9 +9,15 @@ pub mod api;
 pub mod case;
 pub mod engine;
 pub mod export;
+pub mod guard;
+pub mod inference;
+pub mod logs;
+pub mod metrics;
 pub mod models;
+pub mod observe;
 pub mod page;
 pub mod problem;
+pub mod reload;
 pub mod serve;
 pub mod settings;
 pub mod state;
@@ -24,9 +30,15 @@ pub use state::{Server, Shared};
 
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
+use axum::middleware::from_fn_with_state;
 
 /// Returns the router of all pages and of the API.
 pub fn app(server: Shared) -> Router {
     let body_bytes = server.settings.limits.body_bytes;
-    Router::new().merge(api::routes()).merge(page::routes()).layer(DefaultBodyLimit::max(body_bytes)).with_state(server)
+    let routes =
+        Router::new().merge(api::routes()).merge(inference::routes()).merge(metrics::routes()).merge(page::routes());
+    let routes = routes.layer(DefaultBodyLimit::max(body_bytes));
+    // The outermost layer, so that it sees the answers of the others.
+    let observe = from_fn_with_state(server.clone(), observe::observe);
+    guard::protect(routes, server).layer(observe)
 }

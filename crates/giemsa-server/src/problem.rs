@@ -62,6 +62,11 @@ impl Problem {
         Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "too-large", "The request is too large", detail)
     }
 
+    /// The client takes too long to send the request.
+    pub fn request_timeout(detail: impl ToString) -> Problem {
+        Problem::new(StatusCode::REQUEST_TIMEOUT, "request-timeout", "The request takes too long", detail)
+    }
+
     /// A file cannot be used.
     pub fn unusable_file(file: impl Into<String>, detail: impl ToString) -> Problem {
         let problem =

@@ -1,10 +1,17 @@
-//! Tests of the server without a socket: requests go to the router.
+//! Tests of the server. Most requests go to the router, without a socket.
 
 #![allow(clippy::unwrap_used)] // Helpers of tests, too, fail by panicking.
 
 mod case;
 mod cases;
 mod cells;
+mod guard_login;
+mod guard_requests;
+mod guard_shutdown;
+mod guard_sockets;
 mod images;
+mod inference;
+mod metrics;
 mod request;
 mod review;
+mod socket;
