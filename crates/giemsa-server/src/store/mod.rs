@@ -7,6 +7,8 @@ mod cases;
 mod error;
 mod images;
 mod open;
+#[cfg(test)]
+mod tests;
 mod verdicts;
 
 pub use cases::{CaseChange, CaseRow};

@@ -87,8 +87,8 @@ fn check(connection: &Connection, path: &Path) -> Result<(), StoreError> {
         return Err(StoreError::Newer { path: path.to_owned(), version, expected: VERSION });
     }
     for table in ["cases", "verdicts"] {
-        let result: String =
-            connection.pragma_query_value(None, &format!("quick_check('{table}')"), |row| row.get(0))?;
+        let pragma = format!("PRAGMA quick_check('{table}')");
+        let result: String = connection.query_row(&pragma, [], |row| row.get(0))?;
         if result != "ok" {
             return Err(refused(format!("a damaged one: {result}")));
         }
@@ -114,6 +114,8 @@ fn configure(connection: &Connection) -> Result<(), StoreError> {
     // A commit returns when it is on the disk.
     connection.pragma_update(None, "synchronous", "FULL")?;
     connection.pragma_update(None, "foreign_keys", true)?;
+    // A row is not replaced where it must not be deleted.
+    connection.pragma_update(None, "recursive_triggers", true)?;
     // What is deleted is overwritten.
     connection.pragma_update(None, "secure_delete", true)?;
     connection.pragma_update(None, "temp_store", "MEMORY")?;

@@ -5,12 +5,15 @@
 mod case;
 mod cases;
 mod cells;
+mod durability;
+mod exports;
 mod guard_login;
 mod guard_requests;
 mod guard_shutdown;
 mod guard_sockets;
 mod images;
 mod inference;
+mod metadata;
 mod metrics;
 mod request;
 mod review;
