@@ -3,6 +3,7 @@
 import base64
 import csv
 import io
+import json
 import re
 import zipfile
 
@@ -126,16 +127,18 @@ def test_the_threshold_counts_live_and_is_stored(open_page, server):
 
 def test_results_are_downloaded(open_page, server):
     case = server.new_example("Slide")
-    image = server.get(f"/api/cases/{case}")["photographs"][0]["image"]
-    server.post(f"/api/cases/{case}/verdicts", {"image": image, "number": 30, "verdict": "parasitized", "reviewer": "Ada"})
+    first = server.get(f"/api/cases/{case}/review?limit=1")["objects"][0]
+    verdict = {"image": first["image"], "number": first["number"], "verdict": "parasitized", "reviewer": "Ada"}
+    server.post(f"/api/cases/{case}/verdicts", verdict)
     page = open_page(f"/#/cases/{case}")
 
-    def download(name):
+    def download(name, role="link"):
         page.locator(".menu summary").click()
         picture(page, "downloads")
         with page.expect_download() as download:
-            page.get_by_role("link", name=name).click()
-        page.locator(".menu summary").click()
+            page.get_by_role(role, name=name).click()
+        page.keyboard.press("Escape")
+        assert page.locator(".menu[open]").count() == 0
         return download.value.path().read_bytes()
 
     rows = list(csv.DictReader(io.StringIO(download("All cells (CSV)").decode())))
@@ -143,9 +146,35 @@ def test_results_are_downloaded(open_page, server):
                for each in server.get(f"/api/cases/{case}/objects?image={photo['image']}")["objects"]]
     assert len(rows) == len(objects)
     assert [row["reviewer"] for row in rows if row["verdict"] == "parasitized"] == ["Ada"]
-    names = zipfile.ZipFile(io.BytesIO(download("Reviewed cells for training (ZIP)"))).namelist()
+    names = zipfile.ZipFile(io.BytesIO(download("Reviewed cells for training (ZIP)", "button"))).namelist()
     assert len([name for name in names if name.startswith("Parasitized/") and name.endswith(".png")]) == 1
-    assert b'"annotations"' in download("Boxes (COCO JSON)")
+    assert len(json.loads(download("Boxes (COCO JSON)"))["annotations"]) == len(objects)
+
+
+def test_the_report_opens_in_a_tab_of_its_own(open_page, server):
+    case = server.new_example("Slide")
+    page = open_page(f"/#/cases/{case}")
+    page.locator(".menu summary").click()
+    with page.context.expect_page() as report:
+        page.get_by_role("link", name="Report (HTML page)").click()
+    assert "For research use only" in report.value.inner_text("body")
+
+
+def test_a_case_without_reviewed_cells_has_no_images_for_training(open_page, server):
+    case = server.new_example("Slide")
+    edge = [each for each in server.get(f"/api/cases/{case}/objects?image=" + str(server.get(f"/api/cases/{case}")["photographs"][0]["image"]))["objects"]
+            if not each["counted"]][0]
+    page = open_page(f"/#/cases/{case}", expected_errors=["409"])
+    page.locator(".menu summary").click()
+    button = page.get_by_role("button", name="Reviewed cells for training (ZIP)")
+    assert not button.is_visible()
+    # A cell at the edge of a photograph is not whole.
+    verdict = {"image": edge["image"], "number": edge["number"], "verdict": "uninfected", "reviewer": "Ada"}
+    server.post(f"/api/cases/{case}/verdicts", verdict)
+    page.reload()
+    page.locator(".menu summary").click()
+    button.click()
+    page.get_by_text("no whole cell has a verdict").wait_for()
 
 
 def test_cases_are_renamed_and_deleted(page, server):

@@ -1,6 +1,6 @@
 // A case: its count, its images, and what to do next.
 
-import { download, getCase, recount, urls } from "./api.js";
+import { getCase, recount, urls } from "./api.js";
 import { cellGrid } from "./cells.js";
 import { countPanel } from "./count.js";
 import { showMessage } from "./dialogs.js";
@@ -8,7 +8,7 @@ import { pickers, receiveDrops } from "./drop.js";
 import { button, element, fill, show } from "./elements.js";
 import { grouped } from "./format.js";
 import { photographList, refusedList } from "./photographs.js";
-import { removeCase, rename } from "./start.js";
+import { removeCase, rename, trainingButton } from "./start.js";
 import { texts } from "./texts.js";
 import { onUploads, upload, uploadPanel, uploadsOf } from "./uploads.js";
 
@@ -97,11 +97,6 @@ function createActions(id) {
     review.textContent = reviewLabel(current);
   }
   return { node, update };
-}
-
-/** Creates the button for the reviewed cells of a case, or of all cases. There may be none that are whole. */
-export function trainingButton(id = null) {
-  return button(id ? texts.downloads.training : texts.start.training, () => download(urls.training(id)).catch((error) => showMessage(error.message)));
 }
 
 function reviewLabel(count) {
