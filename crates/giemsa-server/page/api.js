@@ -54,7 +54,12 @@ function pause(delayMs, signal) {
 const get = (path, signal) => send("GET", path, { signal });
 
 export const listCases = (signal) => get("/api/cases", signal);
-export const getCase = (id, signal) => get(`/api/cases/${id}`, signal);
+/** Returns a case, whose photographs are in the order of their names: files that are sent together arrive in any order. */
+export async function getCase(id, signal) {
+  const record = await get(`/api/cases/${id}`, signal);
+  record.photographs.sort((one, other) => one.name.localeCompare(other.name, undefined, { numeric: true }));
+  return record;
+}
 export const createCase = (name) => send("POST", "/api/cases", { json: { name } });
 export const changeCase = (id, changes) => send("PATCH", `/api/cases/${id}`, { json: changes });
 export const deleteCase = (id) => send("DELETE", `/api/cases/${id}`);

@@ -57,7 +57,7 @@ export const texts = {
     text: (name) => `“${name}” and all verdicts on it are deleted. This cannot be undone.`,
   },
   uploads: {
-    title: "Files on their way", progress: "Files that are counted", retry: "Try again", hide: "Hide this list",
+    title: "Files", progress: "Progress of the files", retry: "Try again", hide: "Hide this list",
     states: {
       waiting: "waiting", working: "counting…", done: "done", refused: "refused", failed: "not sent", busy: "the server is busy, waiting…",
     },
