@@ -11,6 +11,7 @@ import { photographList, refusedList } from "./photographs.js";
 import { removeCase, rename, trainingButton } from "./start.js";
 import { texts } from "./texts.js";
 import { onUploads, upload, uploadPanel, uploadsOf } from "./uploads.js";
+import { onStored, unstoredAlert } from "./verdicts.js";
 
 /** The case is read again at most this often while files arrive. */
 const REFRESH_MS = 300;
@@ -36,13 +37,16 @@ export async function showCase([id], signal) {
     show(empty, record.images + record.refused.length + uploadsOf(id).length === 0);
     for (const part of parts) part.update(record);
   }
-  onUploads(id, refreshSometimes(refresh), signal);
+  const refreshSoon = refreshSometimes(refresh);
+  onUploads(id, (event) => event.detail && refreshSoon(), signal);
+  // Verdicts of a review that was just left may still be on their way.
+  onStored((stored) => stored.id === id && refreshSoon(), signal);
   const head = element("div", { class: "title" }, element("a", { href: "#/", class: "up" }, texts.nav.all), title,
     button(texts.rename, async () => (await rename(record)) && update(), { class: "quiet", "aria-label": texts.case.rename }),
     button(texts.remove, () => removeCase(record, () => (location.hash = "#/")), { class: "quiet delete", "aria-label": texts.case.remove }));
   const add = element("div", { class: "add actions" }, pickers(receive, { class: "" }), element("span", { class: "faint" }, texts.case.dropHint));
   update();
-  return element("div", { class: "case" }, head, stale, uploadPanel(id, signal), count.node, actions.node, empty, refused.node,
+  return element("div", { class: "case" }, head, unstoredAlert(signal), stale, uploadPanel(id, signal), count.node, actions.node, empty, refused.node,
     photographs.node, cells.node, add);
 }
 
@@ -52,12 +56,11 @@ function addFiles(id, { files, leftOut }) {
   if (leftOut) showMessage(texts.drop.leftOut(leftOut));
 }
 
-/** Returns a listener to uploads that refreshes after each added image, but not all the time. */
+/** Returns a function that refreshes soon, but not all the time. */
 function refreshSometimes(refresh) {
   let timer = 0;
-  return (event) => {
-    if (!event.detail || timer) return;
-    timer = setTimeout(() => {
+  return () => {
+    timer ||= setTimeout(() => {
       timer = 0;
       refresh().catch((error) => error.name === "AbortError" || showMessage(error.message));
     }, REFRESH_MS);
