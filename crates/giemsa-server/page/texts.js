@@ -22,7 +22,7 @@ export const texts = {
   },
   dialogs: { cancel: "Cancel", close: "Close" },
   errors: {
-    offline: "The server cannot be reached. Check that `giemsa serve` is running.",
+    offline: "The server cannot be reached. Check that “giemsa serve” is running.",
     login: "The server requires a login. Reload this page to log in.",
     status: (status) => `The server answered with the status ${status}.`,
     address: "There is no such page.",
