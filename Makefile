@@ -1,6 +1,6 @@
 # `make check` runs everything a change must pass. CONTRIBUTING.md describes the other targets.
 
-.PHONY: build check format lint test docs examples attack formats server python cluster demo bench load peers peers-serve pretrained
+.PHONY: build check format lint test docs examples attack formats server browser python cluster demo bench load peers peers-serve pretrained
 
 build:
 	cargo build --release
@@ -42,6 +42,11 @@ formats:
 # Tests the server with the clients of others, which it installs into .server/: two minutes.
 server:
 	tests/server/run.sh
+
+# Tests the page of `giemsa serve` in Chromium, which it installs, with Python packages in .browser/. Pictures of all states
+# of the page: target/browser/.
+browser:
+	tests/browser/run.sh
 
 demo:
 	cargo run --release -- demo

@@ -54,7 +54,12 @@ function pause(delayMs, signal) {
 const get = (path, signal) => send("GET", path, { signal });
 
 export const listCases = (signal) => get("/api/cases", signal);
-export const getCase = (id, signal) => get(`/api/cases/${id}`, signal);
+/** Returns a case, whose photographs are in the order of their names: files that are sent together arrive in any order. */
+export async function getCase(id, signal) {
+  const record = await get(`/api/cases/${id}`, signal);
+  record.photographs.sort((one, other) => one.name.localeCompare(other.name, undefined, { numeric: true }));
+  return record;
+}
 export const createCase = (name) => send("POST", "/api/cases", { json: { name } });
 export const changeCase = (id, changes) => send("PATCH", `/api/cases/${id}`, { json: changes });
 export const deleteCase = (id) => send("DELETE", `/api/cases/${id}`);
@@ -71,6 +76,19 @@ export const undoVerdict = (id, reviewer) => send("POST", `/api/cases/${id}/verd
 export function addImage(id, file, kind, onbusy) {
   const path = `/api/cases/${id}/images?kind=${kind}&name=${encodeURIComponent(file.name)}`;
   return send("POST", path, { body: file, tries: Infinity, onbusy });
+}
+
+/** Asks for a file that may not exist, and has the browser store it. */
+export async function download(path) {
+  const response = await reach(path, {});
+  if (!response.ok) throw await problem(response);
+  const name = /filename="([^"]+)"/.exec(response.headers.get("Content-Disposition") ?? "")?.[1] ?? "giemsa";
+  const link = document.createElement("a");
+  link.href = URL.createObjectURL(await response.blob());
+  link.download = name;
+  link.click();
+  // The browser reads the file after the click.
+  setTimeout(() => URL.revokeObjectURL(link.href), 60_000);
 }
 
 /** Addresses of pictures and downloads. */

@@ -8,9 +8,10 @@ import { pickers, receiveDrops } from "./drop.js";
 import { button, element, fill, show } from "./elements.js";
 import { grouped } from "./format.js";
 import { photographList, refusedList } from "./photographs.js";
-import { removeCase, rename } from "./start.js";
+import { removeCase, rename, trainingButton } from "./start.js";
 import { texts } from "./texts.js";
 import { onUploads, upload, uploadPanel, uploadsOf } from "./uploads.js";
+import { onStored, unstoredAlert } from "./verdicts.js";
 
 /** The case is read again at most this often while files arrive. */
 const REFRESH_MS = 300;
@@ -20,13 +21,12 @@ export async function showCase([id], signal) {
   let record = await getCase(id, signal);
   const receive = (picked) => addFiles(id, picked);
   receiveDrops(receive, signal);
-  const parts = [countPanel(refresh, signal), refusedList(refresh), photographList(refresh), cellGrid(refresh)];
-  const [count, refused, photographs, cells] = parts;
+  const parts = [countPanel(refresh, signal), refusedList(refresh), photographList(refresh), cellGrid(refresh), createActions(id)];
+  const [count, refused, photographs, cells, actions] = parts;
   const title = element("h1");
   const stale = element("div", { class: "notice" }, element("p", {}, texts.stale.text),
     button(texts.stale.recount, (event) => countAgain(id, event.currentTarget, refresh)));
   const empty = element("p", { class: "empty" }, texts.case.empty);
-  const actions = element("div", { class: "actions" });
   async function refresh() {
     record = await getCase(id, signal);
     update();
@@ -35,16 +35,18 @@ export async function showCase([id], signal) {
     title.textContent = record.name;
     show(stale, record.is_stale);
     show(empty, record.images + record.refused.length + uploadsOf(id).length === 0);
-    drawActions(actions, record);
     for (const part of parts) part.update(record);
   }
-  onUploads(id, refreshSometimes(refresh), signal);
+  const refreshSoon = refreshSometimes(refresh);
+  onUploads(id, (event) => event.detail && refreshSoon(), signal);
+  // Verdicts of a review that was just left may still be on their way.
+  onStored((stored) => stored.id === id && refreshSoon(), signal);
   const head = element("div", { class: "title" }, element("a", { href: "#/", class: "up" }, texts.nav.all), title,
     button(texts.rename, async () => (await rename(record)) && update(), { class: "quiet", "aria-label": texts.case.rename }),
     button(texts.remove, () => removeCase(record, () => (location.hash = "#/")), { class: "quiet delete", "aria-label": texts.case.remove }));
   const add = element("div", { class: "add actions" }, pickers(receive, { class: "" }), element("span", { class: "faint" }, texts.case.dropHint));
   update();
-  return element("div", { class: "case" }, head, stale, uploadPanel(id, signal), count.node, actions, empty, refused.node,
+  return element("div", { class: "case" }, head, unstoredAlert(signal), stale, uploadPanel(id, signal), count.node, actions.node, empty, refused.node,
     photographs.node, cells.node, add);
 }
 
@@ -54,12 +56,11 @@ function addFiles(id, { files, leftOut }) {
   if (leftOut) showMessage(texts.drop.leftOut(leftOut));
 }
 
-/** Returns a listener to uploads that refreshes after each added image, but not all the time. */
+/** Returns a function that refreshes soon, but not all the time. */
 function refreshSometimes(refresh) {
   let timer = 0;
-  return (event) => {
-    if (!event.detail || timer) return;
-    timer = setTimeout(() => {
+  return () => {
+    timer ||= setTimeout(() => {
       timer = 0;
       refresh().catch((error) => error.name === "AbortError" || showMessage(error.message));
     }, REFRESH_MS);
@@ -79,25 +80,26 @@ async function countAgain(id, pressed, refresh) {
   fill(pressed, texts.stale.recount);
 }
 
-/** Draws the link to the review and the downloads, once there is something to review. */
-function drawActions(actions, record) {
-  const { id, current } = record;
-  const hasImages = record.images > 0;
-  show(actions, hasImages);
-  if (!hasImages || actions.children.length > 0) {
-    const link = actions.querySelector(".review");
-    if (link) link.textContent = reviewLabel(current);
-    return;
-  }
+/** Creates the link to the review and the downloads. Returns the node, and `update(record)`. */
+function createActions(id) {
+  const review = element("a", { href: `#/cases/${id}/review`, class: "primary review" });
+  const training = element("li", {}, trainingButton(id));
   const links = [
     [urls.report(id), texts.downloads.report, { target: "_blank", rel: "noopener" }],
     [urls.cells(id), texts.downloads.cells, { download: true }],
     [urls.coco(id), texts.downloads.coco, { download: true }],
-    [urls.training(id), texts.downloads.training, { download: true }],
   ];
   const items = links.map(([href, label, how]) => element("li", {}, element("a", { href, ...how }, label)));
-  fill(actions, element("a", { href: `#/cases/${id}/review`, class: "primary review" }, reviewLabel(current)),
-    element("details", { class: "menu" }, element("summary", {}, texts.downloads.title), element("ul", {}, items)));
+  const menu = element("details", { class: "menu" }, element("summary", {}, texts.downloads.title), element("ul", {}, items, training));
+  menu.addEventListener("focusout", (event) => menu.contains(event.relatedTarget) || (menu.open = false));
+  menu.addEventListener("keydown", (event) => event.key === "Escape" && ((menu.open = false), menu.firstChild.focus()));
+  const node = element("div", { class: "actions" }, review, menu);
+  function update({ images, current }) {
+    show(node, images > 0);
+    show(training, current.reviewed > 0);
+    review.textContent = reviewLabel(current);
+  }
+  return { node, update };
 }
 
 function reviewLabel(count) {

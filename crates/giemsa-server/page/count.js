@@ -46,7 +46,7 @@ function cardsOf(record, count, threshold) {
         computed.parasitaemia.corrected ? texts.count.corrected : texts.count.notCorrected));
     }
     const infected = `${grouped(count.counts.infected)} ${texts.of} ${grouped(count.counts.red_cells)}`;
-    cards.push(card(texts.count.infected, infected, [], cells.length === 0 && checkedOf(count)));
+    cards.push(card(texts.count.infected, infected, [], checkedOf(count)));
     const microlitre = parasitaemia.parasites_per_microlitre;
     const ends = `${density(microlitre.low)} to ${density(microlitre.high)}`;
     cards.push(card(texts.count.perMicrolitre, density(microlitre.value), [], texts.count.interval(ends),
@@ -57,7 +57,7 @@ function cardsOf(record, count, threshold) {
   if (cells.length > 0) {
     const { parasitized, uninfected, not_a_cell: others } = count.cells;
     cards.push(card(texts.count.singleCells(title), `${grouped(parasitized)} ${texts.of} ${grouped(cells.length)}`,
-      parasitaemia ? [] : ["lead"], texts.count.others(uninfected, others), checkedOf(count)));
+      parasitaemia ? [] : ["lead"], texts.count.others(uninfected, others), !parasitaemia && checkedOf(count)));
   }
   return cards;
 }

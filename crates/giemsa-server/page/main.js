@@ -32,6 +32,7 @@ async function showAddress() {
   const isFirst = shown === null;
   const isBack = !isLink && scrolls.has(address);
   [shown, isLink] = [address, false];
+  document.querySelector("dialog[open]")?.close("");
   leave.abort();
   leave = new AbortController();
   const { signal } = leave;

@@ -119,7 +119,8 @@ function swatch({ colour, width, dashes }) {
   const svg = document.createElementNS(space, "svg");
   const box = document.createElementNS(space, "rect");
   for (const [name, value] of Object.entries({ viewBox: "0 0 42 28", "aria-hidden": "true" })) svg.setAttribute(name, value);
-  const looks = { x: 5, y: 5, width: 32, height: 18, fill: "none", stroke: colour, "stroke-width": width * 1.2, "stroke-dasharray": dashes.join(" ") || "none" };
+  const place = { x: 5, y: 5, width: 32, height: 18 };
+  const looks = { ...place, fill: "none", stroke: colour, "stroke-width": width * 1.2, "stroke-dasharray": dashes.join(" ") || "none" };
   for (const [name, value] of Object.entries(looks)) box.setAttribute(name, value);
   svg.append(box);
   return svg;

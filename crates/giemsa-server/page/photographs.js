@@ -71,7 +71,8 @@ export function refusedList(changed) {
     summary.textContent = texts.refused.title(plural(record.refused.length, "refused file"));
     updateList(list, record.refused, (file) => file.image, (file) => element("li", {},
       element("span", {}, element("b", {}, file.name), `: ${file.error}`),
-      button(texts.refused.dismiss, () => dismiss(record.id, file), { class: "quiet", "aria-label": texts.named(texts.refused.dismiss, file.name) })));
+      button(texts.refused.dismiss, () => dismiss(record.id, file), { class: "quiet",
+        "aria-label": texts.named(texts.refused.dismiss, file.name) })));
   }
   return { node, update };
 }

@@ -24,7 +24,8 @@ export async function showReview([id], signal) {
   let { reviewed } = record.current;
   const progress = createProgress();
   const verdicts = verdictButtons(give, { skip: true, signal });
-  const back = button([texts.review.undo, " ", element("kbd", { "aria-hidden": "true" }, "Z")], takeBack, { class: "undo", "aria-keyshortcuts": "Z Backspace" });
+  const back = button([texts.review.undo, " ", element("kbd", { "aria-hidden": "true" }, "Z")], takeBack,
+    { class: "undo", "aria-keyshortcuts": "Z Backspace" });
   const end = element("div", { class: "review-end" }, element("h2", { tabindex: "-1" }), element("p"),
     element("a", { href: `#/cases/${id}`, class: "primary" }, texts.review.back));
   let isUndoing = false;

@@ -16,7 +16,8 @@ export function createSelection(picture, give, undo, signal) {
   const title = element("h2");
   const lines = element("div");
   const saliency = button(texts.photograph.saliency, toggle, { class: "quiet", "aria-pressed": "false" });
-  const back = button([texts.photograph.undo, " ", element("kbd", { "aria-hidden": "true" }, "Z")], undo, { class: "quiet", "aria-keyshortcuts": "Z" });
+  const back = button([texts.photograph.undo, " ", element("kbd", { "aria-hidden": "true" }, "Z")], undo,
+    { class: "quiet", "aria-keyshortcuts": "Z" });
   const verdicts = verdictButtons((verdict) => object && give(verdict), { signal });
   const body = element("div", { class: "selected" },
     element("div", { class: "crop" }, canvas, map),

@@ -1,6 +1,6 @@
 // The start: a place to drop images, an example, and the cases.
 
-import { addExample, changeCase, createCase, deleteCase, listCases, urls } from "./api.js";
+import { addExample, changeCase, createCase, deleteCase, download, listCases, urls } from "./api.js";
 import { askText, confirmed, showMessage } from "./dialogs.js";
 import { nameOf, pickers, receiveDrops } from "./drop.js";
 import { button, element, fill, updateList } from "./elements.js";
@@ -58,7 +58,7 @@ async function tryExample(pressed) {
 function caseList(cases) {
   const list = element("ul", { class: "cases" });
   const none = element("p", { class: "faint" }, texts.start.none);
-  const training = element("p", {}, element("a", { href: urls.training(), download: true }, texts.start.training));
+  const training = element("p", {}, trainingButton());
   const section = element("section", { "aria-labelledby": "cases-title" },
     element("h2", { id: "cases-title", tabindex: "-1" }, texts.start.cases), none, list, training);
   function update() {
@@ -127,4 +127,10 @@ export async function removeCase(row, removed) {
   } catch (error) {
     showMessage(error.message);
   }
+}
+
+/** Creates the button for the reviewed cells of a case, or of all cases. There may be none that are whole. */
+export function trainingButton(id = null) {
+  const label = id ? texts.downloads.training : texts.start.training;
+  return button(label, () => download(urls.training(id)).catch((error) => showMessage(error.message)));
 }

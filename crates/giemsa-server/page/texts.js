@@ -22,7 +22,7 @@ export const texts = {
   },
   dialogs: { cancel: "Cancel", close: "Close" },
   errors: {
-    offline: "The server cannot be reached. Check that `giemsa serve` is running.",
+    offline: "The server cannot be reached. Check that “giemsa serve” is running.",
     login: "The server requires a login. Reload this page to log in.",
     status: (status) => `The server answered with the status ${status}.`,
     address: "There is no such page.",
@@ -46,7 +46,7 @@ export const texts = {
     example: "Try the drawn example", drawing: "Drawing and counting…", exampleName: "Drawn example",
     cases: "Cases", none: "There are no cases yet.", empty: "empty", stale: "counted with another model",
     reviewed: (count) => `${plural(count, "object")} reviewed`,
-    training: "Download the reviewed cells of all cases for training (ZIP)",
+    training: "Download the reviewed cells of all cases (ZIP)",
   },
   deleteCase: {
     title: "Delete this case?",
@@ -57,8 +57,10 @@ export const texts = {
     text: (name) => `“${name}” and all verdicts on it are deleted. This cannot be undone.`,
   },
   uploads: {
-    title: "Files on their way", progress: "Files that are counted", retry: "Try again", hide: "Hide this list",
-    states: { waiting: "waiting", working: "counting…", busy: "the server is busy, waiting…", done: "done", refused: "refused", failed: "not sent" },
+    title: "Files", progress: "Progress of the files", retry: "Try again", hide: "Hide this list",
+    states: {
+      waiting: "waiting", working: "counting…", done: "done", refused: "refused", failed: "not sent", busy: "the server is busy, waiting…",
+    },
     summary: (finished, all, refused, failed) => [
       `${finished} of ${all} counted`, refused && `${refused} refused`, failed && `${failed} not sent`,
     ].filter(Boolean).join(", "),
@@ -107,7 +109,8 @@ export const texts = {
     reviewed: (verdict) => `reviewed: ${verdict}`,
   },
   downloads: {
-    title: "Download", report: "Report (HTML page)", cells: "All cells (CSV)", coco: "Boxes (COCO JSON)", training: "Reviewed cells for training (ZIP)",
+    title: "Download", report: "Report (HTML page)", cells: "All cells (CSV)", coco: "Boxes (COCO JSON)",
+    training: "Reviewed cells for training (ZIP)",
   },
   photograph: {
     steps: "Photographs of the case", selection: "Selected object",

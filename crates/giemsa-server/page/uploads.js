@@ -91,10 +91,10 @@ function dismiss(id) {
 export function uploadPanel(id, signal) {
   const progress = element("progress", { "aria-label": texts.uploads.progress });
   const summary = element("p", { class: "progress" });
-  const list = element("ul", { class: "uploads" });
+  const list = element("ul", { class: "uploads", tabindex: "0", "aria-label": texts.uploads.title });
   const again = button(texts.uploads.retry, () => retry(id, uploadsOf(id).filter((item) => item.state === "failed")), { class: "primary" });
   const hide = button(texts.uploads.hide, () => dismiss(id));
-  const panel = element("section", { class: "upload-panel", "aria-label": texts.uploads.title },
+  const panel = element("section", { class: "upload-panel", "aria-label": texts.uploads.progress },
     element("div", { class: "bar" }, summary, again, hide), progress, list);
   function update() {
     const items = uploadsOf(id);
@@ -108,7 +108,10 @@ export function uploadPanel(id, signal) {
     show(progress, finished < items.length);
     show(again, failed > 0);
     show(hide, items.length > 0 && !isBusy(id));
-    updateList(list, items, (item) => item.key, tile, updateTile);
+    // At the end, only what needs attention remains.
+    const shown = isBusy(id) ? items : items.filter((item) => item.state !== "done");
+    show(list, shown.length > 0);
+    updateList(list, shown, (item) => item.key, tile, updateTile);
   }
   onUploads(id, update, signal);
   update();

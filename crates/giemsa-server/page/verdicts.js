@@ -109,8 +109,11 @@ export function unstoredAlert(signal) {
 /** Creates the buttons of verdicts, with their keys. `give(verdict)` is called for a button and for a key. */
 export function verdictButtons(give, { skip = false, signal }) {
   const shown = VERDICTS.filter(({ verdict }) => skip || verdict !== "skip");
-  const buttons = shown.map(({ verdict, keys }) => button("", () => give(verdict), { class: `verdict ${verdict}`, "data-verdict": verdict, "aria-keyshortcuts": keys[0].toUpperCase() }));
-  buttons.forEach((node, place) => fill(node, texts.verdicts[shown[place].verdict], " ", element("kbd", { "aria-hidden": "true" }, shown[place].keys[0].toUpperCase())));
+  const buttons = shown.map(({ verdict, keys }) => {
+    const key = keys[0].toUpperCase();
+    return button([texts.verdicts[verdict], " ", element("kbd", { "aria-hidden": "true" }, key)], () => give(verdict),
+      { class: `verdict ${verdict}`, "data-verdict": verdict, "aria-keyshortcuts": key });
+  });
   document.addEventListener("keydown", (event) => {
     if (isTyping(event) || event.repeat || !keysAreOn()) return;
     const found = shown.find(({ keys }) => keys.includes(event.key.toLowerCase()));

@@ -81,7 +81,8 @@ export function createViewer({ source, width, height, alt }, chosen, signal) {
     if (!object) return;
     const from = { ...view };
     const scale = Math.max(view.scale, SELECTED_FRACTION * Math.min(...size) / Math.max(object.width, object.height));
-    const to = isCentred ? { scale, x: size[0] / 2 - (object.x + object.width / 2) * scale, y: size[1] / 2 - (object.y + object.height / 2) * scale } : from;
+    const centre = (axis, start, length) => size[axis] / 2 - (object[start] + object[length] / 2) * scale;
+    const to = isCentred ? { scale, x: centre(0, "x", "width"), y: centre(1, "y", "height") } : from;
     stop();
     if (matchMedia("(prefers-reduced-motion: reduce)").matches) return enter(to.scale, to.x, to.y);
     animate((elapsedMs) => {
