@@ -1,6 +1,6 @@
 # `make check` runs everything a change must pass. CONTRIBUTING.md describes the other targets.
 
-.PHONY: build check format lint test docs examples attack formats python cluster demo bench peers pretrained
+.PHONY: build check format lint test docs examples attack formats server python cluster demo bench load peers peers-serve pretrained
 
 build:
 	cargo build --release
@@ -39,11 +39,23 @@ attack:
 formats:
 	tests/formats/run.sh
 
+# Tests the server with the clients of others, which it installs into .server/: two minutes.
+server:
+	tests/server/run.sh
+
 demo:
 	cargo run --release -- demo
 
 bench:
 	cargo bench --package giemsa --features synthetic
+
+# Measures the server under load for about three minutes: capacity, latency, overload, and what is lost when it is stopped.
+load:
+	benches/load/run.sh
+
+# Compares the server with FastAPI, uvicorn and ONNX Runtime under the same load; installs them into .peers-serve/.
+peers-serve:
+	benches/peers/serve.sh
 
 # Times other frameworks on the same work; installs them into .peers/.
 peers:

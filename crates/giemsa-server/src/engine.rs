@@ -5,8 +5,9 @@
 //! it computes one batch, the next one fills up.
 
 use crate::models::ServedModel;
+use crate::settings::Limits;
 use axum::body::Bytes;
-use giemsa::image::ImageError;
+use giemsa::image::{ImageError, read_size_of_bytes};
 use giemsa::model::{ImageSource, ModelError, Prediction};
 use giemsa::smear::count_if_field;
 use image::RgbImage;
@@ -55,8 +56,43 @@ pub enum EngineError {
     Failed,
 }
 
+/// The image of a cell that cannot be classified.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum CellError {
+    /// It cannot be read, or shows several cells.
+    #[error(transparent)]
+    Image(#[from] ImageError),
+    /// It has more pixels than the server accepts. It has not been decoded.
+    #[error("{}: {}", name.display(), self.reason())]
+    TooLarge {
+        /// Its name.
+        name: PathBuf,
+        /// Its width in pixels.
+        width: u32,
+        /// Its height in pixels.
+        height: u32,
+        /// The most pixels that the server accepts.
+        limit: u64,
+    },
+}
+
+impl CellError {
+    /// Returns the message without the name.
+    #[must_use]
+    pub fn reason(&self) -> String {
+        match self {
+            CellError::Image(error) => error.reason(),
+            CellError::TooLarge { width, height, limit, .. } => format!(
+                "the image is {width}x{height} pixels; the image of a cell has at most {limit}: \
+                 send photographs of a smear to /api/cases"
+            ),
+        }
+    }
+}
+
 /// The result of a batch: one result per image.
-pub type Predictions = Vec<Result<Prediction, ImageError>>;
+pub type Predictions = Vec<Result<Prediction, CellError>>;
 
 struct CellJob {
     model: Arc<ServedModel>,
@@ -69,10 +105,12 @@ struct CellJob {
 type Job = Box<dyn FnOnce() + Send>;
 
 /// What a batch was like, for metrics.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct BatchSize {
     /// The number of its images.
     pub images: usize,
+    /// The number of those that could not be classified.
+    pub errors: usize,
 }
 
 /// The queues to the threads that compute. The threads end when it is dropped.
@@ -83,16 +121,17 @@ pub struct Engine {
     most_cells: usize,
     jobs: Sender<Job>,
     job_places: Arc<Semaphore>,
+    most_jobs: usize,
 }
 
 impl Engine {
-    /// Starts the threads. At most `queued_cells` images and `queued_jobs` other jobs wait or are in work. `observe` is
-    /// called after each batch of cells.
+    /// Starts the threads. `observe` is called after each batch of cells.
     #[must_use]
-    pub fn start(queued_cells: usize, queued_jobs: usize, observe: impl Fn(BatchSize) + Send + 'static) -> Engine {
+    pub fn start(limits: &Limits, observe: impl Fn(BatchSize) + Send + 'static) -> Engine {
+        let Limits { queued_cells, queued_jobs, cell_pixels, .. } = *limits;
         let (cells, waiting_cells) = channel();
         let (jobs, waiting_jobs) = channel();
-        thread::spawn(move || predict_batches(&waiting_cells, &observe));
+        thread::spawn(move || predict_batches(&waiting_cells, cell_pixels, &observe));
         thread::spawn(move || waiting_jobs.into_iter().for_each(|job: Job| job()));
         Engine {
             cells,
@@ -100,6 +139,7 @@ impl Engine {
             most_cells: queued_cells,
             jobs,
             job_places: Arc::new(Semaphore::new(queued_jobs)),
+            most_jobs: queued_jobs,
         }
     }
 
@@ -107,6 +147,12 @@ impl Engine {
     #[must_use]
     pub fn queued_cells(&self) -> usize {
         self.most_cells - self.cell_places.available_permits()
+    }
+
+    /// Returns the number of other jobs that wait or are in work.
+    #[must_use]
+    pub fn queued_jobs(&self) -> usize {
+        self.most_jobs - self.job_places.available_permits()
     }
 
     /// Classifies images of cells, in their order. A bad image is an error of that image only. If the future is dropped, images
@@ -155,7 +201,7 @@ impl Engine {
     }
 }
 
-fn predict_batches(waiting: &Receiver<CellJob>, observe: &dyn Fn(BatchSize)) {
+fn predict_batches(waiting: &Receiver<CellJob>, cell_pixels: u64, observe: &dyn Fn(BatchSize)) {
     while let Ok(first) = waiting.recv() {
         let mut images = first.images.len();
         let mut batch = vec![first];
@@ -168,45 +214,79 @@ fn predict_batches(waiting: &Receiver<CellJob>, observe: &dyn Fn(BatchSize)) {
         while let Some(job) = batch.first() {
             let model = job.model.clone();
             let (same, others) = batch.into_iter().partition(|job| Arc::ptr_eq(&job.model, &model));
-            observe(BatchSize { images: predict_batch(&model, same) });
+            observe(answer_batch(&model, same, cell_pixels));
             batch = others;
         }
     }
 }
 
-/// Classifies the images of jobs for one model, and sends the results. Returns the number of images.
-fn predict_batch(model: &ServedModel, jobs: Vec<CellJob>) -> usize {
-    let sources: Vec<ImageSource<'_>> = jobs.iter().flat_map(|job| job.images.iter().map(source)).collect();
-    let images = sources.len();
-    let predictor = model.model.predictor(Default::default()).refusing_fields(count_if_field);
-    let results = catch_unwind(AssertUnwindSafe(|| predictor.predict_sources(&sources)));
-    drop(sources);
-    let mut results = match results {
-        Ok(Ok(results)) => results.into_iter(),
+/// Classifies the images of jobs for one model, and sends the results.
+fn answer_batch(model: &ServedModel, jobs: Vec<CellJob>, cell_pixels: u64) -> BatchSize {
+    let images: Vec<&CellImage> = jobs.iter().flat_map(|job| &job.images).collect();
+    let count = images.len();
+    let results = match catch_unwind(AssertUnwindSafe(|| predict_images(model, &images, cell_pixels))) {
+        Ok(Ok(results)) => results,
         failure => {
             tracing::error!(model = %model.name, failure = ?failure.ok().and_then(Result::err), "a batch failed");
             // The images are classified one by one if that can help the others.
-            return retry(model, jobs, images);
+            return retry(model, jobs, cell_pixels);
         }
     };
-    for job in jobs {
-        let of_job = results.by_ref().take(job.images.len()).collect();
+    let errors = results.iter().filter(|result| result.is_err()).count();
+    let mut results = results.into_iter();
+    for CellJob { images, reply, _places: places, .. } in jobs {
+        let of_job = results.by_ref().take(images.len()).collect();
+        // Whoever has the results finds the places free.
+        drop((images, places));
         // The client may have gone away while its images were computed.
-        let _ = job.reply.send(Ok(of_job));
+        let _ = reply.send(Ok(of_job));
     }
-    images
+    BatchSize { images: count, errors }
 }
 
 /// Answers the jobs of a batch that failed: a batch of one job with the error; of several, each job by itself.
-fn retry(model: &ServedModel, mut jobs: Vec<CellJob>, images: usize) -> usize {
+fn retry(model: &ServedModel, mut jobs: Vec<CellJob>, cell_pixels: u64) -> BatchSize {
     if jobs.len() > 1 {
-        jobs.into_iter().for_each(|job| {
-            predict_batch(model, vec![job]);
+        let sizes = jobs.into_iter().map(|job| answer_batch(model, vec![job], cell_pixels));
+        return sizes.fold(BatchSize { images: 0, errors: 0 }, |sum, size| BatchSize {
+            images: sum.images + size.images,
+            errors: sum.errors + size.errors,
         });
-    } else if let Some(job) = jobs.pop() {
+    }
+    let images = jobs.iter().map(|job| job.images.len()).sum();
+    if let Some(job) = jobs.pop() {
         let _ = job.reply.send(Err(EngineError::Failed));
     }
-    images
+    BatchSize { images, errors: images }
+}
+
+/// Classifies images. Those with too many pixels are not decoded.
+fn predict_images(model: &ServedModel, images: &[&CellImage], cell_pixels: u64) -> Result<Predictions, ModelError> {
+    let checks: Vec<Result<(), CellError>> = images.iter().map(|image| check_size(image, cell_pixels)).collect();
+    let accepted = images.iter().zip(&checks).filter(|(_, check)| check.is_ok());
+    let sources: Vec<ImageSource<'_>> = accepted.map(|(image, _)| source(image)).collect();
+    let predictor = model.model.predictor(Default::default()).refusing_fields(count_if_field);
+    let mut predictions = predictor.predict_sources(&sources)?.into_iter();
+    let results = checks.into_iter().filter_map(|check| match check {
+        Ok(()) => predictions.next().map(|prediction| prediction.map_err(CellError::from)),
+        Err(error) => Some(Err(error)),
+    });
+    Ok(results.collect())
+}
+
+fn check_size(image: &CellImage, limit: u64) -> Result<(), CellError> {
+    let (width, height) = match &image.content {
+        CellContent::Pixels(pixels) => pixels.dimensions(),
+        CellContent::File(bytes) => match read_size_of_bytes(bytes, &image.name) {
+            Ok((width, height, _)) => (width, height),
+            // Decoding returns the error.
+            Err(_) => return Ok(()),
+        },
+    };
+    if u64::from(width) * u64::from(height) > limit {
+        return Err(CellError::TooLarge { name: image.name.clone(), width, height, limit });
+    }
+    Ok(())
 }
 
 fn source(image: &CellImage) -> ImageSource<'_> {
@@ -229,6 +309,10 @@ mod tests {
         Models::load(&Settings::default().models).unwrap().default_model()
     }
 
+    fn queued(queued_cells: usize) -> Limits {
+        Limits { queued_cells, queued_jobs: 1, ..Limits::default() }
+    }
+
     fn cell(red: u8) -> CellImage {
         let pixels = RgbImage::from_fn(60, 70, |x, y| Rgb([red, (2 * x) as u8, (3 * y) as u8]));
         CellImage { name: "cell.png".into(), content: CellContent::Pixels(pixels) }
@@ -243,7 +327,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_bad_image_fails_by_itself() {
-        let (engine, model) = (Engine::start(100, 1, |_| ()), model());
+        let (engine, model) = (Engine::start(&queued(100), |_| ()), model());
         let broken = CellImage { name: "broken.png".into(), content: CellContent::File("text".into()) };
         let images = vec![cell(225), broken, file(&cell(150))];
         let results = engine.predict(&model, images).await.unwrap();
@@ -257,8 +341,27 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn an_image_with_too_many_pixels_is_refused_by_its_header() {
+        let (sizes, seen) = mpsc::channel();
+        let limits = Limits { cell_pixels: 60 * 70 - 1, ..Limits::default() };
+        let engine = Engine::start(&limits, move |size| sizes.send(size).unwrap());
+        let mut truncated = file(&cell(225));
+        let CellContent::File(bytes) = &mut truncated.content else { panic!("no file") };
+        bytes.truncate(bytes.len() / 2);
+        let small = CellImage { content: CellContent::Pixels(RgbImage::new(60, 69)), ..cell(0) };
+        let results = engine.predict(&model(), vec![truncated, small, cell(225)]).await.unwrap();
+        for result in [&results[0], &results[2]] {
+            let error = result.as_ref().unwrap_err();
+            assert!(matches!(error, CellError::TooLarge { width: 60, height: 70, .. }), "{error}");
+            assert!(error.reason().ends_with("send photographs of a smear to /api/cases"), "{error}");
+        }
+        assert!(results[1].is_ok());
+        assert_eq!(seen.recv().unwrap(), BatchSize { images: 3, errors: 2 });
+    }
+
+    #[tokio::test]
     async fn a_request_larger_than_the_queue_waits_for_itself() {
-        let (engine, model) = (Engine::start(4, 1, |_| ()), model());
+        let (engine, model) = (Engine::start(&queued(4), |_| ()), model());
         let results = engine.predict(&model, vec![cell(225); 11]).await.unwrap();
         assert!(results.len() == 11 && results.iter().all(Result::is_ok));
         assert_eq!(engine.queued_cells(), 0);
@@ -269,7 +372,7 @@ mod tests {
         let (sizes, seen) = mpsc::channel();
         let (release, wait) = mpsc::channel::<()>();
         // The first batch blocks the thread, so that the next ones wait.
-        let engine = Engine::start(6, 1, move |size: BatchSize| {
+        let engine = Engine::start(&queued(6), move |size: BatchSize| {
             sizes.send(size.images).unwrap();
             let _ = wait.recv();
         });
@@ -297,7 +400,7 @@ mod tests {
     async fn a_client_that_went_away_is_dropped_from_the_batch() {
         let (sizes, seen) = mpsc::channel();
         let (release, wait) = mpsc::channel::<()>();
-        let engine = Engine::start(100, 1, move |size: BatchSize| {
+        let engine = Engine::start(&queued(100), move |size: BatchSize| {
             sizes.send(size.images).unwrap();
             let _ = wait.recv();
         });
@@ -315,7 +418,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_panic_ends_one_job_and_not_the_thread() {
-        let engine = Engine::start(1, 1, |_| ());
+        let engine = Engine::start(&queued(1), |_| ());
         let failed = engine.run(|| -> u8 { panic!("a test of panics") }).await;
         assert!(matches!(failed, Err(EngineError::Failed)));
         assert_eq!(engine.run(|| 7).await.unwrap(), 7);

@@ -9,8 +9,15 @@ pub mod api;
 pub mod case;
 pub mod engine;
 pub mod export;
+pub mod guard;
+pub mod inference;
+pub mod logs;
+pub mod metrics;
 pub mod models;
+pub mod observe;
+pub mod page;
 pub mod problem;
+pub mod reload;
 pub mod serve;
 pub mod settings;
 pub mod state;
@@ -23,9 +30,14 @@ pub use state::{Server, Shared};
 
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
+use axum::middleware::{from_fn, from_fn_with_state};
 
 /// Returns the router of all pages and of the API.
 pub fn app(server: Shared) -> Router {
     let body_bytes = server.settings.limits.body_bytes;
-    Router::new().merge(api::routes()).layer(DefaultBodyLimit::max(body_bytes)).with_state(server)
+pub mod export;
+pub mod guard;
+pub mod inference;
+pub mod logs;
+pub mod metrics;
 }

@@ -43,14 +43,20 @@ pub struct Limits {
     pub queued_cells: usize,
     /// The most other jobs that wait for the engine: photographs, saliency maps, reports.
     pub queued_jobs: usize,
-    /// The most bytes of bodies in memory.
+    /// The most memory for bodies, in bytes. A body takes twice its size.
     pub bodies_bytes: usize,
     /// The most requests in work per client address.
     pub requests_per_client: usize,
-    /// How long a client may take to send the headers of a request.
+    /// How long a client may take to send the headers of a request, or to begin the next one on an open connection.
     pub header_timeout: Duration,
+    /// The most connections. Further ones wait until the operating system accepts no more.
+    pub connections: usize,
     /// How long a client may pause while it sends a body.
     pub body_timeout: Duration,
+    /// The lowest rate, averaged over a request or a connection, at which a client sends a body and reads answers.
+    pub lowest_bytes_per_s: u32,
+    /// How long a client may pause while it reads an answer.
+    pub read_timeout: Duration,
     /// How long requests in work may take to finish when the server is stopped.
     pub shutdown_timeout: Duration,
 }
@@ -66,7 +72,10 @@ impl Default for Limits {
             bodies_bytes: 1 << 30,
             requests_per_client: 256,
             header_timeout: Duration::from_secs(10),
+            connections: 768,
             body_timeout: Duration::from_secs(30),
+            lowest_bytes_per_s: 8 << 10,
+            read_timeout: Duration::from_secs(60),
             shutdown_timeout: Duration::from_secs(30),
         }
     }

@@ -2,6 +2,7 @@
 
 use crate::case::pictures::Decoded;
 use crate::engine::Engine;
+use crate::metrics::Metrics;
 use crate::models::Models;
 use crate::serve::{ServeError, default_data};
 use crate::settings::Settings;
@@ -18,6 +19,8 @@ pub struct Server {
     pub models: Models,
     /// The threads that compute.
     pub engine: Engine,
+    /// The counters of `/metrics`.
+    pub metrics: Metrics,
     /// The cases.
     pub store: Store,
     /// The images that were decoded last.
@@ -34,12 +37,12 @@ impl Server {
     /// # Errors
     /// If a model cannot be loaded, or the data folder cannot be used.
     pub fn start(settings: Settings) -> Result<Shared, ServeError> {
-        let limits = &settings.limits;
-        let engine = Engine::start(limits.queued_cells, limits.queued_jobs, |_| ());
+        let metrics = Metrics::new();
+        let engine = Engine::start(&settings.limits, metrics.batch_counter());
         let models = Models::load(&settings.models)?;
         let data = settings.data.clone().or_else(default_data).ok_or(StoreError::NoFolder)?;
         let (store, decoded) = (Store::open(&data)?, Decoded::default());
-        Ok(Arc::new(Server { models, engine, store, decoded, stopping: AtomicBool::new(false), settings }))
+        Ok(Arc::new(Server { models, engine, metrics, store, decoded, stopping: AtomicBool::new(false), settings }))
     }
 
     /// Returns whether the server takes new requests. It does until [`Server::stop`].

@@ -27,6 +27,7 @@ mod page;
 mod predict;
 mod pretrain;
 mod serve;
+mod serve_stops;
 #[allow(dead_code)] // The tests of the library use all of it.
 #[path = "../../../giemsa/tests/it/server.rs"]
 mod server;

@@ -62,9 +62,20 @@ pub fn decode_bytes(bytes: &[u8], path: &Path) -> Result<Decoded, ImageError> {
 /// See [`decode_file`], except that damage after the header is not detected.
 pub fn read_size(path: &Path) -> Result<(u32, u32, ColourMode), ImageError> {
     let (file, file_bytes) = open_file(path)?;
-    let mut source = buffered(file, file_bytes);
-    let format = detect_format(&mut source, path)?;
-    let header = boundary::catch(|| Ok(open(&mut source, file_bytes, format)?.header));
+    size_in_header(&mut buffered(file, file_bytes), file_bytes, path)
+}
+
+/// Reads width, height and colour mode from the header of an image in memory.
+///
+/// # Errors
+/// See [`decode_bytes`], except that damage after the header is not detected.
+pub fn read_size_of_bytes(bytes: &[u8], path: &Path) -> Result<(u32, u32, ColourMode), ImageError> {
+    size_in_header(&mut Cursor::new(bytes), bytes.len() as u64, path)
+}
+
+fn size_in_header(source: &mut dyn Source, file_bytes: u64, path: &Path) -> Result<(u32, u32, ColourMode), ImageError> {
+    let format = detect_format(source, path)?;
+    let header = boundary::catch(|| Ok(open(source, file_bytes, format)?.header));
     header.map(|header| (header.width, header.height, header.colour_mode)).map_err(|fault| fault.at(path))
 }
 

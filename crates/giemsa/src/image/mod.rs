@@ -13,7 +13,7 @@ pub mod resize;
 mod tiff;
 
 pub use boundary::is_decoding;
-pub use decode::{decode_bytes, decode_file, read_size};
+pub use decode::{decode_bytes, decode_file, read_size, read_size_of_bytes};
 pub(crate) use decode::{decode_file_and, starts_like_an_image};
 pub use decoded::{ColourMode, Decoded};
 pub use error::ImageError;

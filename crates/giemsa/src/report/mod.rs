@@ -1,7 +1,7 @@
 //! Charts, contact sheets, model cards and HTML pages.
 //!
 //! A [`chart::Chart`] describes a chart, and [`plot`] renders charts as PNG or SVG. [`sheet`] draws a contact sheet of
-//! images. [`page`], [`evaluation`] and [`smear`] write self-contained HTML pages with a common style sheet, `style.css`.
+//! images. [`page`], [`evaluation`] and [`smear`] write self-contained HTML pages with a common style sheet, [`STYLE`].
 
 pub mod axis;
 pub mod bland_altman;
@@ -22,6 +22,9 @@ pub mod smear;
 mod template;
 
 use crate::output::destination::SOFTWARE;
+
+/// The style sheet of all pages: their colours for light and dark, and the looks of text, tables and figures.
+pub const STYLE: &str = include_str!("style.css");
 
 /// An error of a report.
 #[derive(Debug, thiserror::Error)]

@@ -1,13 +1,10 @@
 //! Templates of pages and model cards.
 
-use super::ReportError;
+use super::{ReportError, STYLE};
 use crate::smear::grouped;
 use minijinja::Environment;
 use minijinja::value::Serde;
 use serde::Serialize;
-
-/// The style sheet of all pages.
-const STYLE: &str = include_str!("style.css");
 
 /// The parts that several pages include.
 const PARTS: [(&str, &str); 2] =

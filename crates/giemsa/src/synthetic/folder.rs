@@ -14,6 +14,9 @@ use std::path::{Path, PathBuf};
 /// The description in every file of synthetic cells.
 pub const DRAWN: &str = "Synthetic: drawn by the program giemsa, not photographed. No real cell, no real patient.";
 
+/// The number of the first patient in names: above all patients of the NIH data set, whose images trained the built-in model.
+const FIRST_PATIENT: usize = 1001;
+
 /// A synthetic cell.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Cell {
@@ -31,10 +34,10 @@ impl Cell {
     /// ```
     /// use giemsa::{classes::Class, synthetic::Cell};
     /// let cell = Cell { patient: 11, number: 7, class: Class::Uninfected };
-    /// assert_eq!(cell.path().to_str(), Some("Uninfected/C12P12thinF_synthetic_cell_7.png"));
+    /// assert_eq!(cell.path().to_str(), Some("Uninfected/C1012P1012thinF_synthetic_cell_7.png"));
     /// ```
     pub fn path(&self) -> PathBuf {
-        let patient = self.patient + 1;
+        let patient = FIRST_PATIENT + self.patient;
         let name = format!("C{patient}P{patient}thinF_synthetic_cell_{}.png", self.number);
         Path::new(self.class.name()).join(name)
     }

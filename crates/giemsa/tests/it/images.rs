@@ -1,6 +1,6 @@
 //! Decoding image files of every layout, intact and damaged, and resizing, against `tests/reference/image_golden.py`.
 
-use giemsa::image::{Decoded, ImageError, decode_bytes, decode_file, read_size};
+use giemsa::image::{Decoded, ImageError, decode_bytes, decode_file, read_size, read_size_of_bytes};
 use giemsa::input::InputError;
 use giemsa::preprocess::{Preprocessing, Resize};
 use image::RgbImage;
@@ -202,6 +202,8 @@ fn detects_the_format_from_the_content_and_reports_missing_files() {
         std::fs::write(&path, from_hex(&case.file)).unwrap();
         let decoded = decode_file(&path).unwrap();
         assert_eq!(read_size(&path).unwrap(), (golden.width, golden.height, decoded.colour_mode));
+        let bytes = std::fs::read(&path).unwrap();
+        assert_eq!(read_size_of_bytes(&bytes, &path).unwrap(), read_size(&path).unwrap());
     }
     let missing = folder.path().join("missing.png");
     let error = decode_file(&missing).unwrap_err();

@@ -1,9 +1,12 @@
 //! Synthetic cells.
 
 use giemsa::classes::Class;
+use giemsa::dataset::patients::PatientSource;
+use giemsa::model::Model;
 use giemsa::synthetic::{DRAWN, SIDE_PX, SyntheticError, cells, draw_cell, is_infected, write_folder};
+use giemsa::train::leak::training_patients_among;
 use image::{Rgb, RgbImage};
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -110,7 +113,7 @@ fn writes_a_data_folder_with_patients_in_the_names() {
     assert_eq!(samples.len(), 24);
     for sample in &samples {
         let number: usize = sample.patient.as_deref().and_then(|name| name.strip_prefix('C')).unwrap().parse().unwrap();
-        assert!((1..=5).contains(&number));
+        assert!((1001..=1005).contains(&number));
         assert!(paths.contains(&sample.path));
     }
     let first = cells(24, 5, 1)[0];
@@ -148,4 +151,14 @@ fn stops_when_the_callback_breaks_and_leaves_nothing() {
     assert!(matches!(stopped, Err(SyntheticError::Stopped)), "{stopped:?}");
     assert!(seen.into_inner() < 1000, "stops soon");
     assert_eq!(std::fs::read_dir(place.path()).unwrap().count(), 0);
+}
+
+#[test]
+fn drawn_patients_are_none_that_the_built_in_model_was_trained_on() {
+    let model = Model::embedded().unwrap();
+    let drawn = cells(200, 40, 1).into_iter().map(|cell| PatientSource::FileName.patient_of(&cell.path()).unwrap());
+    let patients: BTreeSet<String> = drawn.collect();
+    let names = patients.iter().map(String::as_str).collect();
+    assert_eq!(patients.len(), 40);
+    assert!(training_patients_among(&names, &model, None).is_empty());
 }

@@ -144,7 +144,7 @@ mod tests {
     fn finished(path: &Path) {
         DemoFolder::create(path).unwrap();
         fs::create_dir_all(path.join("cells/Parasitized")).unwrap();
-        fs::write(path.join("cells/Parasitized/C1P1thinF_synthetic_cell_1.png"), "x").unwrap();
+        fs::write(path.join("cells/Parasitized/C1001P1001thinF_synthetic_cell_1.png"), "x").unwrap();
         fs::write(path.join("index.html"), "old").unwrap();
         fs::write(path.join("cells/README.txt"), format!("{DRAWN}\n")).unwrap();
     }
@@ -186,7 +186,7 @@ mod tests {
         fs::remove_file(out.join("mine.csv")).unwrap();
         fs::remove_file(out.join(MARKER)).unwrap();
         assert!(DemoFolder::create(&out).is_err());
-        assert!(out.join("cells/Parasitized/C1P1thinF_synthetic_cell_1.png").exists());
+        assert!(out.join("cells/Parasitized/C1001P1001thinF_synthetic_cell_1.png").exists());
     }
 
     #[test]
