@@ -35,9 +35,10 @@ use axum::middleware::{from_fn, from_fn_with_state};
 /// Returns the router of all pages and of the API.
 pub fn app(server: Shared) -> Router {
     let body_bytes = server.settings.limits.body_bytes;
-pub mod export;
-pub mod guard;
-pub mod inference;
-pub mod logs;
-pub mod metrics;
+    let observe = from_fn_with_state(server.clone(), observe::observe);
+    let routes =
+        Router::new().merge(api::routes()).merge(inference::routes()).merge(metrics::routes()).merge(page::routes());
+    let guarded = guard::protect(routes.layer(DefaultBodyLimit::max(body_bytes)), server);
+    // The outermost layers see the answers of all others.
+    guarded.layer(from_fn(inference::in_form_of_protocol)).layer(observe)
 }
