@@ -114,7 +114,6 @@ pub async fn serve_on(server: &Shared, listener: TcpListener, stop: impl Future<
         () = stop => (),
     }
     server.stop();
-    tracing::info!("stopping");
     tokio::select! {
         () = connections.accept(&listener) => (),
         () = connections.closed() => (),
