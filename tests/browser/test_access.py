@@ -73,7 +73,8 @@ def focus_on(page, name: str, presses: int = 60) -> None:
     """Presses Tab until the control with this name has the focus."""
     for _ in range(presses):
         page.keyboard.press("Tab")
-        focused = page.evaluate("(() => { const e = document.activeElement; return e.getAttribute('aria-label') || e.innerText || '' })()")
+        focused = page.evaluate("""(() => { const e = document.activeElement;
+            return e === document.body ? '' : e.getAttribute('aria-label') || e.innerText || '' })()""")
         if name in focused:
             return
     raise AssertionError(f"Tab does not reach {name}")
