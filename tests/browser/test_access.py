@@ -112,7 +112,7 @@ def test_the_keyboard_suffices(open_page, server):
     page.keyboard.press("Enter")
     page.get_by_role("heading", name=re.compile("^Object .* infected red cell")).wait_for()
     page.keyboard.press("d")
-    page.get_by_text("Verdict: Unsure").wait_for()
+    page.locator(".selected").get_by_text("Verdict: Unsure").wait_for()
     page.go_back()
     page.get_by_text("Continue the review (2 done)").wait_for()
     focus_on(page, "Delete this case")
