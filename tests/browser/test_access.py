@@ -73,7 +73,8 @@ def focus_on(page, name: str, presses: int = 60) -> None:
     """Presses Tab until the control with this name has the focus."""
     for _ in range(presses):
         page.keyboard.press("Tab")
-        focused = page.evaluate("(() => { const e = document.activeElement; return e.getAttribute('aria-label') || e.innerText || '' })()")
+        focused = page.evaluate("""(() => { const e = document.activeElement;
+            return e === document.body ? '' : e.getAttribute('aria-label') || e.innerText || '' })()""")
         if name in focused:
             return
     raise AssertionError(f"Tab does not reach {name}")
@@ -111,7 +112,7 @@ def test_the_keyboard_suffices(open_page, server):
     page.keyboard.press("Enter")
     page.get_by_role("heading", name=re.compile("^Object .* infected red cell")).wait_for()
     page.keyboard.press("d")
-    page.get_by_text("Verdict: Unsure").wait_for()
+    page.locator(".selected").get_by_text("Verdict: Unsure").wait_for()
     page.go_back()
     page.get_by_text("Continue the review (2 done)").wait_for()
     focus_on(page, "Delete this case")

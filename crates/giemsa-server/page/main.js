@@ -9,7 +9,7 @@ import { showReview } from "./review.js";
 import { showStart } from "./start.js";
 import { watchDrops } from "./drop.js";
 import { hasUploads } from "./uploads.js";
-import { hasUnstored } from "./verdicts.js";
+import { hasUnstored, settled } from "./verdicts.js";
 
 /** The views. Each returns an element, whose first heading is the title of the page. What it starts ends with the signal. */
 const ROUTES = [
@@ -47,12 +47,14 @@ async function showAddress() {
   if (!isFirst) focusHeading(heading);
 }
 
-function viewOf(address, signal) {
+async function viewOf(address, signal) {
+  // Verdicts of the view before are part of what the next one shows.
+  await settled();
   for (const [pattern, view] of ROUTES) {
     const match = pattern.exec(address);
     if (match) return view(match.slice(1).map(Number), signal);
   }
-  return Promise.reject(new RequestError(texts.errors.address, 404));
+  throw new RequestError(texts.errors.address, 404);
 }
 
 function focusHeading(heading) {
