@@ -4,12 +4,14 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Folders to which paths in backticks are relative.
-const BASES: [&str; 9] = [
+const BASES: [&str; 11] = [
     "",
     "crates/giemsa/src",
     "crates/giemsa/src/nn",
     "crates/giemsa/src/model/format",
     "crates/giemsa-cli/src",
+    "crates/giemsa-server",
+    "crates/giemsa-server/src",
     "tests/reference",
     "python",
     "python/src",
