@@ -1,10 +1,11 @@
 #!/bin/sh
 # Measures `giemsa serve` under load on this machine: starts it on free ports, with data in temporary folders, and prints a table
-# with the goals. It takes about three minutes, and fails if a goal is not met. Nothing else should run meanwhile.
+# with the goals. It takes about three minutes, and fails if a request is lost or memory grows. Speeds are reported only; nothing else
+# should run while they are measured.
 #
 #   CELLS=...                 folder with images of cells [5000 drawn ones]
 #   REQUESTS, CONNECTIONS     for the capacity [10000, 32]
-#   SECONDS                   for the latency and the overload [10]
+#   DURATION_S                for the latency and the overload [10]
 #   STOPS                     how often a server is stopped under load [20]
 #   OUT=...                   folder for the cells and the table [target/load]
 set -eu

@@ -3,7 +3,7 @@
 # the same load in the same run: requests per second, 99th percentile, and the largest difference of a probability. Installs
 # Python packages into .peers-serve/.
 #
-#   CELLS=...                 folder with images of cells whose outside is black [2000 drawn ones]
+#   CELLS=...                 folder with images of cells [2000 drawn ones]
 #   REQUESTS, CONNECTIONS     [10000, 32]
 #   SERVE_VENV=...            a Python environment with the packages; nothing is installed
 #   OUT=...                   folder for the cells and the model [target/peers-serve]

@@ -72,9 +72,9 @@ def test_undo_goes_back_to_the_object_and_stays_there(open_page, server, case):
     second = current(page)
     press(page, "u")
     press(page, "z")
-    page.locator('.review-stage .place').get_by_text(second, exact=True).wait_for()
+    page.locator(".review-stage .place", has_text=second).wait_for()
     page.keyboard.press("Backspace")
-    page.locator('.review-stage .place').get_by_text(first, exact=True).wait_for()
+    page.locator(".review-stage .place", has_text=first).wait_for()
     page.wait_for_timeout(800)
     assert current(page) == first
     assert progress(page).startswith("0 reviewed")

@@ -6,12 +6,13 @@ use std::path::Path;
 /// A request as it is written to a connection.
 pub type Request = Vec<u8>;
 
-/// Returns a request for every file of a folder and its folders, in the order of their names.
+/// Returns a request for every PNG file of a folder and its folders, in the order of their names.
 pub fn requests(folder: &str) -> Vec<Request> {
     let mut files = Vec::new();
     list(Path::new(folder), &mut files);
     files.sort();
-    assert!(!files.is_empty(), "{folder} has no files");
+    files.retain(|file| file.extension().is_some_and(|extension| extension == "png"));
+    assert!(!files.is_empty(), "{folder} has no PNG files");
     files.iter().map(|file| request(&fs::read(file).expect("a readable file"))).collect()
 }
 

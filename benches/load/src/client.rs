@@ -16,6 +16,8 @@ pub struct Client {
 pub enum Outcome {
     /// It was answered with this status.
     Answered(u16),
+    /// It was answered with status 200, and the image could not be used.
+    Unusable,
     /// The connection was refused, so the server has not seen the request.
     Refused,
     /// The connection was open, and there was no answer.
@@ -35,9 +37,13 @@ impl Client {
             Err(_) => return Outcome::Refused,
         };
         match exchange(&mut stream, request, &mut self.buffer) {
-            Ok((status, is_closed)) => {
-                self.stream = (!is_closed).then_some(stream);
-                Outcome::Answered(status)
+            Ok(answer) => {
+                self.stream = (!answer.is_closed).then_some(stream);
+                if answer.has_error && answer.status == 200 {
+                    Outcome::Unusable
+                } else {
+                    Outcome::Answered(answer.status)
+                }
             }
             Err(error) => Outcome::Lost(error.kind()),
         }
@@ -61,8 +67,16 @@ fn connect(address: SocketAddr) -> io::Result<TcpStream> {
     Ok(stream)
 }
 
-/// Returns the status, and whether the server closes the connection. An answer states its length, and fits the buffer.
-fn exchange(stream: &mut TcpStream, request: &[u8], buffer: &mut [u8]) -> io::Result<(u16, bool)> {
+struct Answer {
+    status: u16,
+    /// Whether the server closes the connection.
+    is_closed: bool,
+    /// Whether an image has an error.
+    has_error: bool,
+}
+
+/// Sends a request and reads the answer. It states its length, and fits the buffer.
+fn exchange(stream: &mut TcpStream, request: &[u8], buffer: &mut [u8]) -> io::Result<Answer> {
     // A server that refuses a large request may answer before it has read all of it.
     let written = stream.write_all(request);
     let mut filled = 0;
@@ -79,7 +93,9 @@ fn exchange(stream: &mut TcpStream, request: &[u8], buffer: &mut [u8]) -> io::Re
         let length: usize =
             header(&head, "content-length").and_then(|n| n.parse().ok()).ok_or(ErrorKind::InvalidData)?;
         if filled >= end + 4 + length {
-            return Ok((status, header(&head, "connection").is_some_and(|value| value.eq_ignore_ascii_case("close"))));
+            let is_closed = header(&head, "connection").is_some_and(|value| value.eq_ignore_ascii_case("close"));
+            let has_error = buffer[end..filled].windows(8).any(|bytes| bytes == b"\"error\":");
+            return Ok(Answer { status, is_closed, has_error });
         }
     }
 }

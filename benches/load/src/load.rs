@@ -21,7 +21,7 @@ pub struct Tally {
 }
 
 impl Tally {
-    /// Returns the number of requests whose outcome has this name: a status, `refused`, or `lost: REASON`.
+    /// Returns the number of requests whose outcome has this name: a status, `unusable`, `refused`, or `lost: REASON`.
     pub fn count(&self, name: &str) -> usize {
         self.outcomes.get(name).copied().unwrap_or(0)
     }
@@ -46,6 +46,7 @@ impl Tally {
     fn add(&mut self, outcome: Outcome, latency: Duration) {
         let name = match outcome {
             Outcome::Answered(status) => status.to_string(),
+            Outcome::Unusable => "unusable".to_owned(),
             Outcome::Refused => "refused".to_owned(),
             Outcome::Lost(kind) => format!("lost: {kind}"),
         };

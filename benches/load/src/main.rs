@@ -1,9 +1,9 @@
 //! Sends images of cells to a server, and prints how it holds: capacity, latency, overload, and what is lost when it is stopped.
 //!
-//!     giemsa-load giemsa PROGRAM CELLS             starts `PROGRAM serve` by itself; fails if a goal is not met
+//!     giemsa-load giemsa PROGRAM CELLS             starts `PROGRAM serve` by itself; fails if a request is lost
 //!     giemsa-load compare PROGRAM CELLS NAME=ADDRESS...    capacity of `PROGRAM serve` and of other servers, in turn
 //!
-//! CELLS is a folder; every file in it and in its folders is sent. The environment variables REQUESTS, CONNECTIONS, SECONDS
+//! CELLS is a folder; every file in it and in its folders is sent. The environment variables REQUESTS, CONNECTIONS, DURATION_S
 //! and STOPS change the amounts. `run.sh` draws the cells and calls this program.
 
 mod cells;

@@ -30,7 +30,7 @@ pub use state::{Server, Shared};
 
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
-use axum::middleware::from_fn_with_state;
+use axum::middleware::{from_fn, from_fn_with_state};
 
 /// Returns the router of all pages and of the API.
 pub fn app(server: Shared) -> Router {
@@ -38,7 +38,7 @@ pub fn app(server: Shared) -> Router {
     let routes =
         Router::new().merge(api::routes()).merge(inference::routes()).merge(metrics::routes()).merge(page::routes());
     let routes = routes.layer(DefaultBodyLimit::max(body_bytes));
-    // The outermost layer, so that it sees the answers of the others.
     let observe = from_fn_with_state(server.clone(), observe::observe);
-    guard::protect(routes, server).layer(observe)
+    // The outermost layers see the answers of all others.
+    guard::protect(routes, server).layer(from_fn(inference::in_form_of_protocol)).layer(observe)
 }

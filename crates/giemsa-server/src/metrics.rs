@@ -129,7 +129,6 @@ impl Metrics {
     }
 
     /// Returns a function that counts a batch.
-    #[must_use]
     pub fn batch_counter(&self) -> impl Fn(BatchSize) + Send + 'static {
         let (images, errors, batches) = (self.images.clone(), self.image_errors.clone(), self.batches.clone());
         move |size| {

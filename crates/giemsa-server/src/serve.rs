@@ -83,7 +83,7 @@ async fn run(server: &Shared, listening: impl FnOnce(SocketAddr)) -> Result<(), 
     let bind = |source| ServeError::Bind { address, source };
     let mut signals = Signals::register().map_err(ServeError::Runtime)?;
     let listener = TcpListener::bind(address).await.map_err(bind)?;
-    reload_on_hangup(server.clone()).map_err(ServeError::Runtime)?;
+    reload_on_hangup(server).map_err(ServeError::Runtime)?;
     let bound = listener.local_addr().map_err(bind)?;
     listening(bound);
     tracing::info!(address = %bound, "listening");

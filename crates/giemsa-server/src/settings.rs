@@ -43,7 +43,7 @@ pub struct Limits {
     pub queued_cells: usize,
     /// The most other jobs that wait for the engine: photographs, saliency maps, reports.
     pub queued_jobs: usize,
-    /// The most bytes of bodies in memory.
+    /// The most memory for bodies, in bytes. A body takes twice its size.
     pub bodies_bytes: usize,
     /// The most requests in work per client address.
     pub requests_per_client: usize,

@@ -1,11 +1,12 @@
 //! `POST /api/cells`: classifies images of cells.
 
+use super::extract::Parameters;
 use crate::engine::{CellContent, CellImage};
 use crate::models::ServedModel;
 use crate::problem::Problem;
 use crate::state::Shared;
 use crate::upload::{Upload, UploadedFile};
-use axum::extract::{Query, State};
+use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use axum::routing::post;
 use axum::{Json, Router};
@@ -35,7 +36,7 @@ struct Classified<'a> {
 
 async fn classify(
     State(server): State<Shared>,
-    Query(query): Query<ModelQuery>,
+    Parameters(query): Parameters<ModelQuery>,
     upload: Upload,
 ) -> Result<Response, Problem> {
     let model = find_model(&server, query.model.as_deref())?;

@@ -7,6 +7,7 @@ mod extract;
 mod images;
 mod model;
 mod objects;
+mod openapi;
 mod verdicts;
 
 use crate::state::Shared;
@@ -22,4 +23,5 @@ pub fn routes() -> Router<Shared> {
         .merge(images::routes())
         .merge(objects::routes())
         .merge(verdicts::routes())
+        .merge(openapi::routes())
 }

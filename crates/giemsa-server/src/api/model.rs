@@ -1,9 +1,10 @@
 //! `GET /api/model`: the model card.
 
 use super::cells::find_model;
+use super::extract::Parameters;
 use crate::problem::Problem;
 use crate::state::Shared;
-use axum::extract::{Query, State};
+use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Json, Router};
@@ -33,7 +34,10 @@ struct ModelRow<'a> {
     card: Option<&'a str>,
 }
 
-async fn model_card(State(server): State<Shared>, Query(query): Query<NameQuery>) -> Result<Response, Problem> {
+async fn model_card(
+    State(server): State<Shared>,
+    Parameters(query): Parameters<NameQuery>,
+) -> Result<Response, Problem> {
     let served = find_model(&server, query.name.as_deref())?;
     Ok(Json(ModelRow {
         name: &served.name,

@@ -53,6 +53,13 @@ fn about(case: &Case, counted: &CountedCase, model: &ServedModel) -> Vec<String>
             format!("Objects with the verdict of a reviewer: {reviewed}, by {reviewers}. Their classes are those of the verdicts.")
         }
     });
+    let cells = count.cells;
+    if !counted.cells.is_empty() {
+        let [parasitized, uninfected, not_a_cell] = [cells.parasitized, cells.uninfected, cells.not_a_cell];
+        lines.push(format!(
+            "Single cells, which are not on this page: {parasitized} parasitized, {uninfected} uninfected, {not_a_cell} not a cell."
+        ));
+    }
     if counted.threshold != model.model.threshold {
         let (own, shipped) = (counted.threshold, model.model.threshold);
         lines.push(format!("The threshold of this case is {own}; that of the model is {shipped}."));

@@ -8,10 +8,10 @@ use axum::extract::Request;
 use hyper::body::{Frame, SizeHint};
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicUsize, Ordering};
 use std::task::{Context, Poll};
 
-/// The bytes of bodies that may still come into memory.
+/// The memory that is left for bodies.
 #[derive(Clone)]
 pub struct MemoryBudget {
     left_bytes: Arc<AtomicUsize>,
@@ -37,7 +37,7 @@ pub fn check_length(request: &Request, limits: &Limits, memory: &MemoryBudget) -
     if stated > limits.body_bytes as u64 {
         return Err(Problem::too_large("the body is larger than the server accepts"));
     }
-    if stated > memory.left_bytes.load(Ordering::Relaxed) as u64 {
+    if stated * COPIES as u64 > memory.left_bytes.load(Ordering::Relaxed) as u64 {
         return Err(out_of_memory());
     }
     Ok(())
@@ -46,6 +46,9 @@ pub fn check_length(request: &Request, limits: &Limits, memory: &MemoryBudget) -
 fn out_of_memory() -> Problem {
     Problem::unavailable("the server is busy: too much data of requests is in work")
 }
+
+/// The memory that a byte of a body takes: while the pieces of a body are joined, they are in memory twice.
+const COPIES: usize = 2;
 
 const NO_FAULT: u8 = 0;
 const TOO_SLOW: u8 = 1;
@@ -60,13 +63,18 @@ struct Account {
     memory: MemoryBudget,
     taken_bytes: AtomicUsize,
     fault: AtomicU8,
+    is_cut: AtomicBool,
 }
 
 impl Intake {
     /// Opens an account for a request.
     pub fn new(memory: &MemoryBudget) -> Intake {
-        let account =
-            Account { memory: memory.clone(), taken_bytes: AtomicUsize::new(0), fault: AtomicU8::new(NO_FAULT) };
+        let account = Account {
+            memory: memory.clone(),
+            taken_bytes: AtomicUsize::new(0),
+            fault: AtomicU8::new(NO_FAULT),
+            is_cut: AtomicBool::new(false),
+        };
         Intake { shared: Arc::new(account) }
     }
 
@@ -86,6 +94,11 @@ impl Intake {
             OUT_OF_MEMORY => Some(out_of_memory()),
             _ => None,
         }
+    }
+
+    /// Returns whether the body was dropped before its end.
+    pub fn is_cut(&self) -> bool {
+        self.shared.is_cut.load(Ordering::Relaxed)
     }
 
     /// Frees the memory of what has arrived so far.
@@ -128,6 +141,12 @@ impl WatchedBody {
     }
 }
 
+impl Drop for WatchedBody {
+    fn drop(&mut self) {
+        self.account.is_cut.fetch_or(!self.body.is_end_stream(), Ordering::Relaxed);
+    }
+}
+
 impl HttpBody for WatchedBody {
     type Data = Bytes;
     type Error = axum::Error;
@@ -145,7 +164,7 @@ impl HttpBody for WatchedBody {
         if let Some(Ok(frame)) = &frame {
             let bytes = frame.data_ref().map_or(0, Bytes::len);
             self.pace.advance(bytes);
-            if !self.account.take(bytes) {
+            if !self.account.take(COPIES * bytes) {
                 return self.fail(OUT_OF_MEMORY, "the memory for bodies is used up");
             }
         }

@@ -56,8 +56,13 @@ async fn answer(State(guard): State<Arc<Guard>>, request: Request, next: Next) -
         Err(refusal) => guard.refuse(request, *refusal).await,
     };
     headers.add_to(response.headers_mut());
-    if !guard.server.is_ready() {
-        // The client opens its next connection to another server.
+    // The next connection of the client goes to another server.
+    closing_if(!guard.server.is_ready(), response)
+}
+
+/// Asks the client to close the connection: if it sent another request on it, that would be lost.
+fn closing_if(is_closing: bool, mut response: Response) -> Response {
+    if is_closing {
         response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
     }
     response
@@ -84,14 +89,8 @@ impl Guard {
         let intake = Intake::new(&self.memory);
         let request = intake.watch(request, &self.server.settings.limits);
         let response = next.run(request).await;
-        match intake.fault() {
-            None => response,
-            Some(fault) => {
-                let mut response = fault.into_response();
-                response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
-                response
-            }
-        }
+        let response = intake.fault().map_or(response, IntoResponse::into_response);
+        closing_if(intake.is_cut(), response)
     }
 
     /// Returns a refusal when the client has sent its body: a client that is still sending might not read the answer.
@@ -108,7 +107,8 @@ impl Guard {
             left = rest;
             intake.release();
         }
-        refusal
+        drop(body);
+        closing_if(intake.is_cut(), refusal)
     }
 }
 
@@ -136,7 +136,9 @@ mod tests {
         async fn fail() -> Response {
             panic!("a test of panics")
         }
-        let router = protect(Router::new().route("/fail", get(fail)), Server::start(Settings::default()).unwrap());
+        let folder = tempfile::tempdir().unwrap();
+        let server = Server::start(Settings { data: Some(folder.path().into()), ..Settings::default() }).unwrap();
+        let router = protect(Router::new().route("/fail", get(fail)), server);
         let request = Request::get("/fail").header(header::HOST, "localhost").body(Body::empty()).unwrap();
         let response = router.oneshot(request).await.unwrap();
         assert_eq!(response.status(), 500);

@@ -15,14 +15,16 @@ pub use error::InferenceError;
 pub use response::NO_VALUE;
 
 use crate::models::ServedModel;
+use crate::problem::Problem;
 use crate::state::Shared;
 use axum::Router;
 use axum::body::Bytes;
 use axum::extract::rejection::BytesRejection;
-use axum::extract::{FromRequestParts, Path, State};
+use axum::extract::{FromRequestParts, Path, Request, State};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, StatusCode};
-use axum::response::Response;
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use request::read_request;
 use response::write_response;
@@ -46,6 +48,19 @@ pub fn routes() -> Router<Shared> {
             InferenceError::new(StatusCode::METHOD_NOT_ALLOWED, "this address takes another method")
         });
     Router::new().nest("/v2", routes)
+}
+
+/// Rewrites problems of other layers, such as a missing token, in the form of the protocol.
+pub async fn in_form_of_protocol(request: Request, next: Next) -> Response {
+    let path = request.uri().path();
+    let is_of_protocol = path == "/v2" || path.starts_with("/v2/");
+    let mut response = next.run(request).await;
+    if is_of_protocol && let Some(problem) = response.extensions_mut().remove::<Problem>() {
+        let (parts, body) = InferenceError::new(response.status(), problem.detail).into_response().into_parts();
+        response.headers_mut().extend(parts.headers);
+        *response.body_mut() = body;
+    }
+    response
 }
 
 /// The model in the address of a request.

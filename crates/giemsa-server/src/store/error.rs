@@ -50,6 +50,9 @@ pub enum StoreError {
     /// The change does not fit what is stored.
     #[error("{0}")]
     Conflict(String),
+    /// Another program reads the database, such as a backup, so that its log cannot be emptied.
+    #[error("it is deleted, but remains in the log of the database as long as another program reads that")]
+    LogInUse,
     /// Something in the database cannot be read.
     #[error("{what} cannot be read: {reason}")]
     Damaged {
@@ -109,7 +112,7 @@ impl From<StoreError> for Problem {
             StoreError::Conflict(_) => return Problem::conflict(error),
             _ => tracing::error!(%error, "the store failed"),
         }
-        if let StoreError::Folder { .. } = &error {
+        if let StoreError::Folder { .. } | StoreError::LogInUse = &error {
             return Problem::storage(error);
         }
         let code = if let StoreError::Database(error) = &error { error.sqlite_error_code() } else { None };

@@ -144,8 +144,8 @@ impl Database {
         self.truncate_log()
     }
 
-    /// Replaces the contents of all images of a case by those that another model has computed, and stores its own threshold
-    /// no longer. `case` is the case as it was when they were computed.
+    /// Replaces the contents of all images of a case by those that `model` has computed. `case` is the case as it was when they
+    /// were computed.
     ///
     /// # Errors
     /// [`StoreError::Conflict`] if the images have changed meanwhile; if the database cannot be written.

@@ -114,8 +114,9 @@ impl Database {
         Ok(images)
     }
 
-    /// Overwrites the log, so that nothing that was deleted remains in it.
+    /// Empties the log, so that nothing that was deleted remains in it.
     fn truncate_log(&mut self) -> Result<(), StoreError> {
-        Ok(self.connection.pragma_update_and_check(None, "wal_checkpoint", "TRUNCATE", |_| Ok(()))?)
+        let is_busy: bool = self.connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0))?;
+        if is_busy { Err(StoreError::LogInUse) } else { Ok(()) }
     }
 }

@@ -4,6 +4,7 @@ use super::StoreError;
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode};
 use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
+use std::io;
 use std::path::Path;
 use std::time::Duration;
 
@@ -60,6 +61,9 @@ pub(super) fn remove_temporary_folders(folder: &Path) -> Result<(), StoreError> 
 pub(super) fn open_database(folder: &Path) -> Result<Connection, StoreError> {
     let path = folder.join(DATABASE);
     let is_new = fs::metadata(&path).map_or(true, |metadata| metadata.len() == 0);
+    if is_new {
+        create_file(&path).map_err(|source| StoreError::Folder { path: path.clone(), source })?;
+    }
     let mut connection = Connection::open(&path)?;
     connection.busy_timeout(BUSY_TIMEOUT)?;
     // Not even the log is copied to a file that is refused.
@@ -71,8 +75,19 @@ pub(super) fn open_database(folder: &Path) -> Result<Connection, StoreError> {
     if is_new {
         create(&mut connection)?;
     }
+    // A process may have been killed between the deletion of a case and the end of its place in the log.
+    connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))?;
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, false)?;
     Ok(connection)
+}
+
+/// Creates a file that other users cannot read, unless it exists. SQLite gives its other files the same permissions.
+fn create_file(path: &Path) -> io::Result<()> {
+    let mut options = OpenOptions::new();
+    options.create(true).truncate(false).write(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.open(path).map(drop)
 }
 
 /// Checks that a file is a database of cases, and that its tables can be read. The images are not read.

@@ -214,6 +214,24 @@ fn a_database_that_another_program_holds_or_that_is_read_only_is_a_problem_of_st
 }
 
 #[test]
+fn a_log_that_another_program_reads_is_emptied_at_the_next_start() {
+    let folder = tempfile::tempdir().unwrap();
+    let log = folder.path().join(DATABASE.to_owned() + "-wal");
+    let other = Connection::open(folder.path().join(DATABASE)).unwrap();
+    with_database(folder.path(), |database, [case, ..]| {
+        database.connection.busy_timeout(std::time::Duration::ZERO).unwrap();
+        other.execute_batch("BEGIN; SELECT count(*) FROM cases").unwrap();
+        let error = database.delete_case(case).unwrap_err();
+        assert!(matches!(error, StoreError::LogInUse), "{error}");
+        assert!(matches!(database.case(case), Err(StoreError::NotFound(_))));
+        assert!(log.metadata().unwrap().len() > 0);
+    });
+    other.execute_batch("ROLLBACK").unwrap();
+    let _store = Store::open(folder.path()).unwrap();
+    assert_eq!(log.metadata().unwrap().len(), 0);
+}
+
+#[test]
 fn images_are_parsed_once_until_they_change() {
     let folder = tempfile::tempdir().unwrap();
     with_database(folder.path(), |database, [case, image, _]| {

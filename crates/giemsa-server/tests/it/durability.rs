@@ -177,12 +177,13 @@ fn a_data_folder_that_cannot_be_used_is_an_error() {
 
 #[cfg(unix)]
 #[test]
-fn other_users_cannot_read_a_new_folder() {
+fn other_users_cannot_read_a_new_folder_or_database() {
     use std::os::unix::fs::PermissionsExt;
     let folder = tempfile::tempdir().unwrap();
     let data = folder.path().join("new").join("data");
     let _server = Server::start(settings(&data)).unwrap();
-    assert_eq!(data.metadata().unwrap().permissions().mode() & 0o777, 0o700);
+    let mode = |path: &Path| path.metadata().unwrap().permissions().mode() & 0o777;
+    assert_eq!((mode(&data), mode(&data.join(DATABASE)), mode(&data.join("cases.sqlite-wal"))), (0o700, 0o600, 0o600));
 }
 
 #[test]

@@ -101,6 +101,9 @@ async fn the_report_is_one_page_with_the_verdicts_applied() {
     for word in ["http-equiv=\"refresh\"", "src=\"http", "href=\"photographs", "cells.csv"] {
         assert!(!page.contains(word), "{word}");
     }
+    assert!(page.contains("Single cells, which are not on this page: 1 parasitized, 0 uninfected"));
+    let empty = Case::create(&case.router, "Empty").await;
+    assert_eq!(empty.get("/report.html").await.status, 200);
     is_problem(&send(&case.router, get("/api/cases/9/report.html")).await, 404, "there is no case 9");
 }
 
@@ -210,14 +213,14 @@ async fn a_model_is_trained_on_reviewed_cells() {
     for slide in 0..3 {
         let case = Case::create(&router, &format!("Slide {slide}")).await;
         let image = case.add(&[("field.png", &smear_png(slide))]).await[0];
-        for object in case.objects(image).await {
+        for object in case.objects(image).await.into_iter().step_by(2) {
             if let Some(verdict) = true_verdict(&object, &smear(slide).objects).filter(|_| object["counted"] == true) {
                 case.give(image, object["number"].as_u64().unwrap(), verdict).await;
                 given += 1;
             }
         }
     }
-    assert!(given > 60, "{given}");
+    assert!(given > 30, "{given}");
     let folder = tempfile::tempdir().unwrap();
     let zip = send(&router, get("/api/export/training.zip")).await;
     ZipArchive::new(Cursor::new(&zip.body)).unwrap().extract(folder.path()).unwrap();

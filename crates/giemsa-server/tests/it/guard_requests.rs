@@ -39,7 +39,8 @@ async fn only_known_hosts_are_answered() {
 #[tokio::test]
 async fn pages_of_other_sites_change_nothing() {
     let router = router(Settings { hosts: vec!["lab.example.org".to_owned()], ..Settings::default() });
-    let cases: [(&str, &[(&str, &str)], bool); 14] = [
+    type Headers = &'static [(&'static str, &'static str)];
+    let cases: [(&str, Headers, bool); 14] = [
         ("localhost:8417", &[], true),
         ("localhost:8417", &[("origin", "http://localhost:8417")], true),
         ("localhost:8417", &[("origin", "http://localhost:8417"), ("sec-fetch-site", "same-origin")], true),

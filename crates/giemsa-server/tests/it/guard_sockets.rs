@@ -130,7 +130,7 @@ fn one_client_has_a_share_of_the_requests() {
 
 #[test]
 fn bodies_share_a_budget_of_memory() {
-    let running = limited(Limits { bodies_bytes: 20_000, ..Limits::default() });
+    let running = limited(Limits { bodies_bytes: 40_000, ..Limits::default() });
     let mut first = running.connect();
     first.write_all(post_head(15_001).as_bytes()).unwrap();
     first.write_all(&[0; 15_000]).unwrap();
@@ -157,6 +157,23 @@ fn connections_wait_for_each_other() {
     let _idle = [running.connect(), running.connect()];
     // It is answered when the idle connections have been closed.
     assert_eq!(exchange(&mut running.connect(), GET).status, 200);
+}
+
+#[test]
+fn an_answer_before_the_end_of_a_body_closes_the_connection() {
+    let running = Running::start(Settings::default());
+    let post = |path: &str, length: usize| post_head(length).replace("/api/cells", path);
+    // The route does not exist, so nobody reads the body.
+    let mut stream = running.connect();
+    let answer = exchange(&mut stream, &post("/api/nothing", 3_000_000));
+    assert_eq!((answer.status, answer.head.contains("connection: close")), (404, true), "{answer:?}");
+    // A form ends before the end of its body.
+    let form = "--b\r\nContent-Disposition: form-data; name=\"a\"\r\n\r\nx\r\n--b--\r\n";
+    let head = post_head(form.len()).replace("image/png", "multipart/form-data; boundary=b");
+    let mut stream = running.connect();
+    let answer = exchange(&mut stream, &(head + form));
+    assert_eq!((answer.status, answer.head.contains("connection: close")), (200, false), "{answer:?}");
+    assert_eq!(exchange(&mut stream, GET).status, 200);
 }
 
 #[test]

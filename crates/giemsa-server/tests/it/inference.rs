@@ -200,6 +200,16 @@ async fn errors_have_the_form_of_the_protocol() {
 }
 
 #[tokio::test]
+async fn refusals_of_the_guard_have_the_form_of_the_protocol() {
+    let router = router(Settings { token: Some("secret".to_owned()), ..Settings::default() });
+    let answer = send(&router, get("/v2/models/compact")).await;
+    assert_eq!((answer.status.as_u16(), &answer.headers["www-authenticate"]), (401, &"Bearer".parse().unwrap()));
+    assert_eq!(answer.headers[header::CONTENT_TYPE], "application/json");
+    let error = "send the token of the server: Authorization: Bearer TOKEN";
+    assert_eq!(answer.json(), json!({"error": error}));
+}
+
+#[tokio::test]
 async fn pixels_of_a_photograph_are_refused() {
     let limits = Limits { cell_pixels: 1600, ..Limits::default() };
     let router = router(Settings { limits, ..Settings::default() });

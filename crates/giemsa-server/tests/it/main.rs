@@ -15,6 +15,7 @@ mod images;
 mod inference;
 mod metadata;
 mod metrics;
+mod openapi;
 mod request;
 mod review;
 mod socket;

@@ -23,7 +23,8 @@ async fn counts_requests_by_route_and_images_by_batch() {
     for request in [cells, too_many, get("/api/secret-path"), get("/v2/secret"), get("/v2/models/secret")] {
         send(&router, request).await;
     }
-    let invented = Request::builder().method("SLIDE").uri("/api/cells").body(Body::empty()).unwrap();
+    let invented =
+        Request::builder().method("SLIDE").uri("/api/cells").header("host", "localhost").body(Body::empty()).unwrap();
     send(&router, invented).await;
     let lines = metrics(&router).await;
     for expected in [
@@ -52,7 +53,13 @@ async fn counts_requests_by_route_and_images_by_batch() {
 #[tokio::test]
 async fn a_request_has_an_id() {
     let router = router(Settings::default());
-    let with_id = |id: &str| Request::get("/v2/health/live").header("x-request-id", id).body(Body::empty()).unwrap();
+    let with_id = |id: &str| {
+        Request::get("/v2/health/live")
+            .header("host", "localhost")
+            .header("x-request-id", id)
+            .body(Body::empty())
+            .unwrap()
+    };
     assert_eq!(send(&router, with_id("ward-3")).await.headers["x-request-id"], "ward-3");
     let generated = send(&router, with_id("<script>")).await.headers["x-request-id"].clone();
     assert_ne!(generated, "<script>");

@@ -15,11 +15,15 @@ pub struct Running {
     pub server: Shared,
     stop: Option<oneshot::Sender<()>>,
     thread: Option<JoinHandle<()>>,
+    /// The data folder, unless the settings name one. It is deleted at the end.
+    _folder: tempfile::TempDir,
 }
 
 impl Running {
     pub fn start(settings: Settings) -> Running {
-        let server = Server::start(settings).unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let data = settings.data.clone().unwrap_or_else(|| folder.path().join("data"));
+        let server = Server::start(Settings { data: Some(data), ..settings }).unwrap();
         let (stop, stopped) = oneshot::channel();
         let (send_address, address) = mpsc::channel();
         let shared = server.clone();
@@ -31,7 +35,7 @@ impl Running {
                 serve_on(&shared, listener, async { stopped.await.unwrap() }).await;
             });
         });
-        Running { address: address.recv().unwrap(), server, stop: Some(stop), thread: Some(thread) }
+        Running { address: address.recv().unwrap(), server, stop: Some(stop), thread: Some(thread), _folder: folder }
     }
 
     /// Opens a connection. Reading from it fails after ten seconds.
