@@ -20,7 +20,7 @@ def example(server):
 
 def opened(open_page, example, **settings):
     page = open_page(f"/#/cases/{example[0]}/photo/{example[1]}", **settings)
-    page.wait_for_function("document.querySelector('.stage img').complete")
+    page.wait_for_function("() => document.querySelector('.stage img').complete")
     page.wait_for_timeout(500)
     return page
 

@@ -72,9 +72,9 @@ def test_undo_goes_back_to_the_object_and_stays_there(open_page, server, case):
     second = current(page)
     press(page, "u")
     press(page, "z")
-    page.wait_for_function(f"document.querySelector('.place').textContent === {second!r}")
+    page.locator(".review-stage .place", has_text=second).wait_for()
     page.keyboard.press("Backspace")
-    page.wait_for_function(f"document.querySelector('.place').textContent === {first!r}")
+    page.locator(".review-stage .place", has_text=first).wait_for()
     page.wait_for_timeout(800)
     assert current(page) == first
     assert progress(page).startswith("0 reviewed")
