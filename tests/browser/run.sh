@@ -45,4 +45,4 @@ if [ -z "${GIEMSA_PROGRAM:-}" ]; then
     GIEMSA_PROGRAM=target/release/giemsa
 fi
 export GIEMSA_PROGRAM
-exec "$venv/bin/python" -m pytest -p no:cacheprovider --quiet "${@:-$here}"
+exec "$venv/bin/python" -m pytest -p no:cacheprovider --quiet --rootdir . -o "testpaths=$here" "$@"
