@@ -102,8 +102,10 @@ mod tests {
 
     #[test]
     fn lists_every_command_exactly_once() {
-        let mut listed: Vec<&str> = GROUPS.iter().flat_map(|(_, names)| names.iter().copied()).collect();
         let program = command();
+        let is_built_in = |name: &&str| *name != "serve" || cfg!(feature = "serve");
+        let names = GROUPS.iter().flat_map(|(_, names)| names.iter().copied());
+        let mut listed: Vec<&str> = names.filter(is_built_in).collect();
         let mut commands: Vec<&str> = program.get_subcommands().map(Command::get_name).collect();
         assert_eq!(listed, commands, "the variants of `Command` are in the order of the groups");
         listed.dedup();

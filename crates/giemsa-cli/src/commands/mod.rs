@@ -65,13 +65,13 @@ pub enum Command {
     Compare(compare::CompareArgs),
     /// Fit the temperature and choose the decision threshold.
     Calibrate(calibrate::CalibrateArgs),
+    /// Count and review smears on a page in the browser; HTTP API.
+    #[cfg(feature = "serve")]
+    Serve(serve::ServeArgs),
     /// Classify images with the built-in model or one of your own.
     Predict(predict::PredictArgs),
     /// Count cells on photographs of smears: parasitaemia by slide.
     Count(count::CountArgs),
-    /// Count and review smears on a page in the browser; HTTP API.
-    #[cfg(feature = "serve")]
-    Serve(serve::ServeArgs),
     /// Draw saliency maps: where in an image the evidence is.
     Explain(explain::ExplainArgs),
     /// Print the model card of the built-in model or of a file.
@@ -106,10 +106,10 @@ impl Command {
             Command::Evaluate(args) => evaluate::run(args, context),
             Command::Compare(args) => compare::run(args, context),
             Command::Calibrate(args) => calibrate::run(args, context),
-            Command::Predict(args) => predict::run(args, context),
-            Command::Count(args) => count::run(args, context),
             #[cfg(feature = "serve")]
             Command::Serve(args) => serve::run(args, context),
+            Command::Predict(args) => predict::run(args, context),
+            Command::Count(args) => count::run(args, context),
             Command::Explain(args) => explain::run(args, context),
             Command::Info(args) => info::run(args, context),
             Command::Export(args) => export::run(args, context),
