@@ -1,8 +1,8 @@
 //! The queue to the threads that compute: no inference runs on a thread that answers requests.
 //!
-//! Images of cells and other jobs have a queue and a thread each, so that a photograph, which takes a second, does not delay a cell, which
-//! takes a millisecond. The thread of the cells takes everything that is waiting as one batch. It never waits for more: while
-//! it computes one batch, the next one fills up.
+//! Images of cells and other jobs have a queue and threads of their own, so that a photograph, which takes a second, does not
+//! delay a cell, which takes a millisecond. A thread of the cells takes what is waiting as one batch. It never waits for more:
+//! while it computes one batch, the next one fills up.
 
 use crate::models::ServedModel;
 use crate::settings::Limits;
@@ -11,15 +11,17 @@ use giemsa::image::{ImageError, read_size_of_bytes};
 use giemsa::model::{ImageSource, ModelError, Prediction};
 use giemsa::smear::count_if_field;
 use image::RgbImage;
+use rayon::ThreadPoolBuilder;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
-/// The most images in a batch.
-const MOST_IN_BATCH: usize = 256;
+/// The number of images with which a thread takes no more from the queue: the others are for the other threads. Only the
+/// images of one request can be more; they are computed on all threads.
+const MOST_IN_BATCH: usize = 16;
 /// The most images of one request that wait at once. A request with more of them waits for its first ones.
 const MOST_PER_REQUEST: usize = 64;
 
@@ -127,11 +129,15 @@ pub struct Engine {
 impl Engine {
     /// Starts the threads. `observe` is called after each batch of cells.
     #[must_use]
-    pub fn start(limits: &Limits, observe: impl Fn(BatchSize) + Send + 'static) -> Engine {
-        let Limits { queued_cells, queued_jobs, cell_pixels, .. } = *limits;
+    pub fn start(limits: &Limits, observe: impl Fn(BatchSize) + Send + Sync + 'static) -> Engine {
+        let Limits { queued_cells, queued_jobs, cell_pixels, cell_threads, .. } = *limits;
         let (cells, waiting_cells) = channel();
         let (jobs, waiting_jobs) = channel();
-        thread::spawn(move || predict_batches(&waiting_cells, cell_pixels, &observe));
+        let waiting_cells = Arc::new((Mutex::new(waiting_cells), observe));
+        for _ in 0..cell_threads.max(1) {
+            let shared = waiting_cells.clone();
+            thread::spawn(move || predict_batches(&shared.0, cell_pixels, &shared.1));
+        }
         thread::spawn(move || waiting_jobs.into_iter().for_each(|job: Job| job()));
         Engine {
             cells,
@@ -201,23 +207,37 @@ impl Engine {
     }
 }
 
-fn predict_batches(waiting: &Receiver<CellJob>, cell_pixels: u64, observe: &dyn Fn(BatchSize)) {
-    while let Ok(first) = waiting.recv() {
-        let mut images = first.images.len();
-        let mut batch = vec![first];
-        while images < MOST_IN_BATCH {
-            let Ok(next) = waiting.try_recv() else { break };
-            images += next.images.len();
-            batch.push(next);
-        }
+fn predict_batches(waiting: &Mutex<Receiver<CellJob>>, cell_pixels: u64, observe: &dyn Fn(BatchSize)) {
+    // A small batch is computed by this thread: dividing it between threads takes longer than it saves.
+    let this_thread = ThreadPoolBuilder::new().num_threads(1).use_current_thread().build().ok();
+    while let Some(mut batch) = next_batch(waiting) {
         batch.retain(|job| !job.reply.is_closed());
         while let Some(job) = batch.first() {
             let model = job.model.clone();
-            let (same, others) = batch.into_iter().partition(|job| Arc::ptr_eq(&job.model, &model));
-            observe(answer_batch(&model, same, cell_pixels));
+            let (same, others): (Vec<CellJob>, _) = batch.into_iter().partition(|job| Arc::ptr_eq(&job.model, &model));
+            let images: usize = same.iter().map(|job| job.images.len()).sum();
+            let answer = || answer_batch(&model, same, cell_pixels);
+            observe(match &this_thread {
+                Some(this_thread) if images <= MOST_IN_BATCH => this_thread.install(answer),
+                _ => answer(),
+            });
             batch = others;
         }
     }
+}
+
+/// Waits for a job, and takes it with others that are waiting. Returns `None` when the engine is dropped.
+fn next_batch(waiting: &Mutex<Receiver<CellJob>>) -> Option<Vec<CellJob>> {
+    let waiting = waiting.lock().unwrap_or_else(PoisonError::into_inner);
+    let first = waiting.recv().ok()?;
+    let mut images = first.images.len();
+    let mut batch = vec![first];
+    while images < MOST_IN_BATCH {
+        let Ok(next) = waiting.try_recv() else { break };
+        images += next.images.len();
+        batch.push(next);
+    }
+    Some(batch)
 }
 
 /// Classifies the images of jobs for one model, and sends the results.
@@ -310,7 +330,7 @@ mod tests {
     }
 
     fn queued(queued_cells: usize) -> Limits {
-        Limits { queued_cells, queued_jobs: 1, ..Limits::default() }
+        Limits { queued_cells, queued_jobs: 1, cell_threads: 1, ..Limits::default() }
     }
 
     fn cell(red: u8) -> CellImage {

@@ -52,6 +52,7 @@ impl Connections {
 
     /// Accepts the connections that wait, and closes the listener.
     pub async fn accept_last(&self, listener: TcpListener) {
+        drop_new(&listener);
         let Ok(listener) = listener.into_std() else { return };
         while let Ok(place) = self.places.clone().try_acquire_owned()
             && let Ok((stream, peer)) = listener.accept()
@@ -96,3 +97,16 @@ impl Connections {
         });
     }
 }
+
+/// Makes the system ignore new connections to a listener. One that arrived between the last accepted one and the end of the
+/// listener would be reset, and its client would not know whether the request was accepted.
+#[cfg(target_os = "linux")]
+fn drop_new(listener: &TcpListener) {
+    /// Returns a constant, the number of bytes of each packet to keep (linux/bpf_common.h: BPF_RET | BPF_K).
+    const RETURN: u16 = 0x06;
+    // Without the filter, a connection may be reset in the moment described above.
+    let _ = socket2::SockRef::from(listener).attach_filter(&[socket2::SockFilter::new(RETURN, 0, 0, 0)]);
+}
+
+#[cfg(not(target_os = "linux"))]
+fn drop_new(_: &TcpListener) {}
