@@ -333,6 +333,12 @@ mod tests {
         Limits { queued_cells, queued_jobs: 1, cell_threads: 1, ..Limits::default() }
     }
 
+    /// Returns the two ends of a channel; threads share the receiver.
+    fn blocked() -> (Sender<()>, Mutex<Receiver<()>>) {
+        let (release, wait) = channel();
+        (release, Mutex::new(wait))
+    }
+
     fn cell(red: u8) -> CellImage {
         let pixels = RgbImage::from_fn(60, 70, |x, y| Rgb([red, (2 * x) as u8, (3 * y) as u8]));
         CellImage { name: "cell.png".into(), content: CellContent::Pixels(pixels) }
@@ -390,11 +396,11 @@ mod tests {
     #[tokio::test]
     async fn what_waits_becomes_one_batch_and_a_full_queue_is_busy() {
         let (sizes, seen) = mpsc::channel();
-        let (release, wait) = mpsc::channel::<()>();
+        let (release, wait) = blocked();
         // The first batch blocks the thread, so that the next ones wait.
         let engine = Engine::start(&queued(6), move |size: BatchSize| {
             sizes.send(size.images).unwrap();
-            let _ = wait.recv();
+            let _ = wait.lock().unwrap().recv();
         });
         let model = model();
         engine.predict(&model, vec![cell(225)]).await.unwrap();
@@ -419,10 +425,10 @@ mod tests {
     #[tokio::test]
     async fn a_client_that_went_away_is_dropped_from_the_batch() {
         let (sizes, seen) = mpsc::channel();
-        let (release, wait) = mpsc::channel::<()>();
+        let (release, wait) = blocked();
         let engine = Engine::start(&queued(100), move |size: BatchSize| {
             sizes.send(size.images).unwrap();
-            let _ = wait.recv();
+            let _ = wait.lock().unwrap().recv();
         });
         let model = model();
         engine.predict(&model, vec![cell(225)]).await.unwrap();
