@@ -67,7 +67,7 @@ function card(title, value, looks, ...lines) {
   return element("div", { class: looks.join(" ") }, element("dt", {}, title), element("dd", { class: "value" }, value), ...texts);
 }
 
-/** Says how many of the infected cells a person has checked. */
+/** Returns how many of the infected cells a person has checked. */
 function checkedOf(count) {
   const infected = count.counts.infected + count.cells.parasitized;
   const checked = texts.count.checked(grouped(count.infected_reviewed), plural(infected, "infected cell"));

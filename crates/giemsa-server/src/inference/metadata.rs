@@ -35,7 +35,7 @@ fn status(is_ready: bool) -> StatusCode {
     if is_ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE }
 }
 
-/// The input is described as files, of any number. The protocol has no way to say that it may also be pixels.
+/// The input is described as files, of any number. The protocol cannot express that it may also be pixels.
 pub(super) async fn model(Requested(model): Requested) -> Result<Json<Value>, InferenceError> {
     let outputs = outputs_of(&model).map(|output| tensor(output.name(), output.datatype()));
     Ok(Json(json!({
