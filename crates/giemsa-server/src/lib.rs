@@ -2,7 +2,7 @@
 //!
 //! For research use only, not for diagnosis.
 //!
-//! [`app`] is the router, which tests call without a socket; [`serve`] binds an address and runs until it is stopped. The
+//! [`app`] is the router, which tests call without a socket; [`serve()`] binds an address and runs until it is stopped. The
 //! library `giemsa` does the computations, on threads of their own: [`engine`] is the queue to them.
 
 pub mod api;
