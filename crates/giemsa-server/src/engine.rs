@@ -87,7 +87,7 @@ impl CellError {
             CellError::Image(error) => error.reason(),
             CellError::TooLarge { width, height, limit, .. } => format!(
                 "the image is {width}x{height} pixels; the image of a cell has at most {limit}: \
-                 send photographs of a smear to /api/cases"
+                 send photographs of a smear to /api/photos"
             ),
         }
     }
@@ -379,7 +379,7 @@ mod tests {
         for result in [&results[0], &results[2]] {
             let error = result.as_ref().unwrap_err();
             assert!(matches!(error, CellError::TooLarge { width: 60, height: 70, .. }), "{error}");
-            assert!(error.reason().ends_with("send photographs of a smear to /api/cases"), "{error}");
+            assert!(error.reason().ends_with("send photographs of a smear to /api/photos"), "{error}");
         }
         assert!(results[1].is_ok());
         assert_eq!(seen.recv().unwrap(), BatchSize { images: 3, errors: 2 });

@@ -8,6 +8,7 @@ mod images;
 mod model;
 mod objects;
 mod openapi;
+mod photos;
 mod verdicts;
 
 use crate::state::Shared;
@@ -17,6 +18,7 @@ use axum::Router;
 pub fn routes() -> Router<Shared> {
     Router::new()
         .merge(cells::routes())
+        .merge(photos::routes())
         .merge(model::routes())
         .merge(cases::routes())
         .merge(export::routes())

@@ -127,7 +127,7 @@ fn check_size(width: u64, height: u64, limits: &Limits) -> Result<(u32, u32, usi
         let limit = limits.cell_pixels;
         InferenceError::bad_request(format!(
             "the images are {width}x{height} pixels; the image of a cell has 1 to {limit}: \
-             send photographs of a smear to /api/cases"
+             send photographs of a smear to /api/photos"
         ))
     })
 }

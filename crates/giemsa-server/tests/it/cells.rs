@@ -1,4 +1,4 @@
-//! `POST /api/cells` and `GET /api/model`.
+//! `POST /api/cells`, `POST /api/photos` and `GET /api/model`.
 
 use crate::request::{form, get, post, router, send};
 use giemsa::image::decode_bytes;

@@ -216,10 +216,10 @@ async fn pixels_of_a_photograph_are_refused() {
     let pixels = json!({"inputs": [{"name": "image", "datatype": "UINT8", "shape": [1, 41, 40, 3], "data": []}]});
     let answer = infer(&router, &pixels).await;
     let error =
-        "the images are 40x41 pixels; the image of a cell has 1 to 1600: send photographs of a smear to /api/cases";
+        "the images are 40x41 pixels; the image of a cell has 1 to 1600: send photographs of a smear to /api/photos";
     assert_eq!((answer.status.as_u16(), answer.json()), (400, json!({"error": error})));
     let answer = infer(&router, &files(&[PARASITIZED])).await.json();
     let error = output(&answer, "error")["data"][0].as_str().unwrap();
-    assert!(error.contains("at most 1600: send photographs of a smear to /api/cases"), "{error}");
+    assert!(error.contains("at most 1600: send photographs of a smear to /api/photos"), "{error}");
     assert_eq!(output(&answer, "class")["data"], json!([""]));
 }

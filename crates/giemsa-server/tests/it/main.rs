@@ -16,6 +16,7 @@ mod inference;
 mod metadata;
 mod metrics;
 mod openapi;
+mod photos;
 mod request;
 mod review;
 mod socket;
