@@ -228,6 +228,7 @@ fn predict_batches(waiting: &Mutex<Receiver<CellJob>>, cell_pixels: u64, observe
 
 /// Waits for a job, and takes it with others that are waiting. Returns `None` when the engine is dropped.
 fn next_batch(waiting: &Mutex<Receiver<CellJob>>) -> Option<Vec<CellJob>> {
+    // One thread waits for a job, the others for the lock.
     let waiting = waiting.lock().unwrap_or_else(PoisonError::into_inner);
     let first = waiting.recv().ok()?;
     let mut images = first.images.len();
@@ -248,7 +249,7 @@ fn answer_batch(model: &ServedModel, jobs: Vec<CellJob>, cell_pixels: u64) -> Ba
         Ok(Ok(results)) => results,
         failure => {
             tracing::error!(model = %model.name, failure = ?failure.ok().and_then(Result::err), "a batch failed");
-            // The images are classified one by one if that can help the others.
+            // The jobs are computed one by one, so that only the one that fails has an error.
             return retry(model, jobs, cell_pixels);
         }
     };

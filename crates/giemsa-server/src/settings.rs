@@ -1,9 +1,7 @@
 //! What a server is started with.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-use std::num::NonZero;
 use std::path::PathBuf;
-use std::thread::available_parallelism;
 use std::time::Duration;
 
 /// The settings of a server.
@@ -41,7 +39,7 @@ pub struct Limits {
     pub parts: usize,
     /// The most pixels of the image of a single cell.
     pub cell_pixels: u64,
-    /// The threads that classify images of cells.
+    /// The threads that classify images of cells, by default as many as compute everything else.
     pub cell_threads: usize,
     /// The most images of cells that wait for the engine, those in work included.
     pub queued_cells: usize,
@@ -71,7 +69,7 @@ impl Default for Limits {
             body_bytes: 256 << 20,
             parts: 1000,
             cell_pixels: 4_000_000,
-            cell_threads: available_parallelism().map_or(1, NonZero::get),
+            cell_threads: rayon::current_num_threads(),
             queued_cells: 512,
             queued_jobs: 16,
             bodies_bytes: 1 << 30,

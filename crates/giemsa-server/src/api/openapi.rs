@@ -36,6 +36,8 @@ fn render(openapi: &str) -> Result<String, String> {
     document["problems"] = document["x-problems"].take();
     let mut environment = Environment::new();
     environment.add_filter("type", |Serde(schema): Serde<Value>| TemplateValue::from_safe_string(describe(&schema)));
+    environment
+        .add_filter("prose", |text: Option<String>| TemplateValue::from_safe_string(prose(&text.unwrap_or_default())));
     let page = environment.render_named_str("page.html", include_str!("page.html"), Serde(document));
     page.map_err(|error| error.to_string())
 }
@@ -86,6 +88,15 @@ fn describe(schema: &Value) -> String {
     }
 }
 
+/// Returns a text in HTML; what is in backticks is code.
+fn prose(text: &str) -> String {
+    let part = |(index, part)| match index % 2 {
+        0 => HtmlEscape(part).to_string(),
+        _ => format!("<code>{}</code>", HtmlEscape(part)),
+    };
+    text.split('`').enumerate().map(part).collect()
+}
+
 fn code(value: &Value) -> String {
     let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
     format!("<code>{}</code>", HtmlEscape(&text))
@@ -105,6 +116,11 @@ mod tests {
         assert_eq!(describe(&json!({"type": "array", "items": class})), format!("list of {link}"));
         assert_eq!(describe(&json!({"type": ["number", "null"]})), "number or null");
         assert_eq!(describe(&json!({"enum": ["a", null]})), "<code>a</code>, <code>null</code>");
+    }
+
+    #[test]
+    fn backticks_mark_code() {
+        assert_eq!(prose("With `error`, `a<b` is <b>."), "With <code>error</code>, <code>a&lt;b</code> is &lt;b&gt;.");
     }
 
     #[test]

@@ -87,6 +87,7 @@ pub fn reason(prediction: &Prediction) -> Option<&'static str> {
     prediction.class.is_none().then_some("not a red cell")
 }
 
-fn rounded(probability: f64) -> f64 {
+/// Rounds a probability to seven decimals, the precision of an f32.
+pub(crate) fn rounded(probability: f64) -> f64 {
     (probability * 1e7).round() / 1e7
 }

@@ -9,6 +9,7 @@ use super::slide::Slide;
 use super::{CountError, Counts, FoundObject, ObjectKind, Photograph, Warning, correct};
 use crate::classes::Class;
 use crate::model::CellErrors;
+use crate::model::rows::rounded;
 use crate::output::{base64_unless_utf8, path_bytes};
 use serde::{Serialize, Serializer};
 use std::borrow::Cow;
@@ -304,11 +305,6 @@ pub(super) fn serialize_photo<S: Serializer>(path: &Path, serializer: S) -> Resu
 /// Returns the text of a number, empty if there is none.
 fn text_of(number: Option<impl ToString>) -> Vec<u8> {
     number.map_or(Vec::new(), |number| number.to_string().into_bytes())
-}
-
-/// Rounds a probability to seven decimals, the precision of an f32.
-fn rounded(probability: f64) -> f64 {
-    (probability * 1e7).round() / 1e7
 }
 
 #[cfg(test)]
