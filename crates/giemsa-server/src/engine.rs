@@ -127,7 +127,7 @@ pub struct Engine {
 }
 
 impl Engine {
-    /// Starts the threads. `observe` is called after each batch of cells.
+    /// Starts the threads. `observe` is called with each batch of cells before it is answered.
     #[must_use]
     pub fn start(limits: &Limits, observe: impl Fn(BatchSize) + Send + Sync + 'static) -> Engine {
         let Limits { queued_cells, queued_jobs, cell_pixels, cell_threads, .. } = *limits;
@@ -207,7 +207,7 @@ impl Engine {
     }
 }
 
-fn predict_batches(waiting: &Mutex<Receiver<CellJob>>, cell_pixels: u64, observe: &dyn Fn(BatchSize)) {
+fn predict_batches(waiting: &Mutex<Receiver<CellJob>>, cell_pixels: u64, observe: &(dyn Fn(BatchSize) + Sync)) {
     // A small batch is computed by this thread: dividing it between threads takes longer than it saves.
     let this_thread = ThreadPoolBuilder::new().num_threads(1).use_current_thread().build().ok();
     while let Some(mut batch) = next_batch(waiting) {
@@ -216,11 +216,11 @@ fn predict_batches(waiting: &Mutex<Receiver<CellJob>>, cell_pixels: u64, observe
             let model = job.model.clone();
             let (same, others): (Vec<CellJob>, _) = batch.into_iter().partition(|job| Arc::ptr_eq(&job.model, &model));
             let images: usize = same.iter().map(|job| job.images.len()).sum();
-            let answer = || answer_batch(&model, same, cell_pixels);
-            observe(match &this_thread {
+            let answer = || answer_batch(&model, same, cell_pixels, observe);
+            match &this_thread {
                 Some(this_thread) if images <= MOST_IN_BATCH => this_thread.install(answer),
                 _ => answer(),
-            });
+            }
             batch = others;
         }
     }
@@ -241,44 +241,34 @@ fn next_batch(waiting: &Mutex<Receiver<CellJob>>) -> Option<Vec<CellJob>> {
     Some(batch)
 }
 
-/// Classifies the images of jobs for one model, and sends the results.
-fn answer_batch(model: &ServedModel, jobs: Vec<CellJob>, cell_pixels: u64) -> BatchSize {
+/// Classifies the images of jobs for one model, counts them, and sends the results.
+fn answer_batch(model: &ServedModel, mut jobs: Vec<CellJob>, cell_pixels: u64, observe: &(dyn Fn(BatchSize) + Sync)) {
     let images: Vec<&CellImage> = jobs.iter().flat_map(|job| &job.images).collect();
     let count = images.len();
     let results = match catch_unwind(AssertUnwindSafe(|| predict_images(model, &images, cell_pixels))) {
         Ok(Ok(results)) => results,
         failure => {
             tracing::error!(model = %model.name, failure = ?failure.ok().and_then(Result::err), "a batch failed");
-            // The jobs are computed one by one, so that only the one that fails has an error.
-            return retry(model, jobs, cell_pixels);
+            if jobs.len() > 1 {
+                // The jobs are computed one by one, so that only the one that fails has an error.
+                return jobs.into_iter().for_each(|job| answer_batch(model, vec![job], cell_pixels, observe));
+            }
+            observe(BatchSize { images: count, errors: count });
+            if let Some(job) = jobs.pop() {
+                let _ = job.reply.send(Err(EngineError::Failed));
+            }
+            return;
         }
     };
-    let errors = results.iter().filter(|result| result.is_err()).count();
+    // Whoever has the results finds them counted, and the places free.
+    observe(BatchSize { images: count, errors: results.iter().filter(|result| result.is_err()).count() });
     let mut results = results.into_iter();
     for CellJob { images, reply, _places: places, .. } in jobs {
         let of_job = results.by_ref().take(images.len()).collect();
-        // Whoever has the results finds the places free.
         drop((images, places));
         // The client may have gone away while its images were computed.
         let _ = reply.send(Ok(of_job));
     }
-    BatchSize { images: count, errors }
-}
-
-/// Answers the jobs of a batch that failed: a batch of one job with the error; of several, each job by itself.
-fn retry(model: &ServedModel, mut jobs: Vec<CellJob>, cell_pixels: u64) -> BatchSize {
-    if jobs.len() > 1 {
-        let sizes = jobs.into_iter().map(|job| answer_batch(model, vec![job], cell_pixels));
-        return sizes.fold(BatchSize { images: 0, errors: 0 }, |sum, size| BatchSize {
-            images: sum.images + size.images,
-            errors: sum.errors + size.errors,
-        });
-    }
-    let images = jobs.iter().map(|job| job.images.len()).sum();
-    if let Some(job) = jobs.pop() {
-        let _ = job.reply.send(Err(EngineError::Failed));
-    }
-    BatchSize { images, errors: images }
 }
 
 /// Classifies images. Those with too many pixels are not decoded.
@@ -404,7 +394,8 @@ mod tests {
             let _ = wait.lock().unwrap().recv();
         });
         let model = model();
-        engine.predict(&model, vec![cell(225)]).await.unwrap();
+        let mut first = Box::pin(engine.predict(&model, vec![cell(225)]));
+        assert!(futures_poll(&mut first));
         assert_eq!(seen.recv().unwrap(), 1);
         let waiting = [2, 3].map(|n| engine.predict(&model, vec![cell(225); n]));
         let [two, three] = waiting;
@@ -412,7 +403,8 @@ mod tests {
         let is_waiting = |future: &mut std::pin::Pin<Box<_>>| futures_poll(future);
         assert!(is_waiting(&mut two) && is_waiting(&mut three));
         assert!(matches!(engine.predict(&model, vec![cell(225); 2]).await, Err(EngineError::Busy)));
-        release.send(()).unwrap();
+        drop(release);
+        assert_eq!(first.await.unwrap().len(), 1);
         assert_eq!((two.await.unwrap().len(), three.await.unwrap().len()), (2, 3));
         assert_eq!(seen.recv().unwrap(), 5);
     }
@@ -432,13 +424,15 @@ mod tests {
             let _ = wait.lock().unwrap().recv();
         });
         let model = model();
-        engine.predict(&model, vec![cell(225)]).await.unwrap();
+        let mut first = Box::pin(engine.predict(&model, vec![cell(225)]));
+        assert!(futures_poll(&mut first));
         assert_eq!(seen.recv().unwrap(), 1);
         let mut gone = Box::pin(engine.predict(&model, vec![cell(225); 40]));
         let mut stays = Box::pin(engine.predict(&model, vec![cell(225); 2]));
         assert!(futures_poll(&mut gone) && futures_poll(&mut stays));
         drop(gone);
-        release.send(()).unwrap();
+        drop(release);
+        assert_eq!(first.await.unwrap().len(), 1);
         assert_eq!(stays.await.unwrap().len(), 2);
         assert_eq!(seen.recv().unwrap(), 2);
     }
