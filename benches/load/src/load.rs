@@ -56,7 +56,8 @@ impl Tally {
         }
     }
 
-    fn merge(&mut self, other: Tally) {
+    /// Adds the requests of another load.
+    pub fn merge(&mut self, other: Tally) {
         other.outcomes.into_iter().for_each(|(name, count)| *self.outcomes.entry(name).or_default() += count);
         self.latencies.extend(other.latencies);
     }

@@ -104,7 +104,7 @@ fn measure_flood(program: &str, table: &mut Table) {
 
 fn measure_stops(program: &str, requests: &[Request], table: &mut Table) {
     let (stops, connections) = (amount("STOPS", 20), amount("CONNECTIONS", 32));
-    let (mut answered, mut lost, mut failed, mut longest) = (0, 0, 0, Duration::ZERO);
+    let (mut all, mut failed, mut longest) = (Tally::default(), 0, Duration::ZERO);
     for stop in 0..stops {
         let mut server = Running::start(program);
         let address = server.address;
@@ -117,11 +117,13 @@ fn measure_stops(program: &str, requests: &[Request], table: &mut Table) {
             longest = longest.max(began.elapsed());
             load.join().expect("no panic")
         });
-        answered += tally.count("200");
-        lost += tally.count_except(&["200", "unusable", "503", "refused"]);
+        all.merge(tally);
     }
+    let expected = ["200", "unusable", "503", "refused"];
+    let (answered, lost) = (all.count("200"), all.count_except(&expected));
     let name = format!("SIGTERM under load, {stops} times");
-    table.add_required(&format!("{name}: requests lost of {answered}"), lost.to_string(), "0", lost == 0);
+    let lost_name = format!("{name}: requests lost of {answered}");
+    table.add_required(&lost_name, outcome_list(&all, &expected), "0", lost == 0);
     table.add_required(&format!("{name}: exit codes that are not 0"), failed.to_string(), "0", failed == 0);
     table.add(&format!("{name}: longest stop"), format!("{:.1} s", longest.as_secs_f64()));
 }

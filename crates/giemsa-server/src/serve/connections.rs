@@ -11,6 +11,8 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
+#[cfg(target_os = "linux")]
+use socket2::{SockFilter, SockRef};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -21,6 +23,8 @@ use tower::Service;
 
 /// The longest head of a request, and the largest part of a body that is read at once.
 const BUFFER_BYTES: usize = 64 << 10;
+/// The longest time of a handshake: half of it on the way to the client, half on the way back.
+const HANDSHAKE: Duration = Duration::from_millis(200);
 /// How long the server waits when it has no file descriptor for a connection.
 const NO_DESCRIPTOR_WAIT: Duration = Duration::from_millis(50);
 
@@ -50,9 +54,16 @@ impl Connections {
         }
     }
 
-    /// Accepts the connections that wait, and closes the listener.
+    /// Accepts the connections whose handshakes have begun, and closes the listener. A connection that arrived in between would
+    /// be reset, and its client would not know whether its request was accepted: where the system cannot ignore new
+    /// connections first, that may happen.
     pub async fn accept_last(&self, listener: TcpListener) {
-        drop_new(&listener);
+        if ignore_new(&listener) {
+            tokio::select! {
+                () = self.accept(&listener) => (),
+                () = sleep(HANDSHAKE) => (),
+            }
+        }
         let Ok(listener) = listener.into_std() else { return };
         while let Ok(place) = self.places.clone().try_acquire_owned()
             && let Ok((stream, peer)) = listener.accept()
@@ -98,15 +109,55 @@ impl Connections {
     }
 }
 
-/// Makes the system ignore new connections to a listener. One that arrived between the last accepted one and the end of the
-/// listener would be reset, and its client would not know whether the request was accepted.
+/// Makes the system ignore new connections to a listener. Handshakes that have begun go on. Returns whether it does so.
 #[cfg(target_os = "linux")]
-fn drop_new(listener: &TcpListener) {
-    /// Returns a constant, the number of bytes of each packet to keep (linux/bpf_common.h: BPF_RET | BPF_K).
+fn ignore_new(listener: &TcpListener) -> bool {
+    // The filter sees the packet from its TCP header on, whose byte 13 contains the flags (RFC 9293, section 3.1).
+    const FLAGS_OFFSET: u32 = 13;
+    const SYN: u32 = 0x02;
+    const SYN_AND_ACK: u32 = 0x12;
+    // Instructions of the socket filter, and the bytes of a packet to keep (linux/bpf_common.h).
+    const LOAD_BYTE: u16 = 0x30;
+    const AND: u16 = 0x54;
+    const JUMP_IF_EQUAL: u16 = 0x15;
     const RETURN: u16 = 0x06;
-    // Without the filter, a connection may be reset in the moment described above.
-    let _ = socket2::SockRef::from(listener).attach_filter(&[socket2::SockFilter::new(RETURN, 0, 0, 0)]);
+    const NOTHING: u32 = 0;
+    const EVERYTHING: u32 = u32::MAX;
+    let only_handshakes_that_have_begun = [
+        SockFilter::new(LOAD_BYTE, 0, 0, FLAGS_OFFSET),
+        SockFilter::new(AND, 0, 0, SYN_AND_ACK),
+        SockFilter::new(JUMP_IF_EQUAL, 0, 1, SYN),
+        SockFilter::new(RETURN, 0, 0, NOTHING),
+        SockFilter::new(RETURN, 0, 0, EVERYTHING),
+    ];
+    SockRef::from(listener).attach_filter(&only_handshakes_that_have_begun).is_ok()
 }
 
 #[cfg(not(target_os = "linux"))]
-fn drop_new(_: &TcpListener) {}
+fn ignore_new(_: &TcpListener) -> bool {
+    false
+}
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use super::*;
+    use std::io::{Read, Write};
+    use std::net::TcpStream as Client;
+
+    #[tokio::test]
+    async fn ignores_new_connections_and_keeps_those_that_wait() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let mut waiting = Client::connect(address).unwrap();
+        assert!(ignore_new(&listener));
+        assert!(Client::connect_timeout(&address, Duration::from_millis(300)).is_err());
+
+        waiting.write_all(b"sent later").unwrap();
+        let (accepted, _) = listener.accept().await.unwrap();
+        let mut accepted = accepted.into_std().unwrap();
+        accepted.set_nonblocking(false).unwrap();
+        let mut received = [0; 10];
+        accepted.read_exact(&mut received).unwrap();
+        assert_eq!(&received, b"sent later");
+    }
+}
