@@ -105,8 +105,8 @@ async fn run(server: &Shared, listening: impl FnOnce(SocketAddr)) -> Result<(), 
 /// Answers the requests that arrive on a listener until `stop` is ready, and then until all requests in work are answered.
 ///
 /// A client that keeps its connections open must not lose a request to a connection that is closed at that moment. So a stopped
-/// server first announces it, in `ready` and in every answer, and goes on to answer. Then it closes the listener, then the
-/// connections that have no request, and waits for the others.
+/// server first announces it, in `ready` and in every answer, and goes on to answer. Then it completes the handshakes that have
+/// begun and closes the listener, then the connections that have no request, and waits for the others.
 pub async fn serve_on(server: &Shared, listener: TcpListener, stop: impl Future<Output = ()>) {
     let connections = Connections::new(server);
     tokio::select! {
