@@ -40,7 +40,7 @@ pub(super) struct PageData<'a> {
     limits: Limits,
     agreement: Option<AgreementData>,
     /// Whether there are no files beside the page.
-    is_alone: bool,
+    is_self_contained: bool,
 }
 
 /// The agreement with boxes drawn by people.
@@ -126,7 +126,11 @@ struct FieldData {
 }
 
 impl<'a> PageData<'a> {
-    pub(super) fn new(count: &Count<'a>, slides: Vec<SlideData>, is_alone: bool) -> Result<PageData<'a>, ReportError> {
+    pub(super) fn new(
+        count: &Count<'a>,
+        slides: Vec<SlideData>,
+        is_self_contained: bool,
+    ) -> Result<PageData<'a>, ReportError> {
         let corrected = |slide: &Slide| slide.parasitaemia.as_ref().is_some_and(|parasitaemia| parasitaemia.corrected);
         Ok(PageData {
             title: count.title,
@@ -150,7 +154,7 @@ impl<'a> PageData<'a> {
                 photographs: MOST_PHOTOGRAPHS,
             },
             agreement: count.agreement.map(AgreementData::new).transpose()?,
-            is_alone,
+            is_self_contained,
         })
     }
 }

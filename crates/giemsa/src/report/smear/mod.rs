@@ -182,8 +182,8 @@ pub fn count_page(
     render_page(count, slides, true)
 }
 
-fn render_page(count: &Count<'_>, slides: Vec<SlideData>, is_alone: bool) -> Result<String, ReportError> {
-    render("smear.html", include_str!("smear.html"), &PageData::new(count, slides, is_alone)?)
+fn render_page(count: &Count<'_>, slides: Vec<SlideData>, is_self_contained: bool) -> Result<String, ReportError> {
+    render("smear.html", include_str!("smear.html"), &PageData::new(count, slides, is_self_contained)?)
 }
 
 impl SlidePictures {
