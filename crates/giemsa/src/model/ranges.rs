@@ -1,9 +1,8 @@
 //! The ranges of the texts and numbers in a recipe. The engine checks those of the layers.
 
 use super::names;
-use super::recipe::{Augmentation, Recipe};
+use super::recipe::Recipe;
 use crate::nn::architecture::{MAX_LAYERS, MAX_SIDE_PX};
-use crate::preprocess::Colour;
 
 /// A value that is out of its range.
 pub(super) struct OutOfRange {
@@ -29,7 +28,7 @@ pub(super) fn first_out_of_range(recipe: &Recipe) -> Option<OutOfRange> {
     ];
     checks.extend(training_checks(recipe));
     checks.extend(augmentation_checks(recipe));
-    checks.extend(unusable_settings(recipe));
+    checks.push(unusable_settings(recipe));
     checks.into_iter().flatten().next()
 }
 
@@ -77,21 +76,14 @@ fn augmentation_checks(recipe: &Recipe) -> [Option<OutOfRange>; 17] {
 }
 
 /// Checks that settings which need another one are not used without it.
-fn unusable_settings(recipe: &Recipe) -> [Option<OutOfRange>; 2] {
-    let zero_unless = |key: &str, found: f32, met: bool, condition: &str| {
-        let wrong = found > 0.0 && !met;
-        wrong.then(|| OutOfRange {
-            key: format!("augmentation.{key}"),
-            expected: format!("0 unless {condition}"),
-            found: found.to_string(),
-        })
-    };
-    let Augmentation { transplant, not_a_cell, .. } = recipe.augmentation;
-    let has_median = recipe.input.colour == Colour::Median;
-    [
-        zero_unless("transplant", transplant, has_median, "`input.colour` is \"median\""),
-        zero_unless("not_a_cell", not_a_cell, recipe.outputs() > 1, "the last layer has 2 units"),
-    ]
+fn unusable_settings(recipe: &Recipe) -> Option<OutOfRange> {
+    let not_a_cell = recipe.augmentation.not_a_cell;
+    let wrong = not_a_cell > 0.0 && recipe.outputs() == 1;
+    wrong.then(|| OutOfRange {
+        key: "augmentation.not_a_cell".to_owned(),
+        expected: "0 unless the last layer has 2 units".to_owned(),
+        found: not_a_cell.to_string(),
+    })
 }
 
 /// Checks that the name of a recipe is a plain file name: files and folders are named after it.

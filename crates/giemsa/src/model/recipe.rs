@@ -104,8 +104,8 @@ pub struct Augmentation {
     pub mask: f32,
     /// Fraction of the replaced backgrounds that are cut to an ellipse, as by the normalisation of colours.
     pub mask_ellipse: f32,
-    /// Fraction of the labelled cells whose content is transplanted onto a healthy cell of another site. Without such
-    /// cells, none is. Requires normalised colours.
+    /// Fraction of the labelled cells whose content is transplanted onto a healthy cell of another site, and of the healthy
+    /// cells of other sites that get a parasite. Without such cells, there are no transplants.
     pub transplant: f32,
     /// Fraction of the red cells that are replaced by a drawing of something else, which trains the second output.
     pub not_a_cell: f32,

@@ -46,7 +46,11 @@ pub(crate) fn is_black(pixel: [u8; 3]) -> bool {
 pub(crate) fn is_segmented(image: &image::RgbImage) -> bool {
     let (right, bottom) = (image.width() - 1, image.height() - 1);
     let corners = [(0, 0), (right, 0), (0, bottom), (right, bottom)];
-    corners.iter().filter(|&&(x, y)| is_black(image.get_pixel(x, y).0)).count() >= 2
+    is_segmented_at(corners.map(|(x, y)| is_black(image.get_pixel(x, y).0)))
+}
+
+fn is_segmented_at(black_corners: [bool; 4]) -> bool {
+    black_corners.iter().filter(|&&black| black).count() >= 2
 }
 
 /// Changes the colours so that the median of the cell becomes [`REFERENCE`], and paints the outside of the cell black.
@@ -59,21 +63,46 @@ pub(crate) fn is_segmented(image: &image::RgbImage) -> bool {
 /// `bytes`: `[side, side, 3]`, RGB.
 pub(crate) fn normalize(bytes: &mut [u8], side: usize, frame: Frame, segmented: bool) {
     let pixels = bytes.as_chunks_mut::<3>().0;
-    let inside = if segmented { vec![true; pixels.len()] } else { find_cell(pixels, side, frame) };
-    let mut histograms = [[0_u32; 256]; 3];
+    let inside = cell_mask(pixels, side, frame, segmented);
+    let medians = medians(pixels, &inside);
+    let tables: [[u8; 256]; 3] = std::array::from_fn(|c| table(medians[c], REFERENCE[c]));
     for (pixel, inside) in pixels.iter_mut().zip(inside) {
-        if inside && !is_black(*pixel) {
-            (0..3).for_each(|c| histograms[c][usize::from(pixel[c])] += 1);
-        } else {
-            *pixel = [0; 3];
-        }
+        *pixel = std::array::from_fn(|c| if inside { tables[c][usize::from(pixel[c])] } else { 0 });
     }
-    let tables: [[u8; 256]; 3] = std::array::from_fn(|c| table(quantile(&histograms[c], 0.5), REFERENCE[c]));
-    pixels.iter_mut().for_each(|pixel| *pixel = std::array::from_fn(|c| tables[c][usize::from(pixel[c])]));
+}
+
+/// Finds the cell of an image that is already resized and padded with black. Returns which pixels are part of it, and
+/// its median colour.
+///
+/// # Shapes
+/// `bytes`: `[side, side, 3]`, RGB.
+pub(crate) fn find_cell(bytes: &[u8], side: usize) -> (Vec<bool>, [u8; 3]) {
+    let pixels = bytes.as_chunks::<3>().0;
+    let frame = Frame::of_image(pixels, side);
+    let corners = frame.corners().map(|(x, y)| is_black(pixels[y * side + x]));
+    let inside = cell_mask(pixels, side, frame, is_segmented_at(corners));
+    let medians = medians(pixels, &inside);
+    (inside, medians)
+}
+
+/// Returns which pixels are part of the cell, and not black.
+fn cell_mask(pixels: &[[u8; 3]], side: usize, frame: Frame, segmented: bool) -> Vec<bool> {
+    let mut inside = if segmented { vec![true; pixels.len()] } else { cell_by_contrast(pixels, side, frame) };
+    inside.iter_mut().zip(pixels).for_each(|(inside, &pixel)| *inside &= !is_black(pixel));
+    inside
+}
+
+/// Computes the median of each channel of some of the pixels; 0 if there are none.
+fn medians(pixels: &[[u8; 3]], inside: &[bool]) -> [u8; 3] {
+    let mut histograms = [[0_u32; 256]; 3];
+    for (pixel, _) in pixels.iter().zip(inside).filter(|(_, inside)| **inside) {
+        (0..3).for_each(|c| histograms[c][usize::from(pixel[c])] += 1);
+    }
+    histograms.map(|histogram| quantile(&histogram, 0.5) as u8)
 }
 
 /// Returns which pixels are inside the cell in the middle of a crop.
-fn find_cell(pixels: &[[u8; 3]], side: usize, frame: Frame) -> Vec<bool> {
+fn cell_by_contrast(pixels: &[[u8; 3]], side: usize, frame: Frame) -> Vec<bool> {
     let radii: Vec<f32> = (0..pixels.len()).map(|i| frame.radius(i % side, i / side)).collect();
     let green = |wanted: &dyn Fn(usize) -> bool| {
         let mut histogram = [0_u32; 256];
@@ -138,6 +167,27 @@ fn on_border(i: usize, side: usize) -> bool {
 }
 
 impl Frame {
+    /// Returns the part of a square image that is not padding: the rectangle around all pixels that are not exactly black;
+    /// the whole image if there are none.
+    fn of_image(pixels: &[[u8; 3]], side: usize) -> Frame {
+        let (mut first, mut last) = ([side; 2], [0; 2]);
+        for i in (0..pixels.len()).filter(|&i| pixels[i] != [0; 3]) {
+            for (axis, at) in [i % side, i / side].into_iter().enumerate() {
+                (first[axis], last[axis]) = (first[axis].min(at), last[axis].max(at));
+            }
+        }
+        if first[0] > last[0] {
+            return Frame { left: 0, top: 0, width: side, height: side };
+        }
+        let [width, height] = std::array::from_fn(|axis| last[axis] + 1 - first[axis]);
+        Frame { left: first[0], top: first[1], width, height }
+    }
+
+    fn corners(&self) -> [(usize, usize); 4] {
+        let (right, bottom) = (self.left + self.width - 1, self.top + self.height - 1);
+        [(self.left, self.top), (right, self.top), (self.left, bottom), (right, bottom)]
+    }
+
     fn contains(&self, x: usize, y: usize) -> bool {
         (self.left..self.left + self.width).contains(&x) && (self.top..self.top + self.height).contains(&y)
     }
@@ -165,8 +215,8 @@ fn quantile(histogram: &[u32; 256], fraction: f32) -> usize {
 
 /// Returns the new value of each byte of a channel: b r / m if the median m is above the reference r, else
 /// 255 (b / 255)^k with the k that maps m to r.
-fn table(median: usize, reference: u8) -> [u8; 256] {
-    let median = median.clamp(1, 254) as f32;
+fn table(median: u8, reference: u8) -> [u8; 256] {
+    let median = f32::from(median.clamp(1, 254));
     let reference = f32::from(reference);
     let exponent = ((reference / 255.0).ln() / (median / 255.0).ln()).max(LEAST_EXPONENT);
     let value = |byte: f32| match median > reference {

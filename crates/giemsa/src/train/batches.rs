@@ -192,7 +192,7 @@ mod tests {
     }
 
     #[test]
-    fn half_of_the_negatives_get_a_parasite() {
+    fn a_part_of_the_negatives_gets_a_parasite() {
         /// Discs of the reference colour, with a dark spot for the even ones if they are parasitized.
         struct Cells(bool);
         impl Images for Cells {
@@ -218,7 +218,7 @@ mod tests {
         }
         let mut recipe = Recipe::load("compact").unwrap();
         recipe.training.batch_size = 120;
-        recipe.augmentation = Augmentation { transplant: 0.3, ..Augmentation::default() };
+        recipe.augmentation = Augmentation { transplant: 0.5, ..Augmentation::default() };
         let settings = Settings { recipe, seed: 5, steps_per_epoch: None };
         let (cells, negatives) = (Cells(true), Cells(false));
         let images = TrainingSet::new(&cells).with(&negatives, &Greys(0));

@@ -41,7 +41,11 @@ impl Composition<'_> {
                 (self.on_another_site(self.read(sample)?, class, &mut random)?, class)
             }
             Content::Cell(class) => (self.read(sample)?, class),
-            Content::Negative if has_other_sites => self.negative(self.read(sample)?, &mut random)?,
+            Content::Negative if has_other_sites && random.chance(transplant) => {
+                let host = self.read(sample)?;
+                let stained = self.with_parasite(&host, &mut random)?;
+                stained.map_or((host, Class::Uninfected), |stained| (stained, Class::Parasitized))
+            }
             Content::Negative | Content::NotACell => return Ok((self.read(sample)?, class)),
         };
         let is_late = has_other_sites && class == Class::Parasitized && random.chance(LATE_STAGES);
@@ -66,16 +70,6 @@ impl Composition<'_> {
         let hosts = self.images.negatives();
         let host = self.read(hosts.start + random.below(hosts.len()))?;
         Ok(self.transplant(&cell, class, &host, random).unwrap_or(cell))
-    }
-
-    /// Returns a healthy cell of another site, as it is or with a parasite. Both are as frequent, so that the site does not
-    /// reveal the class.
-    fn negative(&self, host: Vec<u8>, random: &mut Random) -> Result<(Vec<u8>, Class), ImageError> {
-        if random.chance(0.5) {
-            return Ok((host, Class::Uninfected));
-        }
-        let stained = self.with_parasite(&host, random)?;
-        Ok(stained.map_or((host, Class::Uninfected), |stained| (stained, Class::Parasitized)))
     }
 
     /// Adds up to three parasites to a cell: late stages, above all of Plasmodium vivax, fill much of it.

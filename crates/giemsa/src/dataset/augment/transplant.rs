@@ -1,20 +1,20 @@
 //! Transplants what a cell contains, such as a parasite, onto a healthy cell of another site.
 //!
-//! Both images have normalised colours, so the plain cytoplasm of both has the colour [`REFERENCE`]. What is darker in the
-//! donor is copied as a difference of optical density, which is what a stain adds to light that passes through (Beer and
-//! Lambert): the host is multiplied by donor / reference. Parasites of one site then occur in cells of every site, and the
-//! site does not reveal the class.
+//! The median colour of a cell is that of its plain cytoplasm. What is darker in the donor is copied as a difference of
+//! optical density, which is what a stain adds to light that passes through (Beer and Lambert): the host is multiplied by
+//! donor / median of the donor. Parasites of one site then occur in cells of every site, and the site does not reveal the
+//! class.
 
 use super::background::Background;
 use super::canvas::Canvas;
 use super::geometry::{Geometry, affine_for};
 use crate::classes::Class;
-use crate::preprocess::colour::REFERENCE;
+use crate::preprocess::colour::find_cell;
 use crate::random::Random;
 
 /// Differences of optical density (natural logarithm) up to the first are noise; from the second on, content.
 const NOISE_AND_CONTENT: [f32; 2] = [0.10, 0.25];
-/// Pixels of the host within this optical density of the reference are its cytoplasm.
+/// Pixels of the host within this optical density of its median are its cytoplasm.
 const CYTOPLASM: f32 = 0.25;
 /// The fraction of the content that must lie on the cytoplasm of the host.
 const ON_CYTOPLASM: f32 = 0.8;
@@ -27,12 +27,11 @@ const TRIES: usize = 12;
 /// `key` selects the random numbers.
 ///
 /// # Shapes
-/// `donor`, `host`: `[side, side, 3]`, RGB, with normalised colours.
+/// `donor`, `host`: `[side, side, 3]`, RGB. The donor is black outside the cell.
 pub fn transplant(donor: &[u8], class: Class, host: &[u8], side: usize, key: &[u64]) -> Option<Vec<u8>> {
     let random = &mut Random::keyed(key);
     let content = content(donor, side);
-    let host_pixels = host.as_chunks::<3>().0;
-    let cytoplasm: Vec<bool> = host_pixels.iter().map(|&pixel| is_cytoplasm(pixel)).collect();
+    let cytoplasm = cytoplasm(host, side);
     let mut placed = vec![0.0; side * side * 3];
     for _ in 0..TRIES {
         content.sample(&affine_for(&draw_place(side, random), side), &mut placed);
@@ -69,7 +68,8 @@ fn content(donor: &[u8], side: usize) -> Canvas {
     let mut edge = Background::find(donor, side);
     edge.grow();
     edge.cover_border();
-    let density = |i: usize| -> [f32; 3] { std::array::from_fn(|c| density(donor[3 * i + c], REFERENCE[c])) };
+    let (_, median) = find_cell(donor, side);
+    let density = |i: usize| -> [f32; 3] { std::array::from_fn(|c| density(donor[3 * i + c], median[c])) };
     let [noise, full] = NOISE_AND_CONTENT;
     let weight = |i: usize| {
         let darkest = density(i).into_iter().fold(0.0, f32::max);
@@ -94,17 +94,22 @@ fn mean_around(values: &[f32], side: usize, i: usize) -> f32 {
     rows.iter().flat_map(|&row| &values[row - 1..=row + 1]).sum::<f32>() / 9.0
 }
 
-fn density(byte: u8, reference: u8) -> f32 {
-    (f32::from(reference) / f32::from(byte.max(1))).ln()
+/// Computes by how much a channel is darker than the median of its cell, as a difference of optical density.
+fn density(byte: u8, median: u8) -> f32 {
+    (f32::from(median.max(1)) / f32::from(byte.max(1))).ln()
 }
 
-fn is_cytoplasm(pixel: [u8; 3]) -> bool {
-    pixel.iter().zip(REFERENCE).all(|(&byte, reference)| density(byte, reference).abs() < CYTOPLASM)
+/// Returns which pixels are the plain cytoplasm of a cell.
+fn cytoplasm(host: &[u8], side: usize) -> Vec<bool> {
+    let (inside, median) = find_cell(host, side);
+    let is_plain = |pixel: &[u8; 3]| pixel.iter().zip(median).all(|(&byte, m)| density(byte, m).abs() < CYTOPLASM);
+    host.as_chunks::<3>().0.iter().zip(inside).map(|(pixel, inside)| inside && is_plain(pixel)).collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::preprocess::colour::REFERENCE;
 
     const SIDE: usize = 32;
 
@@ -160,7 +165,21 @@ mod tests {
 
     #[test]
     fn does_not_place_a_parasite_on_what_is_not_cytoplasm() {
-        let pale = cell(|_, _| Some([250, 250, 250]));
-        assert_eq!(transplant(&cell(parasite), Class::Parasitized, &pale, SIDE, &[1]), None);
+        // Stripes of one pixel: no parasite is so narrow that it lies on one of the two colours.
+        let striped = cell(|x, _| Some(if x.floor().rem_euclid(2.0) == 0.0 { [250; 3] } else { [90; 3] }));
+        assert!(transplant(&cell(parasite), Class::Parasitized, &striped, SIDE, &[1]).is_none());
+    }
+
+    #[test]
+    fn multiplies_a_lighter_host_on_a_smear_and_keeps_the_smear() {
+        let smear = [235, 230, 240];
+        let mut host = cell(|_, _| Some([200, 170, 180]));
+        host.as_chunks_mut::<3>().0.iter_mut().filter(|pixel| **pixel == [0; 3]).for_each(|pixel| *pixel = smear);
+        let found = transplant(&cell(parasite), Class::Parasitized, &host, SIDE, &[1]).unwrap();
+        let kept = found.as_chunks::<3>().0.iter().filter(|pixel| **pixel == smear).count();
+        assert_eq!(kept, host.as_chunks::<3>().0.iter().filter(|pixel| **pixel == smear).count());
+        let darkest = found.iter().skip(1).step_by(3).min().copied().unwrap();
+        // The parasite is 40 / 128 as light as the cytoplasm of the donor, so 53 on the green 170 of this host.
+        assert!(darkest.abs_diff(53) <= 14, "{darkest}");
     }
 }
