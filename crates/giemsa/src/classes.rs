@@ -48,6 +48,12 @@ impl Class {
         self.index() as f32
     }
 
+    /// Returns the target of the network's sigmoid output for an image that is *Parasitized* with this probability, in 0..=1.
+    #[must_use]
+    pub fn target_of_probability(parasitized: f32) -> f32 {
+        parasitized * Class::Parasitized.target() + (1.0 - parasitized) * Class::Uninfected.target()
+    }
+
     /// Computes the probability of *Parasitized*, in 0..=1, from a network's logit: one minus the sigmoid of the logit.
     pub fn probability_parasitized(logit: f32) -> f32 {
         1.0 / (1.0 + logit.exp())

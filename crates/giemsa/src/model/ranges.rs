@@ -39,7 +39,7 @@ pub(super) fn batch_out_of_range(recipe: &Recipe, output_values: u64) -> Option<
     Some(OutOfRange { expected: format!("{} for these layers", batch.expected), ..batch })
 }
 
-fn training_checks(recipe: &Recipe) -> [Option<OutOfRange>; 6] {
+fn training_checks(recipe: &Recipe) -> [Option<OutOfRange>; 7] {
     let training = &recipe.training;
     [
         whole("training.epochs", training.epochs, 1, 1_000_000),
@@ -47,6 +47,7 @@ fn training_checks(recipe: &Recipe) -> [Option<OutOfRange>; 6] {
         positive("training.learning_rate", training.learning_rate),
         real("training.weight_decay", training.weight_decay, 0.0..1000.0),
         real("training.label_smoothing", training.label_smoothing, 0.0..1.0),
+        real("training.negative_target", training.negative_target, 0.0..0.5),
         real("training.ema_decay", training.ema_decay, 0.0..1.0),
     ]
 }

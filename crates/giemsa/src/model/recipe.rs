@@ -45,6 +45,10 @@ pub struct Training {
     /// Label smoothing: targets are moved towards 0.5 by half of this.
     #[serde(default)]
     pub label_smoothing: f32,
+    /// The target probability of Parasitized for healthy cells of other sites, before label smoothing. A little above 0, a
+    /// cell's foreign look is weaker evidence for a healthy cell than a look that the labelled cells share.
+    #[serde(default)]
+    pub negative_target: f32,
     /// Decay per step of the exponential moving average of the weights, which is validated and saved instead of the
     /// weights; 0 disables averaging.
     #[serde(default)]

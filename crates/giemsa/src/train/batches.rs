@@ -32,6 +32,7 @@ const AUGMENTATION: u64 = u64::from_be_bytes(*b"augment\0");
 pub(super) struct Batches<'a> {
     composition: Composition<'a>,
     outputs: usize,
+    negative_target: f32,
     batch_size: usize,
     per_pass: u64,
     /// Order of the images in `pass`.
@@ -50,6 +51,7 @@ impl<'a> Batches<'a> {
                 seed: settings.seed,
             },
             outputs: recipe.outputs(),
+            negative_target: recipe.training.negative_target,
             batch_size: recipe.training.batch_size,
             per_pass: plan.batches_per_pass,
             order: Vec::new(),
@@ -86,7 +88,12 @@ impl<'a> Batches<'a> {
         let (bytes, class) = self.composition.compose(sample, pass)?;
         augment(&bytes, preprocessing.side_px, augmentation, &[seed, AUGMENTATION, pass, sample as u64], input);
         let red_cell = if class.is_some() { 1.0 } else { 0.0 };
-        targets.copy_from_slice(&[class.map_or(NO_TARGET, Class::target), red_cell][..self.outputs]);
+        let is_of_another_site = self.composition.images.negatives().contains(&sample);
+        let class = match class {
+            Some(Class::Uninfected) if is_of_another_site => Class::target_of_probability(self.negative_target),
+            class => class.map_or(NO_TARGET, Class::target),
+        };
+        targets.copy_from_slice(&[class, red_cell][..self.outputs]);
         Ok(())
     }
 }
@@ -189,6 +196,22 @@ mod tests {
         }
         // 40 % of 40 red cells.
         assert!((8..=24).contains(&replaced), "{replaced}");
+    }
+
+    #[test]
+    fn only_healthy_cells_of_other_sites_have_the_negative_target() {
+        let mut settings = settings(40);
+        settings.recipe.training.negative_target = 0.1;
+        let (cells, negatives) = (Greys(20), Greys(20));
+        let images = TrainingSet::new(&cells).with(&negatives, &Greys(0));
+        let batch = Batches::new(&settings, &images, &Plan::new(&settings, 40)).prepare(0).unwrap();
+        for (&target, &sample) in batch.targets.iter().zip(&batch.samples) {
+            let expected = match images.content(sample as usize) {
+                Content::Negative => 0.9,
+                content => content.class().unwrap().target(),
+            };
+            assert_eq!(target, expected, "{sample}");
+        }
     }
 
     #[test]

@@ -129,6 +129,7 @@ fn new_recipe(input: Shape, layers: Vec<LayerSpec>, source: Source) -> Result<Re
             schedule: Schedule::Constant,
             weight_decay: 0.0,
             label_smoothing: 0.0,
+            negative_target: 0.0,
             ema_decay: 0.0,
         },
         augmentation: Augmentation::NONE,
