@@ -5,7 +5,7 @@
 use giemsa::classes::Class;
 use giemsa::dataset::augment::{augment, draw_not_a_cell, transplant};
 use giemsa::model::Recipe;
-use giemsa::preprocess::Colour;
+use giemsa::preprocess::{Colour, Preprocessing};
 use giemsa::synthetic::{draw_cell, draw_other_crop};
 use image::{Rgb, RgbImage};
 
@@ -16,17 +16,17 @@ const GAP_PX: usize = 4;
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let path = std::env::args().nth(1).unwrap_or("augmentation.png".to_owned());
-    let mut recipe = Recipe::load("compact")?;
-    recipe.input.colour = Colour::Median;
-    recipe.augmentation.mask_ellipse = 1.0;
+    let recipe = Recipe::load("compact")?;
     let side = recipe.input.side_px;
+    let normalizing = Preprocessing { colour: Colour::Median, ..recipe.input.clone() };
 
     let indices = 0..COLUMNS;
     let cells: Vec<RgbImage> = indices.clone().map(|i| draw_cell(5, 4 * i, i, Class::Parasitized)).collect();
     let crops: Vec<RgbImage> = indices.clone().map(|i| draw_other_crop(i as u64 / 3, i, Class::Uninfected)).collect();
-    let normalized =
-        |images: &[RgbImage]| -> Vec<Vec<u8>> { images.iter().map(|image| recipe.input.to_bytes(image)).collect() };
-    let (donors, hosts) = (normalized(&cells), normalized(&crops));
+    let preprocessed = |images: &[RgbImage], preprocessing: &Preprocessing| -> Vec<Vec<u8>> {
+        images.iter().map(|image| preprocessing.to_bytes(image)).collect()
+    };
+    let (donors, hosts) = (preprocessed(&cells, &recipe.input), preprocessed(&crops, &recipe.input));
     let transplants: Vec<Vec<u8>> = donors
         .iter()
         .zip(&hosts)
@@ -43,19 +43,15 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let sources: Vec<&[u8]> = donors.iter().chain(&hosts).map(Vec::as_slice).collect();
     let others = indices.map(|i| draw_not_a_cell(&sources, side, recipe.input.colour, &[i as u64])).collect();
 
-    let unchanged = |images: &[RgbImage]| -> Vec<Vec<u8>> {
-        let plain = giemsa::preprocess::Preprocessing::new(side, recipe.input.resize);
-        images.iter().map(|image| plain.to_bytes(image)).collect()
-    };
     let rows = [
-        unchanged(&cells),
         donors.clone(),
         augmented(&donors),
-        unchanged(&crops),
         hosts.clone(),
         transplants.clone(),
         augmented(&transplants),
         others,
+        preprocessed(&cells, &normalizing),
+        preprocessed(&crops, &normalizing),
     ];
     sheet(&rows, side)?.save(path)?;
     Ok(())
