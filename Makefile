@@ -80,17 +80,19 @@ cluster:
 #
 # DATA: the images of `giemsa fetch`. SMEARS: photographs with annotations.json (COCO) of bangkok (Chula RBC-12), bccd (BCCD)
 # and chittagong (NIH; only windows of several cells are cut out, because its cells are among DATA) to train with, and of
-# bbbc041 (BBBC041) to evaluate on; docs/compact.md says where they are from.
+# bbbc041 (BBBC041) to evaluate on; docs/compact.md says where they are from. Without SMEARS, the model is trained on DATA only.
 DATA ?= data/cell_images
 SMEARS ?= data/smears
 PRETRAINED ?= runs/pretrained
 SITES = $(PRETRAINED)-sites
 CUT = target/release/giemsa cut
+HAS_SMEARS = $(wildcard $(SMEARS))
+WITH_SITES = --negatives $(SITES)/training --not-cells $(SITES)/training --test-sites $(SITES)/test
 
-pretrained: build $(SITES)
+pretrained: build $(if $(HAS_SMEARS),$(SITES))
 	test -d $(DATA) || target/release/giemsa fetch
 	target/release/giemsa pretrain $(DATA) --folds 3 --out $(PRETRAINED) \
-		--negatives $(SITES)/training --not-cells $(SITES)/training --test-sites $(SITES)/test \
+		$(if $(HAS_SMEARS),$(WITH_SITES)) \
 		--failures crates/giemsa/src/model/pretrained/failures.md
 	cp $(PRETRAINED)/compact.safetensors crates/giemsa/src/model/pretrained/compact.safetensors
 	cp $(PRETRAINED)/MODEL_CARD.md docs/MODEL_CARD.md
