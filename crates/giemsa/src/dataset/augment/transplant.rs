@@ -20,6 +20,8 @@ const CYTOPLASM: f32 = 0.25;
 const ON_CYTOPLASM: f32 = 0.8;
 /// The least content of a parasitized donor, in pixels times optical density: with less, the parasite is cut away.
 const LEAST_CONTENT: f32 = 4.0;
+/// The width of a cell's edge, in pixels. There, resizing mixes the cell with the black outside: its darkness is no content.
+const EDGE_PX: usize = 2;
 /// The number of random places that are tried.
 const TRIES: usize = 12;
 
@@ -66,7 +68,7 @@ fn draw_place(side: usize, random: &mut Random) -> Geometry {
 /// Computes the optical density that a cell's content adds to its cytoplasm; 0 near its edge.
 fn content(donor: &[u8], side: usize) -> Canvas {
     let mut edge = Background::find(donor, side);
-    edge.grow();
+    (0..EDGE_PX).for_each(|_| edge.grow());
     edge.cover_border();
     let (_, median) = find_cell(donor, side);
     let density = |i: usize| -> [f32; 3] { std::array::from_fn(|c| density(donor[3 * i + c], median[c])) };
@@ -161,6 +163,13 @@ mod tests {
         assert_eq!(transplant(&plain, Class::Parasitized, &host, SIDE, &[1]), None);
         // A healthy donor may be empty.
         assert_eq!(transplant(&plain, Class::Uninfected, &host, SIDE, &[1]), Some(host));
+    }
+
+    #[test]
+    fn the_dark_edge_of_a_resized_cell_is_no_content() {
+        let dark_edge = cell(|x, y| (x.hypot(y) > 12.5).then_some([70, 50, 60]));
+        let host = cell(|_, _| None);
+        assert_eq!(transplant(&dark_edge, Class::Uninfected, &host, SIDE, &[1]).unwrap(), host);
     }
 
     #[test]
