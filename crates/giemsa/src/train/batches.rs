@@ -174,6 +174,7 @@ mod tests {
     fn images_that_are_not_a_red_cell_have_no_class() {
         let mut recipe = Recipe::load("compact").unwrap();
         recipe.training.batch_size = 60;
+        recipe.training.negative_target = 0.0;
         recipe.augmentation = Augmentation { not_a_cell: 0.4, ..Augmentation::default() };
         let settings = Settings { recipe, seed: 5, steps_per_epoch: None };
         let (cells, negatives, others) = (Greys(20), Greys(20), Greys(20));
@@ -241,6 +242,7 @@ mod tests {
         }
         let mut recipe = Recipe::load("compact").unwrap();
         recipe.training.batch_size = 120;
+        recipe.training.negative_target = 0.0;
         recipe.augmentation = Augmentation { transplant: 0.5, ..Augmentation::default() };
         let settings = Settings { recipe, seed: 5, steps_per_epoch: None };
         let (cells, negatives) = (Cells(true), Cells(false));

@@ -81,7 +81,9 @@ fn the_built_in_model_has_the_error_rates_of_its_card() {
     // The card has the limits of detection that follow from all three rates.
     for cells in [1_000, 10_000] {
         let limit = detection_limit(errors, cells).limit_of_detection.unwrap();
-        assert!(card.contains(&format!("varies between patients | 2.47 % | {:.2} % |", 100.0 * limit)), "{limit}");
+        let row =
+            format!("varies between patients | {:.2} % | {:.2} % |", 100.0 * errors.false_positive_rate, 100.0 * limit);
+        assert!(card.contains(&row), "{row}");
     }
     assert!((-5.0..-2.0).contains(&model.healthy_logit.unwrap()));
 }
