@@ -45,8 +45,8 @@ pub struct Training {
     /// Label smoothing: targets are moved towards 0.5 by half of this.
     #[serde(default)]
     pub label_smoothing: f32,
-    /// The target probability of Parasitized for healthy cells of other sites, before label smoothing. A little above 0, a
-    /// cell's foreign look is weaker evidence for a healthy cell than a look that the labelled cells share.
+    /// The target probability of Parasitized for healthy cells of other sites, before label smoothing. A target
+    /// slightly above 0 weakens the association of a foreign look with healthy cells.
     #[serde(default)]
     pub negative_target: f32,
     /// Decay per step of the exponential moving average of the weights, which is validated and saved instead of the

@@ -2,8 +2,8 @@
 //!
 //! The median colour of a cell is that of its plain cytoplasm. What is darker in the donor is copied as a difference of
 //! optical density, which is what a stain adds to light that passes through (Beer and Lambert): the host is multiplied by
-//! donor / median of the donor. Parasites of one site then occur in cells of every site, and the site does not reveal the
-//! class.
+//! donor / median of the donor. Parasites of one site then occur in cells of every site, so a foreign look does not always
+//! mean a healthy cell.
 
 use super::background::Background;
 use super::canvas::Canvas;
