@@ -100,10 +100,9 @@ pretrained: build $(if $(HAS_SMEARS),$(SITES))
 
 $(SITES):
 	rm -rf $@.part
-	$(CUT) $(SMEARS)/bangkok --out $@.part/training/bangkok --diameter-px 52 --margins 0,0.1,0.25,0.54 --fields 6
-	$(CUT) $(SMEARS)/bccd --out $@.part/training/bccd --margins 0,0.1,0.25 --fields 3
-	$(CUT) $(SMEARS)/chittagong --out $@.part/training/chittagong --fields 30
+	$(CUT) $(SMEARS)/bangkok --out $@.part/training/bangkok --diameter-px 52 --margins 0,0.1,0.25,0.54 --fields 3
+	$(CUT) $(SMEARS)/bccd --out $@.part/training/bccd --margins 0,0.1,0.25 --fields 1
+	$(CUT) $(SMEARS)/chittagong --out $@.part/training/chittagong --fields 10
 	rm -r $@.part/training/chittagong/Parasitized $@.part/training/chittagong/Uninfected
-	rm $@.part/training/bccd/NotACell/*_white_blood_cell_*.png $@.part/training/bccd/NotACell/*_platelet_*.png
 	$(CUT) $(SMEARS)/bbbc041 --out $@.part/test/bbbc041 --fields 8
 	mv $@.part $@

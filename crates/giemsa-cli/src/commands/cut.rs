@@ -26,7 +26,7 @@ pub struct CutArgs {
     /// Output folder, new or empty
     #[arg(long, value_name = "OUT")]
     out: PathBuf,
-    /// Margins around the boxes, as fractions of their size; successive boxes take them in turn
+    /// Margins around the boxes, as fractions of their size: successive red cells take them in turn, other objects all
     #[arg(long, value_name = "F,...", value_delimiter = ',', default_value = "0", value_parser = margin)]
     margins: Vec<f64>,
     /// Diameter of a red cell, for cells of which only the centre is marked [default: the median of the boxes]

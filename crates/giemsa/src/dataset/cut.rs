@@ -19,7 +19,8 @@ use std::path::Path;
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct CutSettings {
-    /// Margins around the boxes, as fractions of their size; successive boxes of a photograph take them in turn.
+    /// Margins around the boxes, as fractions of their size. Successive red cells of a photograph take them in turn; other
+    /// objects, which are rare, are cut with each of them.
     pub margins: Vec<f64>,
     /// The diameter of a red cell in pixels, for cells of which only the centre is marked. `None` for the median of the
     /// boxes.
@@ -132,19 +133,31 @@ fn cut_photograph(
 }
 
 fn object_cuts(photograph: &Photograph, size: (u32, u32), diameter_px: f64, margins: &[f64]) -> Vec<Cut> {
-    let cut = |(number, object): (usize, &ObjectBox)| {
-        let margin = margins.get(number % margins.len().max(1)).copied().unwrap_or(0.0);
-        let sides = object.size.unwrap_or([diameter_px; 2]).map(|side| side * (1.0 + margin));
-        let frame = clipped(object.centre, sides, size)?;
+    let cuts = |(number, object): (usize, &ObjectBox)| {
+        let (centre, sides) = (object.centre, object.size.unwrap_or([diameter_px; 2]));
         let category = object.category.replace(|c: char| !c.is_ascii_alphanumeric(), "_");
-        Some(Cut {
-            folder: object.object.folder(),
-            file: format!("C{}_{category}_{number}.png", photograph.id),
-            frame,
-            is_field: false,
-        })
+        let (id, folder) = (photograph.id, object.object.folder());
+        let cut = move |(copy, margin): (usize, f64)| {
+            let suffix = if copy == 0 { String::new() } else { format!("_{copy}") };
+            Some(Cut {
+                folder,
+                file: format!("C{id}_{category}_{number}{suffix}.png"),
+                frame: clipped(centre, sides.map(|side| side * (1.0 + margin)), size)?,
+                is_field: false,
+            })
+        };
+        margins_of(object.object, number, margins).into_iter().enumerate().filter_map(cut)
     };
-    photograph.boxes.iter().enumerate().filter_map(cut).collect()
+    photograph.boxes.iter().enumerate().flat_map(cuts).collect()
+}
+
+/// Returns the margins with which the object with this number is cut.
+fn margins_of(object: Object, number: usize, margins: &[f64]) -> Vec<f64> {
+    match object {
+        _ if margins.is_empty() => vec![0.0],
+        Object::RedCell(_) => vec![margins[number % margins.len()]],
+        Object::NotACell => margins.to_vec(),
+    }
 }
 
 /// Chooses random windows of several cell diameters, and the whole photograph.
@@ -237,7 +250,7 @@ mod tests {
     }
 
     #[test]
-    fn cuts_boxes_with_margins_in_turn_and_lists_unreadable_photographs() {
+    fn cuts_red_cells_with_margins_in_turn_and_others_with_each_and_lists_unreadable_photographs() {
         let site = site(
             r#"{"image_id": 5, "category_id": 1, "bbox": [10, 12, 20, 10]}, {"image_id": 5, "category_id": 2, "bbox": [50, 30, 20, 20]},
             {"image_id": 5, "category_id": 3, "bbox": [30, 20, 1, 1]}"#,
@@ -245,13 +258,15 @@ mod tests {
         let out = site.path().join("out");
         let settings = CutSettings { margins: vec![0.0, 0.5], ..CutSettings::default() };
         let images = cut_objects(site.path(), &out, &settings, &|| {}).unwrap();
-        assert_eq!(images.counts, BTreeMap::from([("NotACell", 1), ("Parasitized", 1), ("Uninfected", 1)]));
+        assert_eq!(images.counts, BTreeMap::from([("NotACell", 2), ("Parasitized", 1), ("Uninfected", 1)]));
         assert!(matches!(&images.unreadable[..], [error] if error.to_string().contains("missing.png")));
         assert_eq!(first_and_size(out.join("Parasitized/C5_infected_0.png")), ([10, 12, 200], (20, 10)));
         // A box of 20 pixels with half of that as margin is 30 pixels wide, cut off at the right and bottom edge.
         assert_eq!(first_and_size(out.join("Uninfected/C5_red_blood_cell_1.png")), ([45, 25, 200], (15, 15)));
         // The centre (30.5, 20.5) with the median diameter of the two boxes, 20 pixels.
         assert_eq!(first_and_size(out.join("NotACell/C5_platelet_2.png")), ([21, 11, 200], (20, 20)));
+        // The same with a margin.
+        assert_eq!(first_and_size(out.join("NotACell/C5_platelet_2_1.png")), ([16, 6, 200], (30, 30)));
         let again = cut_objects(site.path(), &out, &settings, &|| {}).unwrap_err();
         assert!(matches!(again, DatasetError::OutputNotEmpty { .. }), "{again}");
     }
