@@ -52,7 +52,7 @@ fn training_checks(recipe: &Recipe) -> [Option<OutOfRange>; 7] {
     ]
 }
 
-fn augmentation_checks(recipe: &Recipe) -> [Option<OutOfRange>; 17] {
+fn augmentation_checks(recipe: &Recipe) -> [Option<OutOfRange>; 19] {
     let a = &recipe.augmentation;
     let key = |name: &str| format!("augmentation.{name}");
     [
@@ -72,6 +72,8 @@ fn augmentation_checks(recipe: &Recipe) -> [Option<OutOfRange>; 17] {
         fraction(&key("mask"), a.mask),
         fraction(&key("mask_ellipse"), a.mask_ellipse),
         fraction(&key("transplant"), a.transplant),
+        fraction(&key("late_stage"), a.late_stage),
+        fraction(&key("crenation"), a.crenation),
         fraction(&key("not_a_cell"), a.not_a_cell),
     ]
 }

@@ -111,6 +111,10 @@ pub struct Augmentation {
     /// Fraction of the labelled cells whose content is transplanted onto a healthy cell of another site, and of the healthy
     /// cells of other sites that get a parasite. Without such cells, there are no transplants.
     pub transplant: f32,
+    /// Fraction of the parasitized cells, transplants included, in which a late stage of a parasite is drawn.
+    pub late_stage: f32,
+    /// Fraction of the red cells that get spicules, as in a dried smear.
+    pub crenation: f32,
     /// Fraction of the red cells that are replaced by a drawing of something else, which trains the second output.
     pub not_a_cell: f32,
 }
@@ -137,6 +141,8 @@ impl Augmentation {
         mask: 0.0,
         mask_ellipse: 1.0 / 3.0,
         transplant: 0.0,
+        late_stage: 0.0,
+        crenation: 0.0,
         not_a_cell: 0.0,
     };
 }

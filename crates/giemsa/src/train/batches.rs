@@ -125,6 +125,37 @@ mod tests {
         }
     }
 
+    /// Sixty discs of the reference colour on black; with a dark spot in the even ones, if they are parasitized.
+    struct Cells {
+        are_parasitized: bool,
+    }
+
+    impl Images for Cells {
+        fn len(&self) -> usize {
+            60
+        }
+        fn read(&self, index: usize, bytes: &mut [u8]) -> Result<(), ImageError> {
+            let side = (bytes.len() / 3).isqrt();
+            let has_spot = self.are_parasitized && index.is_multiple_of(2);
+            for (i, pixel) in bytes.as_chunks_mut::<3>().0.iter_mut().enumerate() {
+                let middle = side as f32 / 2.0 - 0.5;
+                let (x, y) = ((i % side) as f32 - middle, (i / side) as f32 - middle);
+                *pixel = match x.hypot(y) {
+                    _ if has_spot && (x - 5.0).hypot(y) < 5.0 => [80, 40, 90],
+                    distance if distance < 0.44 * side as f32 => crate::preprocess::colour::REFERENCE,
+                    _ => [0; 3],
+                };
+            }
+            Ok(())
+        }
+    }
+
+    impl LabelledImages for Cells {
+        fn class(&self, index: usize) -> Class {
+            Class::ALL[index % 2]
+        }
+    }
+
     fn settings(batch_size: usize) -> Settings {
         let mut recipe = Recipe::load("keras-tutorial").unwrap();
         recipe.training.batch_size = batch_size;
@@ -217,35 +248,12 @@ mod tests {
 
     #[test]
     fn a_part_of_the_negatives_gets_a_parasite() {
-        /// Discs of the reference colour, with a dark spot for the even ones if they are parasitized.
-        struct Cells(bool);
-        impl Images for Cells {
-            fn len(&self) -> usize {
-                60
-            }
-            fn read(&self, index: usize, bytes: &mut [u8]) -> Result<(), ImageError> {
-                for (i, pixel) in bytes.as_chunks_mut::<3>().0.iter_mut().enumerate() {
-                    let (x, y) = ((i % 64) as f32 - 31.5, (i / 64) as f32 - 31.5);
-                    *pixel = match x.hypot(y) {
-                        _ if self.0 && index.is_multiple_of(2) && (x - 5.0).hypot(y) < 5.0 => [80, 40, 90],
-                        distance if distance < 28.0 => crate::preprocess::colour::REFERENCE,
-                        _ => [0; 3],
-                    };
-                }
-                Ok(())
-            }
-        }
-        impl LabelledImages for Cells {
-            fn class(&self, index: usize) -> Class {
-                Class::ALL[index % 2]
-            }
-        }
         let mut recipe = Recipe::load("compact").unwrap();
         recipe.training.batch_size = 120;
         recipe.training.negative_target = 0.0;
         recipe.augmentation = Augmentation { transplant: 0.5, ..Augmentation::default() };
         let settings = Settings { recipe, seed: 5, steps_per_epoch: None };
-        let (cells, negatives) = (Cells(true), Cells(false));
+        let (cells, negatives) = (Cells { are_parasitized: true }, Cells { are_parasitized: false });
         let images = TrainingSet::new(&cells).with(&negatives, &Greys(0));
         let batch = Batches::new(&settings, &images, &Plan::new(&settings, 120)).prepare(0).unwrap();
         let mut parasitized = 0;
@@ -262,5 +270,34 @@ mod tests {
             }
         }
         assert!((18..=42).contains(&parasitized), "{parasitized} of 60");
+    }
+
+    /// Returns which of sixty healthy-looking cells change with this augmentation, by class.
+    fn changed(augmentation: Augmentation) -> [usize; 2] {
+        let mut settings = settings(60);
+        settings.recipe.augmentation = augmentation;
+        let cells = Cells { are_parasitized: false };
+        let images = TrainingSet::new(&cells);
+        let batch = Batches::new(&settings, &images, &Plan::new(&settings, 60)).prepare(0).unwrap();
+        let side = settings.recipe.input.side_px;
+        let mut plain = vec![0; side * side * 3];
+        cells.read(0, &mut plain).unwrap();
+        let mut changed = [0; 2];
+        for (input, &sample) in batch.inputs.chunks_exact(plain.len()).zip(&batch.samples) {
+            let is_plain =
+                input.iter().zip(&plain).all(|(value, &byte)| (value * 255.0 - f32::from(byte)).abs() < 0.01);
+            changed[sample as usize % 2] += usize::from(!is_plain);
+        }
+        changed
+    }
+
+    #[test]
+    fn late_stages_are_drawn_into_parasitized_cells_only_and_spicules_on_both_classes() {
+        assert_eq!(Class::ALL, [Class::Parasitized, Class::Uninfected]);
+        assert_eq!(changed(Augmentation::default()), [0, 0]);
+        assert_eq!(changed(Augmentation { late_stage: 1.0, ..Augmentation::default() }), [30, 0]);
+        assert_eq!(changed(Augmentation { crenation: 1.0, ..Augmentation::default() }), [30, 30]);
+        let [parasitized, uninfected] = changed(Augmentation { crenation: 0.3, ..Augmentation::default() });
+        assert!((4..=16).contains(&parasitized) && (4..=16).contains(&uninfected), "{parasitized} {uninfected}");
     }
 }

@@ -1,8 +1,9 @@
-//! What a training image shows: a cell as it is, its content on a cell of another site, or something that is not a red cell.
+//! What a training image shows: a cell as it is, its content on a cell of another site, with a late stage or spicules, or
+//! something that is not a red cell.
 
 use super::training_set::{Content, TrainingSet};
 use crate::classes::Class;
-use crate::dataset::augment::{self, draw_not_a_cell};
+use crate::dataset::augment::{self, crenate, draw_late_stage, draw_not_a_cell};
 use crate::image::ImageError;
 use crate::model::recipe::Augmentation;
 use crate::preprocess::{Images, Preprocessing};
@@ -11,8 +12,8 @@ use crate::random::Random;
 /// The key that separates these random numbers from those of other purposes.
 const CONTENT: u64 = u64::from_be_bytes(*b"content\0");
 
-/// The fraction of parasitized images to which parasites are added.
-const LATE_STAGES: f32 = 0.15;
+/// The fraction of the images that are not a red cell that get the colours of another site.
+const RECOLOURED: f32 = 0.5;
 /// The number of cells that are tried to find a parasitized one that fits.
 const DONOR_DRAWS: usize = 16;
 
@@ -46,18 +47,31 @@ impl Composition<'_> {
                 let stained = self.with_parasite(&host, &mut random)?;
                 stained.map_or((host, Class::Uninfected), |stained| (stained, Class::Parasitized))
             }
-            Content::Negative | Content::NotACell => return Ok((self.read(sample)?, class)),
+            Content::Negative => (self.read(sample)?, Class::Uninfected),
+            Content::NotACell => return Ok((self.not_a_cell(sample, &mut random)?, None)),
         };
-        let is_late = has_other_sites && class == Class::Parasitized && random.chance(LATE_STAGES);
-        let image = if is_late { self.with_more_parasites(image, &mut random)? } else { image };
-        Ok((image, Some(class)))
+        Ok((self.draw_on(image, class, &mut random), Some(class)))
+    }
+
+    /// Draws a late stage into a fraction of the parasitized cells, and spicules on a fraction of all cells.
+    fn draw_on(&self, cell: Vec<u8>, class: Class, random: &mut Random) -> Vec<u8> {
+        let Augmentation { late_stage, crenation, .. } = *self.augmentation;
+        let side = self.input.side_px;
+        let mut cell = cell;
+        if late_stage > 0.0 && class == Class::Parasitized && random.chance(late_stage) {
+            cell = draw_late_stage(&cell, side, &[random.next_u64()]).unwrap_or(cell);
+        }
+        if crenation > 0.0 && random.chance(crenation) {
+            cell = crenate(&cell, side, &[random.next_u64()]).unwrap_or(cell);
+        }
+        cell
     }
 
     /// Returns one of the images that are not a red cell, or draws one.
     fn something_else(&self, sample: usize, random: &mut Random) -> Result<Vec<u8>, ImageError> {
         let not_cells = self.images.red_cells()..self.images.len();
         if !not_cells.is_empty() && random.chance(0.5) {
-            return self.read(not_cells.start + random.below(not_cells.len()));
+            return self.not_a_cell(not_cells.start + random.below(not_cells.len()), random);
         }
         let [a, b] = [0; 2].map(|_| self.read(random.below(self.images.red_cells())));
         let cells = [self.read(sample)?, a?, b?];
@@ -65,20 +79,23 @@ impl Composition<'_> {
         Ok(draw_not_a_cell(&cells, self.input.side_px, self.input.colour, &[random.next_u64()]))
     }
 
+    /// Returns an image that is not a red cell as it is, or with the colours of another site, so that the site does not show
+    /// what it is.
+    fn not_a_cell(&self, sample: usize, random: &mut Random) -> Result<Vec<u8>, ImageError> {
+        let image = self.read(sample)?;
+        let hosts = self.images.negatives();
+        if hosts.is_empty() || !random.chance(RECOLOURED) {
+            return Ok(image);
+        }
+        let host = self.read(hosts.start + random.below(hosts.len()))?;
+        Ok(augment::on_smear_of(&host, &image, self.input.side_px).unwrap_or(image))
+    }
+
     /// Returns the content of a labelled cell on a healthy cell of another site, or the cell as it is if that fails.
     fn on_another_site(&self, cell: Vec<u8>, class: Class, random: &mut Random) -> Result<Vec<u8>, ImageError> {
         let hosts = self.images.negatives();
         let host = self.read(hosts.start + random.below(hosts.len()))?;
         Ok(self.transplant(&cell, class, &host, random).unwrap_or(cell))
-    }
-
-    /// Adds up to three parasites to a cell: late stages, above all of Plasmodium vivax, fill much of it.
-    fn with_more_parasites(&self, cell: Vec<u8>, random: &mut Random) -> Result<Vec<u8>, ImageError> {
-        let mut cell = cell;
-        for _ in 0..1 + random.below(3) {
-            cell = self.with_parasite(&cell, random)?.unwrap_or(cell);
-        }
-        Ok(cell)
     }
 
     /// Adds the parasite of a random cell; `None` if none of those tried fits.

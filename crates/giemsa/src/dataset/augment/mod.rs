@@ -8,15 +8,22 @@ mod background;
 mod blur;
 mod canvas;
 mod colour;
+mod crenation;
 mod density;
 mod geometry;
+mod late_stage;
 mod noise;
 mod not_a_cell;
+mod outline;
+mod smear;
 mod transplant;
 
 pub use canvas::sample_affine;
+pub use crenation::crenate;
 pub use geometry::{Affine, Geometry, affine_for};
+pub use late_stage::draw_late_stage;
 pub use not_a_cell::draw_not_a_cell;
+pub use smear::on_smear_of;
 pub use transplant::transplant;
 
 use crate::model::recipe::Augmentation;

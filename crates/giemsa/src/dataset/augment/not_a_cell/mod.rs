@@ -1,5 +1,5 @@
 //! Draws images that are not a single red cell, so that a network learns to refuse them (outlier exposure: Hendrycks et al.
-//! 2019, *Deep anomaly detection with outlier exposure*): several cells at once, textures and patterns. White cells and
+//! 2019, *Deep anomaly detection with outlier exposure*): several cells at once, empty smears, textures and patterns. White cells and
 //! platelets are not among them: drawn ones resemble cells full of parasites too much.
 
 mod mosaic;

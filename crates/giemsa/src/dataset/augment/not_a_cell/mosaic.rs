@@ -1,18 +1,21 @@
-//! Several cells in one image, as in a photograph of a field.
+//! Several cells in one image, as in a photograph of a field, or none.
 
 use super::super::background::{self, Background};
 use super::super::canvas::Canvas;
 use crate::preprocess::colour::{REFERENCE, is_black};
 use crate::random::Random;
 
-/// Draws 2 to 40 cells of random size on a smear, side by side or overlapping.
+/// The fraction of the smears without a cell in the middle.
+const EMPTY: f32 = 0.15;
+
+/// Draws a smear with 2 to 40 cells of random size, side by side or overlapping, or without cells.
 pub(super) fn draw(cells: &[&[u8]], side: usize, random: &mut Random) -> Canvas {
     let mut canvas = Canvas::from_fn(side, |_| [0.0; 4]);
     let everywhere = Background::everywhere(side);
     background::fill(&mut canvas, &everywhere, REFERENCE.map(|byte| f32::from(byte) / 255.0), random);
     let diameter = random.range(0.12, 0.6) * side as f32;
     let most = (0.9 * (side as f32 / diameter).powi(2)).clamp(2.0, 40.0) as usize;
-    let count = 2 + random.below(most);
+    let count = if random.chance(EMPTY) { 0 } else { 2 + random.below(most) };
     for _ in 0..count {
         let cell = cells[random.below(cells.len())];
         let size = diameter * random.range(0.85, 1.15);
