@@ -3,7 +3,7 @@
 //! Run it with `cargo run --release --all-features --example draw_augmentations -- docs/images/augmentation.png`.
 
 use giemsa::classes::Class;
-use giemsa::dataset::augment::{augment, draw_not_a_cell, transplant};
+use giemsa::dataset::augment::{augment, crenate, draw_late_stage, draw_not_a_cell, transplant};
 use giemsa::model::Recipe;
 use giemsa::preprocess::{Colour, Preprocessing};
 use giemsa::synthetic::{draw_cell, draw_other_crop};
@@ -40,6 +40,9 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         };
         images.iter().enumerate().map(one).collect()
     };
+    let keyed = || hosts.iter().zip(0..);
+    let late_stages = keyed().map(|(host, i)| draw_late_stage(host, side, &[i]).unwrap_or(host.clone())).collect();
+    let crenated = keyed().map(|(host, i)| crenate(host, side, &[i]).unwrap_or(host.clone())).collect();
     let sources: Vec<&[u8]> = donors.iter().chain(&hosts).map(Vec::as_slice).collect();
     let others = indices.map(|i| draw_not_a_cell(&sources, side, recipe.input.colour, &[i as u64])).collect();
 
@@ -49,6 +52,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         hosts.clone(),
         transplants.clone(),
         augmented(&transplants),
+        late_stages,
+        crenated,
         others,
         preprocessed(&cells, &normalizing),
         preprocessed(&crops, &normalizing),

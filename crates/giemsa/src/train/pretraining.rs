@@ -86,8 +86,8 @@ pub struct Assessment {
 /// [`UNSEEN_SITE_MARGIN`].
 pub const MOST_REFUSED: f64 = 0.001;
 /// The threshold of refusal is lowered by this many logits, because red cells of sites that are not in the training data look
-/// less like red cells to the network, infected ones most of all (`docs/compact.md`).
-pub const UNSEEN_SITE_MARGIN: f64 = 5.0;
+/// a little less like red cells to the network (`docs/compact.md`).
+pub const UNSEEN_SITE_MARGIN: f64 = 1.0;
 
 impl Assessment {
     /// Fits the operating point to out-of-fold predictions, and computes metrics and the comparison with a baseline.
