@@ -48,7 +48,7 @@ impl Composition<'_> {
                 stained.map_or((host, Class::Uninfected), |stained| (stained, Class::Parasitized))
             }
             Content::Negative => (self.read(sample)?, Class::Uninfected),
-            Content::NotACell => return Ok((self.not_a_cell(sample, &mut random)?, None)),
+            Content::NotACell => return Ok((self.read_not_a_cell(sample, &mut random)?, None)),
         };
         Ok((self.draw_on(image, class, &mut random), Some(class)))
     }
@@ -71,7 +71,7 @@ impl Composition<'_> {
     fn something_else(&self, sample: usize, random: &mut Random) -> Result<Vec<u8>, ImageError> {
         let not_cells = self.images.red_cells()..self.images.len();
         if !not_cells.is_empty() && random.chance(0.5) {
-            return self.not_a_cell(not_cells.start + random.below(not_cells.len()), random);
+            return self.read_not_a_cell(not_cells.start + random.below(not_cells.len()), random);
         }
         let [a, b] = [0; 2].map(|_| self.read(random.below(self.images.red_cells())));
         let cells = [self.read(sample)?, a?, b?];
@@ -79,9 +79,9 @@ impl Composition<'_> {
         Ok(draw_not_a_cell(&cells, self.input.side_px, self.input.colour, &[random.next_u64()]))
     }
 
-    /// Returns an image that is not a red cell as it is, or with the colours of another site, so that the site does not show
+    /// Reads an image that is not a red cell. Returns it as it is, or with the colours of another site, so that the site does not show
     /// what it is.
-    fn not_a_cell(&self, sample: usize, random: &mut Random) -> Result<Vec<u8>, ImageError> {
+    fn read_not_a_cell(&self, sample: usize, random: &mut Random) -> Result<Vec<u8>, ImageError> {
         let image = self.read(sample)?;
         let hosts = self.images.negatives();
         if hosts.is_empty() || !random.chance(RECOLOURED) {
