@@ -126,19 +126,8 @@ impl Spicules {
 
 #[cfg(test)]
 mod tests {
+    use super::super::outline::disc::{SIDE, cell};
     use super::*;
-
-    const SIDE: usize = 48;
-    const CELL: [u8; 3] = [200, 130, 150];
-
-    /// A disc of radius 20 on this colour.
-    fn cell(outside: [u8; 3]) -> Vec<u8> {
-        let pixel = |i: usize| {
-            let (x, y) = ((i % SIDE) as f32 - 23.5, (i / SIDE) as f32 - 23.5);
-            if x.hypot(y) < 20.0 { CELL } else { outside }
-        };
-        (0..SIDE * SIDE).flat_map(pixel).collect()
-    }
 
     #[test]
     fn bumps_lie_inside_the_outline_of_a_cell_on_black() {

@@ -121,19 +121,8 @@ impl Disc {
 
 #[cfg(test)]
 mod tests {
+    use super::super::outline::disc::{CELL, SIDE, cell};
     use super::*;
-
-    const SIDE: usize = 48;
-    const CELL: [u8; 3] = [200, 130, 150];
-
-    /// A disc of radius 20 on this colour.
-    fn cell(outside: [u8; 3]) -> Vec<u8> {
-        let pixel = |i: usize| {
-            let (x, y) = ((i % SIDE) as f32 - 23.5, (i / SIDE) as f32 - 23.5);
-            if x.hypot(y) < 20.0 { CELL } else { outside }
-        };
-        (0..SIDE * SIDE).flat_map(pixel).collect()
-    }
 
     #[test]
     fn darkens_part_of_the_cell_and_nothing_else() {

@@ -69,6 +69,22 @@ fn direction(angle: f32) -> f32 {
     (angle + PI) / TAU * DIRECTIONS as f32
 }
 
+/// The cell of the tests.
+#[cfg(test)]
+pub(super) mod disc {
+    pub const SIDE: usize = 48;
+    pub const CELL: [u8; 3] = [200, 130, 150];
+
+    /// Returns a disc of radius 20 on a colour, of shape `[SIDE, SIDE, 3]`.
+    pub fn cell(outside: [u8; 3]) -> Vec<u8> {
+        let pixel = |i: usize| {
+            let (x, y) = ((i % SIDE) as f32 - 23.5, (i / SIDE) as f32 - 23.5);
+            if x.hypot(y) < 20.0 { CELL } else { outside }
+        };
+        (0..SIDE * SIDE).flat_map(pixel).collect()
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
