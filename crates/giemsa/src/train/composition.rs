@@ -26,14 +26,13 @@ pub(super) struct Composition<'a> {
 }
 
 impl Composition<'_> {
-    /// Returns an image and its class: as it is, transplanted onto a cell of another site, or replaced by a drawing of
+    /// Returns an image and its class: as it is, transplanted onto a cell of another site, with drawings on it, or replaced by
     /// something else.
     pub fn compose(&self, sample: usize, pass: u64) -> Result<(Vec<u8>, Option<Class>), ImageError> {
         let content = self.images.content(sample);
-        let class = content.class();
         let mut random = Random::keyed(&[self.seed, CONTENT, pass, sample as u64]);
         let Augmentation { transplant, not_a_cell, .. } = *self.augmentation;
-        if not_a_cell > 0.0 && class.is_some() && random.chance(not_a_cell) {
+        if not_a_cell > 0.0 && content.class().is_some() && random.chance(not_a_cell) {
             return Ok((self.something_else(sample, &mut random)?, None));
         }
         let has_other_sites = transplant > 0.0 && !self.images.negatives().is_empty();
@@ -79,8 +78,8 @@ impl Composition<'_> {
         Ok(draw_not_a_cell(&cells, self.input.side_px, self.input.colour, &[random.next_u64()]))
     }
 
-    /// Reads an image that is not a red cell. Returns it as it is, or with the colours of another site, so that the site does not show
-    /// what it is.
+    /// Reads an image that is not a red cell. Returns it as it is, or with the colours of another site, so that the site does
+    /// not show what it is.
     fn read_not_a_cell(&self, sample: usize, random: &mut Random) -> Result<Vec<u8>, ImageError> {
         let image = self.read(sample)?;
         let hosts = self.images.negatives();

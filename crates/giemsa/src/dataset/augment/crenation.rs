@@ -47,7 +47,7 @@ pub fn crenate(bytes: &[u8], side: usize, key: &[u64]) -> Option<Vec<u8>> {
         if smear.is_some() && (colour == [0.0; 3] || pixels[i] == [0; 3]) {
             colour = pixels[i].map(f32::from);
         }
-        let spot = spicules.spot([radius * angle.cos(), radius * angle.sin()]) - mean_spot;
+        let spot = spicules.spot(outline.place(i, side)) - mean_spot;
         let factor = if radius < 1.0 { 1.0 + spicules.strength * spot } else { 1.0 };
         std::array::from_fn::<u8, 3, _>(|c| (light[c] * (colour[c] / light[c]).powf(factor) + 0.5) as u8)
     };

@@ -46,8 +46,7 @@ pub fn draw_late_stage(bytes: &[u8], side: usize, key: &[u64]) -> Option<Vec<u8>
     let parasite = Parasite::draw(&mut Random::keyed(key));
     let mut stained = bytes.to_vec();
     for (i, pixel) in stained.as_chunks_mut::<3>().0.iter_mut().enumerate().filter(|(i, _)| inside[*i]) {
-        let (angle, radius) = outline.polar(i, side);
-        let density = parasite.density([radius * angle.cos(), radius * angle.sin()]);
+        let density = parasite.density(outline.place(i, side));
         *pixel = std::array::from_fn(|c| (f32::from(pixel[c]) * (-density[c]).exp() + 0.5) as u8);
     }
     Some(stained)

@@ -41,6 +41,12 @@ impl Outline {
         (angle, x.hypot(y) / self.radius_px(angle))
     }
 
+    /// Returns the place of a pixel on the disc of radius 1.
+    pub fn place(&self, i: usize, side: usize) -> [f32; 2] {
+        let (angle, radius) = self.polar(i, side);
+        [radius * angle.cos(), radius * angle.sin()]
+    }
+
     /// Returns the position that is `factor` times as far from the centre as a pixel, in pixels.
     pub fn stretched(&self, i: usize, side: usize, factor: f32) -> [f32; 2] {
         let offset = self.offset(i, side);
