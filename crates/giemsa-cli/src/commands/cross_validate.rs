@@ -14,7 +14,7 @@ use giemsa::report::cross_validation::{spread_lines, write_report};
 use giemsa::train::cross_validation::{
     CrossValidationSettings, FoldObserver, FoldReport, FoldsSummary, OutOfFold, THRESHOLD, cross_validate,
 };
-use giemsa::train::{EpochRow, Observer, StepReport};
+use giemsa::train::{EpochRow, Observer, Stage, StepReport};
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
@@ -124,6 +124,14 @@ pub struct Lines<'a> {
 }
 
 impl Observer for Lines<'_> {
+    fn stage(&mut self, stage: Stage) {
+        let text = match stage {
+            Stage::Teacher { number, teachers } => format!(" Teacher {number} of {teachers}."),
+            _ => " The network that learns from the teachers.".to_owned(),
+        };
+        print_line(self.context, &text);
+    }
+
     fn step(&mut self, _: &StepReport) -> ControlFlow<()> {
         if crate::interrupted() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     }

@@ -21,10 +21,10 @@ use giemsa::model::{Model, Recipe, Tta};
 use giemsa::nn::kernels::instruction_set;
 use giemsa::output::destination::{Replace, check_destinations};
 use giemsa::output::write_atomically;
-use giemsa::report::model_card::{Card, Data, OtherData, model_card};
+use giemsa::report::model_card::{Card, Data, OtherData, Teachers, model_card};
 use giemsa::train::cross_validation::{CrossValidationSettings, OutOfFold};
 use giemsa::train::pretraining::{Assessment, locate_healthy_cells, train_on_all};
-use giemsa::train::{RunFolder, Settings, TrainError};
+use giemsa::train::{Distillation, RunFolder, Settings, TrainError};
 use std::path::{Path, PathBuf};
 
 const EXAMPLES: &str = "\
@@ -64,6 +64,12 @@ pub struct PretrainArgs {
     /// Output folder; must be new or empty, or that of an interrupted run
     #[arg(long, value_name = "OUT", default_value = "runs/pretrained")]
     out: PathBuf,
+    /// Number of teachers: networks whose mean output is learned instead of the labels
+    #[arg(long, value_name = "N", default_value_t = 0, value_parser = clap::value_parser!(u64).range(..=100))]
+    teachers: u64,
+    /// Epochs of the network that learns from the teachers [default: twice those of the recipe]
+    #[arg(long, value_name = "N", requires = "teachers", value_parser = clap::value_parser!(u64).range(1..))]
+    student_epochs: Option<u64>,
     #[command(flatten)]
     sites: SiteArgs,
     /// Folder of sites that are only evaluated, DIR/SITE/{Parasitized,Uninfected,NotACell}; the model card contains the
@@ -74,6 +80,14 @@ pub struct PretrainArgs {
     labels: LabelArgs,
     #[command(flatten)]
     intervals: IntervalArgs,
+}
+
+impl PretrainArgs {
+    /// Returns how the network learns from teachers; `None` if it learns from the labels.
+    fn distillation(&self, recipe: &Recipe) -> Option<Distillation> {
+        let epochs = self.student_epochs.unwrap_or_else(|| recipe.training.epochs.saturating_mul(2));
+        (self.teachers > 0).then_some(Distillation { teachers: self.teachers, epochs })
+    }
 }
 
 /// The largest description of mistakes that is read.
@@ -94,14 +108,14 @@ pub fn run(args: PretrainArgs, context: &Context) -> anyhow::Result<Outcome> {
     check_folder(&args.out, [&recipe, &baseline])?;
     check_destinations(&[path.clone(), card_path.clone()], args.failures.as_slice(), Replace::Any)?;
     let samples = find_all(&args.data, &args.labels, context)?;
-    let Some((_, _, of_baseline)) = evaluate(&args, &baseline, samples.clone(), false, context)? else {
+    let Some((_, _, of_baseline)) = evaluate(&args, &baseline, samples.clone(), Role::Baseline, context)? else {
         return Ok(Outcome::Interrupted);
     };
-    let Some((set, sites, of_recipe)) = evaluate(&args, &recipe, samples, true, context)? else {
+    let Some((set, sites, of_recipe)) = evaluate(&args, &recipe, samples, Role::Recipe, context)? else {
         return Ok(Outcome::Interrupted);
     };
     let assessment = Assessment::of(&of_recipe, &of_baseline, args.aim, args.intervals.settings())?;
-    let Some(mut model) = train_with_progress(&args, recipe, &set, sites.as_ref(), context)? else {
+    let Some(mut model) = train_with_progress(&args, recipe.clone(), &set, sites.as_ref(), context)? else {
         return Ok(Outcome::Interrupted);
     };
     assessment.calibrate(&mut model);
@@ -111,7 +125,7 @@ pub fn run(args: PretrainArgs, context: &Context) -> anyhow::Result<Outcome> {
         Some(folder) => evaluate_sites(&model, Tta::None, folder, &args.labels, context)?,
         None => Vec::new(),
     };
-    let card = card(&args, &model, &assessment, &baseline.name, &failures, set.samples(), &test_sites)?;
+    let card = card(&args, &model, &assessment, [&recipe, &baseline], &failures, set.samples(), &test_sites)?;
     model.card = Some(card.clone());
     model.save(&path)?;
     write_atomically(&card_path, |file| file.write_all(card.as_bytes()))
@@ -128,20 +142,33 @@ fn check_folder(out: &Path, recipes: [&Recipe; 2]) -> Result<(), TrainError> {
     if is_begun { Ok(()) } else { RunFolder::check_free(out) }
 }
 
-/// Cross-validates a recipe in a folder of its own, with the images of other sites or without them. Returns `None` if the user stopped it.
+/// What a recipe is cross-validated for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Role {
+    /// The model, with the images of other sites and the teachers.
+    Recipe,
+    /// A comparison, without them.
+    Baseline,
+}
+
+/// Cross-validates a recipe in a folder of its own. Returns `None` if the user stopped it.
 fn evaluate(
     args: &PretrainArgs,
     recipe: &Recipe,
     samples: Vec<Sample>,
-    with_sites: bool,
+    role: Role,
     context: &Context,
 ) -> anyhow::Result<Option<(Cache, Option<OtherSites>, OutOfFold)>> {
     print_line(context, &format!("Cross-validating the recipe {}.", recipe.name));
     let out = args.out.join(&recipe.name);
     let mut settings = CrossValidationSettings::new(&absolute(&args.data), recipe.clone());
     (settings.folds, settings.seed) = (args.folds.into(), args.seed);
+    settings.distillation = if role == Role::Recipe { args.distillation(recipe) } else { None };
     let set = read(samples, &args.data, &recipe.input, context)?;
-    let sites = if with_sites { args.sites.load(&args.labels.negative, &recipe.input, context)? } else { None };
+    let sites = match role {
+        Role::Recipe => args.sites.load(&args.labels.negative, &recipe.input, context)?,
+        Role::Baseline => None,
+    };
     let Some(out_of_fold) = run_folds(&settings, &set, sites.as_ref(), &out, context)? else { return Ok(None) };
     report(&settings, &out_of_fold, &out, args.intervals.settings(), &Context { quiet: true, ..*context })?;
     Ok(Some((set, sites, out_of_fold)))
@@ -156,9 +183,10 @@ fn train_with_progress(
     context: &Context,
 ) -> anyhow::Result<Option<Model>> {
     print_line(context, &format!("Training {} on all {} images.", recipe.name, set.samples().len()));
+    let distillation = args.distillation(&recipe);
     let (settings, checkpoint) = (Settings::new(recipe, args.seed), args.out.join("last.safetensors"));
     let mut lines = Lines { context, evaluated_on: "seen", fold: None };
-    let model = train_on_all(&settings, set, sites, &checkpoint, &mut lines).inspect_err(list_images)?;
+    let model = train_on_all(&settings, set, sites, distillation, &checkpoint, &mut lines).inspect_err(list_images)?;
     if model.is_none() {
         print_note("stopped; the same command continues from there");
     }
@@ -170,7 +198,7 @@ fn card(
     args: &PretrainArgs,
     model: &Model,
     assessment: &Assessment,
-    baseline: &str,
+    [recipe, baseline]: [&Recipe; 2],
     failures: &str,
     samples: &[Sample],
     test_sites: &[SiteRow],
@@ -189,11 +217,14 @@ fn card(
         &Card {
             data: &describe(samples)?,
             seed: args.seed,
+            teachers: args
+                .distillation(recipe)
+                .map(|Distillation { teachers, .. }| Teachers { number: teachers, epochs: recipe.training.epochs }),
             folds: args.folds.into(),
             instruction_set: instruction_set().name(),
             metrics: &assessment.metrics,
             mistakes: &assessment.predictions.mistakes(),
-            baseline: Some((baseline, &assessment.comparison)),
+            baseline: Some((&baseline.name, &assessment.comparison)),
             other_sites: (other_sites.negatives + other_sites.not_cells > 0).then_some(&other_sites),
             sites: &assessment.sites,
             test_sites,

@@ -68,6 +68,25 @@ fn writes_a_model_and_a_card_with_the_metrics_of_its_folds() {
 }
 
 #[test]
+fn the_network_learns_from_teachers_and_the_card_states_it() {
+    let (folder, _) = place();
+    let root = folder.path();
+    fs::write(root.join("other.toml"), QUICK_RECIPE.replace("quick", "other")).unwrap();
+    draw_cells(&root.join("data"), 1, 6, 3);
+    let run = |more: &[&str]| giemsa().current_dir(root).args(COMMAND).arg("out").args(more).assert();
+    run(&["--teachers", "2", "--student-epochs", "3"])
+        .success()
+        .stdout(contains(" Teacher 2 of 2.").and(contains(" The network that learns from the teachers.")));
+    let names = names_in(&root.join("out"));
+    assert!(["teacher-1.safetensors", "teacher-2.safetensors"].iter().all(|name| names.iter().any(|n| n == name)));
+    let card = fs::read_to_string(root.join("out/MODEL_CARD.md")).unwrap();
+    assert!(card.contains("mean output of 2 networks of the same recipe, trained for 2 epochs"), "{card}");
+    assert!(card.contains("epochs = 3"), "{card}");
+    run(&["--teachers", "3"]).code(1).stderr(contains("begun with other teachers"));
+    run(&["--student-epochs", "3"]).code(2).stderr(contains("--teachers"));
+}
+
+#[test]
 fn rejects_too_few_patients_before_it_writes_anything() {
     let (folder, recipe) = place();
     let root = folder.path();

@@ -20,6 +20,8 @@ pub struct Card<'a> {
     pub data: &'a Data,
     /// The seed of training and folds.
     pub seed: u64,
+    /// The networks whose mean output the model learned; `None` if it learned the labels.
+    pub teachers: Option<Teachers>,
     /// The number of folds of patients.
     pub folds: usize,
     /// The vector instructions that the weights depend on.
@@ -42,6 +44,15 @@ pub struct Card<'a> {
     pub refused: Option<f64>,
     /// A description of the errors, as Markdown.
     pub failures: &'a str,
+}
+
+/// Networks whose mean output a model learned.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct Teachers {
+    /// Number of networks.
+    pub number: u64,
+    /// Number of epochs that they were trained for.
+    pub epochs: u64,
 }
 
 /// The training data of a model.
@@ -86,6 +97,7 @@ struct Filled<'a> {
     aim: &'a str,
     data: &'a Data,
     seed: u64,
+    teachers: Option<Teachers>,
     folds: usize,
     instruction_set: &'a str,
     metrics: &'a Metrics,
@@ -156,6 +168,7 @@ pub fn model_card(model: &Model, card: &Card<'_>) -> Result<String, ReportError>
         aim: model.threshold_aim.as_deref().unwrap_or("no stated aim"),
         data: card.data,
         seed: card.seed,
+        teachers: card.teachers,
         folds: card.folds,
         instruction_set: card.instruction_set,
         metrics: card.metrics,

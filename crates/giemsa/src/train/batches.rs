@@ -2,6 +2,7 @@
 
 use super::Settings;
 use super::composition::Composition;
+use super::distillation::learn_from;
 use super::schedule::Plan;
 use super::training_set::TrainingSet;
 use crate::classes::Class;
@@ -16,7 +17,7 @@ use rayon::prelude::*;
 pub(super) struct Batch {
     /// Pixels in 0..=1, of shape `[images, side_px, side_px, 3]`.
     pub inputs: Vec<f32>,
-    /// Targets of shape `[images, outputs]`.
+    /// Targets of shape `[images, outputs]`: labels, or the mean output of teachers.
     pub targets: Vec<f32>,
     /// Indices of the images in the training set.
     pub samples: Vec<u64>,
@@ -71,7 +72,15 @@ impl<'a> Batches<'a> {
         let mut targets = vec![NO_TARGET; chosen.len() * self.outputs];
         let images = inputs.par_chunks_exact_mut(values).zip(targets.par_chunks_exact_mut(self.outputs)).zip(chosen);
         images.try_for_each(|((input, targets), &sample)| self.example(sample, pass, input, targets))?;
+        if self.has_teachers() {
+            learn_from(self.composition.images.teachers(), &inputs, &mut targets);
+        }
         Ok(Batch { inputs, targets, samples: chosen.iter().map(|&sample| sample as u64).collect(), pass })
+    }
+
+    /// Returns whether the targets are outputs of other networks.
+    pub fn has_teachers(&self) -> bool {
+        !self.composition.images.teachers().is_empty()
     }
 
     fn shuffle_for(&mut self, pass: u64) {
@@ -105,6 +114,7 @@ mod tests {
     use crate::dataset::LabelledImages;
     use crate::model::Recipe;
     use crate::model::recipe::Augmentation;
+    use crate::nn::Network;
 
     /// Uniformly grey images; the shade is the index.
     struct Greys(usize);
@@ -243,6 +253,26 @@ mod tests {
                 content => content.class().unwrap().target(),
             };
             assert_eq!(target, expected, "{sample}");
+        }
+    }
+
+    #[test]
+    fn targets_are_those_of_teachers_except_of_images_without_a_class() {
+        let mut recipe = Recipe::load("compact").unwrap();
+        recipe.training.batch_size = 30;
+        recipe.augmentation = Augmentation::default();
+        let teachers = [1, 2].map(|seed| Network::new(recipe.input_shape(), &recipe.layers, seed).unwrap());
+        let settings = Settings { recipe, seed: 5, steps_per_epoch: None };
+        let (cells, others) = (Greys(20), Greys(10));
+        let images = TrainingSet::new(&cells).with(&Greys(0), &others).with_teachers(&teachers);
+        let batch = Batches::new(&settings, &images, &Plan::new(&settings, 30)).prepare(0).unwrap();
+        let [a, b] = teachers.each_ref().map(|teacher| teacher.predict(&batch.inputs));
+        for (i, &target) in batch.targets.iter().enumerate() {
+            let has_class = images.content(batch.samples[i / 2] as usize).class().is_some();
+            let expected = 1.0 / (1.0 + (-0.5 * (a[i] + b[i])).exp());
+            let is_as_expected =
+                if i % 2 == 0 && !has_class { target.is_nan() } else { (target - expected).abs() < 1e-6 };
+            assert!(is_as_expected, "{i}: {target} {expected}");
         }
     }
 

@@ -10,11 +10,12 @@ mod summary;
 
 pub use summary::FoldsSummary;
 
+use super::distillation::{Distillation, remove_checkpoints, train_model};
 use super::error::{Difference, TrainError};
 use super::folder::{RunFolder, read_toml, with_path, write_toml};
 use super::lock::FolderLock;
 use super::settings::Settings;
-use super::{Ending, Observer, State, TrainingSet, train};
+use super::{Ending, Observer, TrainingSet};
 use crate::classes::Class;
 use crate::dataset::sites::OtherSites;
 use crate::dataset::split::folds;
@@ -22,7 +23,7 @@ use crate::dataset::{Cache, Sample, Subset};
 use crate::evaluate::predictions_csv::{read_predictions, write_predictions};
 use crate::evaluate::sites::{SitePrediction, read_site_predictions, site_prediction, write_site_predictions};
 use crate::evaluate::{LabelledPrediction, labelled_predictions};
-use crate::model::{Model, Recipe, Tta, predict_logits};
+use crate::model::{Recipe, Tta, predict_logits};
 use crate::nn::Network;
 use crate::nn::kernels::{InstructionSet, instruction_set};
 use crate::preprocess::Images;
@@ -45,13 +46,15 @@ pub struct CrossValidationSettings {
     pub seed: u64,
     /// The recipe.
     pub recipe: Recipe,
+    /// Whether the network of a fold learns from teachers; they have not seen its held-out images either.
+    pub distillation: Option<Distillation>,
 }
 
 impl CrossValidationSettings {
     /// Returns the settings for five folds and seed 0.
     #[must_use]
     pub fn new(data: &Path, recipe: Recipe) -> CrossValidationSettings {
-        CrossValidationSettings { data: data.to_owned(), folds: 5, seed: 0, recipe }
+        CrossValidationSettings { data: data.to_owned(), folds: 5, seed: 0, recipe, distillation: None }
     }
 }
 
@@ -65,6 +68,8 @@ struct Stored {
     images: String,
     #[serde(default)]
     instruction_set: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    distillation: Option<Distillation>,
     recipe: Recipe,
 }
 
@@ -84,6 +89,7 @@ impl Stored {
                 let (recipe, parts) = (now.recipe.name.clone(), vec!["training"]);
                 epochs.then_some(Difference::RecipeContent { recipe, parts })
             })
+            .or_else(|| (self.distillation != now.distillation).then_some(Difference::Distillation))
             .or_else(|| (self.images != now.images).then_some(Difference::Images))
             .or_else(|| Difference::of_instruction_sets(InstructionSet::from_name(&self.instruction_set)))
     }
@@ -233,10 +239,17 @@ fn begin_or_resume(
     settings: &CrossValidationSettings,
     images: &TrainingSet<'_>,
 ) -> Result<FolderLock, TrainError> {
-    let CrossValidationSettings { data, folds, seed, recipe } = settings.clone();
+    let CrossValidationSettings { data, folds, seed, recipe, distillation } = settings.clone();
     let digest = images.digest(recipe.input.side_px)?;
-    let now =
-        Stored { data, folds, seed, images: digest, instruction_set: instruction_set().name().to_owned(), recipe };
+    let now = Stored {
+        data,
+        folds,
+        seed,
+        images: digest,
+        instruction_set: instruction_set().name().to_owned(),
+        distillation,
+        recipe,
+    };
     let path = out.join("settings.toml");
     if path.exists() {
         let lock = FolderLock::acquire(out)?;
@@ -292,9 +305,8 @@ impl<'a> FoldRun<'a> {
             Some(predictions) => Some(predictions),
             None => self.train(observer)?,
         };
-        let checkpoint = RunFolder::existing(&self.folder).last();
-        if predictions.is_some() && checkpoint.exists() {
-            with_path(&checkpoint, |path| std::fs::remove_file(path))?;
+        if predictions.is_some() {
+            remove_checkpoints(&RunFolder::existing(&self.folder).last(), self.settings.distillation)?;
         }
         Ok(predictions)
     }
@@ -326,7 +338,6 @@ impl<'a> FoldRun<'a> {
         let _lock = FolderLock::acquire(&self.folder)?;
         let run = RunFolder::existing(&self.folder);
         let settings = Settings::new(self.settings.recipe.clone(), self.settings.seed);
-        let mut state = State::load_or_new(&run.last(), &settings)?;
         let (training, held_out) = (self.training(), self.held_out());
         observer.fold(&FoldReport {
             fold: self.fold + 1,
@@ -337,19 +348,18 @@ impl<'a> FoldRun<'a> {
         let of_sites = self.sites.map(|sites| SiteFold::of(sites, self.settings.folds, self.fold));
         let set = TrainingSet::new(&training);
         let set = of_sites.as_ref().map_or(set, |fold| set.with(&fold.training[0], &fold.training[1]));
-        if train(&mut state, &settings, set, &held_out, None, observer)? == Ending::Interrupted {
-            run.save_last(&state)?;
+        let distillation = self.settings.distillation;
+        let Some(model) = train_model(&run.last(), &settings, distillation, set, &held_out, observer)? else {
             return Ok(None);
-        }
-        let network = state.averaged_network()?;
+        };
         if let Some(fold) = of_sites {
-            let predictions = fold.predict(&network)?;
+            let predictions = fold.predict(&model.network)?;
             with_path(&self.site_predictions_path(), |path| write_site_predictions(path, &predictions))?;
         }
-        let logits = predict_logits(&network, &held_out, Tta::None)?;
+        let logits = predict_logits(&model.network, &held_out, Tta::None)?;
         let predictions = labelled_predictions(held_out.samples(), &logits, 1.0);
         crate::evaluate::check(&predictions)?;
-        run.save_best(&Model::new(settings.recipe, network))?;
+        run.save_best(&model)?;
         // This file is written last, because it marks the fold as finished.
         with_path(&self.predictions_path(), |path| write_predictions(path, &predictions, THRESHOLD))?;
         Ok(Some(predictions))

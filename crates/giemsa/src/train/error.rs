@@ -249,6 +249,8 @@ pub enum Difference {
         /// Folds given now.
         now: usize,
     },
+    /// The numbers of teachers or the epochs of the network that learns from them differ.
+    Distillation,
     /// The data folders differ.
     Data {
         /// Folder that the run was begun with.
@@ -347,6 +349,9 @@ impl fmt::Display for Difference {
                 now.name()
             ),
             Difference::Folds { began, now } => write!(f, "begun with {began} folds, not {now}"),
+            Difference::Distillation => {
+                f.write_str("begun with other teachers, or other epochs of the network that learns from them")
+            }
             Difference::Data { began, now } => {
                 write!(f, "begun with the images of {}, not {}", began.display(), now.display())
             }

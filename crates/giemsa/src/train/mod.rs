@@ -1,7 +1,7 @@
 //! Training: the loop, run folders, checkpoints, cross-validation and pretraining.
 //!
 //! [`train()`] is the loop; [`run`] trains in a folder from which the run can be resumed; [`cross_validation`] and
-//! [`pretraining`] train several networks.
+//! [`pretraining`] train several networks, with [`Distillation`] also the teachers of each.
 //!
 //! Every random number is a function of (seed, pass over the images, image), and a checkpoint contains the whole state of
 //! the loop, so the weights do not depend on the number of threads or on where a run was stopped and resumed.
@@ -10,6 +10,7 @@ mod batches;
 pub mod checkpoint;
 mod composition;
 pub mod cross_validation;
+mod distillation;
 mod error;
 pub mod folder;
 pub mod history;
@@ -23,6 +24,7 @@ mod settings;
 mod training_set;
 
 pub use checkpoint::State;
+pub use distillation::{Distillation, Stage};
 pub use error::{Difference, Place, TrainError};
 pub use folder::{Part, RunFolder};
 pub use history::EpochRow;
@@ -61,6 +63,8 @@ pub struct StepReport {
 
 /// Receives the progress of a run, and may stop it: after `Break` the loop saves the state and returns.
 pub trait Observer {
+    /// Called before a teacher, and before the network that learns from the teachers; not if there are none.
+    fn stage(&mut self, _: Stage) {}
     /// Called after each step.
     fn step(&mut self, report: &StepReport) -> ControlFlow<()>;
     /// Called after each epoch, once its files are written.
@@ -140,7 +144,7 @@ fn step(
     let step_settings = StepSettings {
         learning_rate: plan.learning_rate(done),
         weight_decay: training.weight_decay,
-        label_smoothing: training.label_smoothing,
+        label_smoothing: if batches.has_teachers() { 0.0 } else { training.label_smoothing },
         seed: settings.seed,
         epoch: batch.pass,
     };

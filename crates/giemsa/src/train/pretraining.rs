@@ -1,9 +1,10 @@
 //! Pretraining: a model trained on all images, whose temperature, decision threshold and metrics come from the
 //! out-of-fold predictions of a cross-validation with the same recipe.
 
+use super::distillation::{Distillation, train_model};
 use super::error::TrainError;
 use super::settings::Settings;
-use super::{Ending, Observer, State, TrainingSet, train};
+use super::{Observer, TrainingSet};
 use crate::classes::Class;
 use crate::dataset::sites::OtherSites;
 use crate::dataset::{Cache, Subset};
@@ -25,7 +26,8 @@ use std::path::Path;
 /// Interval of the training images that are evaluated after each epoch: every twentieth.
 const VALIDATION_INTERVAL: usize = 20;
 
-/// Trains on all images, with those of other sites if there are any. Returns `None` if the observer stopped it; another call continues from the checkpoint.
+/// Trains on all images, with those of other sites if there are any. Returns `None` if the observer stopped it; another call continues from the
+/// checkpoint, and those of the teachers beside it.
 ///
 /// No image is held out, so the validation metrics in the history are those of a sample of the training images. The model
 /// is that of the last epoch, and is not calibrated: see [`Assessment::calibrate`].
@@ -36,19 +38,14 @@ pub fn train_on_all(
     settings: &Settings,
     images: &Cache,
     sites: Option<&OtherSites>,
+    distillation: Option<Distillation>,
     checkpoint: &Path,
     observer: &mut dyn Observer,
 ) -> Result<Option<Model>, TrainError> {
-    let mut state = State::load_or_new(checkpoint, settings)?;
     let all = Subset::new(images, (0..images.len()).collect());
     let sample = Subset::new(images, (0..images.len()).step_by(VALIDATION_INTERVAL).collect());
     let set = sites.map_or(TrainingSet::new(&all), |sites| TrainingSet::new(&all).with_sites(sites));
-    let ending = train(&mut state, settings, set, &sample, None, observer)?;
-    state.save(checkpoint)?;
-    if ending == Ending::Interrupted {
-        return Ok(None);
-    }
-    Ok(Some(Model::new(settings.recipe.clone(), state.averaged_network()?)))
+    train_model(checkpoint, settings, distillation, set, &sample, observer)
 }
 
 /// Sets the location of the healthy cells of a calibrated model to that of its training images, which are all its images.

@@ -6,6 +6,7 @@ use crate::dataset::duplicates::hashes;
 use crate::dataset::sites::OtherSites;
 use crate::dataset::{LabelledImages, image_digest};
 use crate::image::ImageError;
+use crate::nn::Network;
 use crate::preprocess::Images;
 use sha2::{Digest, Sha256};
 use std::ops::Range;
@@ -23,6 +24,7 @@ pub struct TrainingSet<'a> {
     cells: &'a dyn LabelledImages,
     negatives: &'a dyn Images,
     not_cells: &'a dyn Images,
+    teachers: &'a [Network],
 }
 
 /// What an image shows.
@@ -69,7 +71,7 @@ impl<'a, Cells: LabelledImages> From<&'a Cells> for TrainingSet<'a> {
 impl<'a> TrainingSet<'a> {
     /// Creates a set of labelled cells.
     pub fn new(cells: &'a dyn LabelledImages) -> TrainingSet<'a> {
-        TrainingSet { cells, negatives: &NoImages, not_cells: &NoImages }
+        TrainingSet { cells, negatives: &NoImages, not_cells: &NoImages, teachers: &[] }
     }
 
     /// Adds images of other sites. The healthy cells are also the hosts of transplants, see
@@ -84,6 +86,17 @@ impl<'a> TrainingSet<'a> {
     #[must_use]
     pub fn with(self, negatives: &'a dyn Images, not_cells: &'a dyn Images) -> TrainingSet<'a> {
         TrainingSet { negatives, not_cells, ..self }
+    }
+
+    /// Replaces the labels by the mean output of these networks, which have as many outputs as the network that is trained.
+    #[must_use]
+    pub(super) fn with_teachers(self, teachers: &'a [Network]) -> TrainingSet<'a> {
+        TrainingSet { teachers, ..self }
+    }
+
+    /// Returns the networks whose mean output is the target; empty if the labels are.
+    pub(super) fn teachers(&self) -> &'a [Network] {
+        self.teachers
     }
 
     /// Returns what an image shows.
@@ -108,14 +121,14 @@ impl<'a> TrainingSet<'a> {
         self.negatives().end
     }
 
-    /// Computes a digest of the classes and pixels of all images. Without images of other sites it equals
-    /// [`image_digest`](crate::dataset::image_digest()) of the cells.
+    /// Computes a digest of the classes and pixels of all images, and of the teachers. Without teachers and images of other
+    /// sites it equals [`image_digest`](crate::dataset::image_digest()) of the cells.
     ///
     /// # Errors
     /// If an image cannot be read back.
     pub fn digest(&self, side_px: usize) -> Result<String, ImageError> {
         let cells = image_digest(self.cells, side_px)?;
-        if self.len() == self.cells.len() {
+        if self.len() == self.cells.len() && self.teachers.is_empty() {
             return Ok(cells);
         }
         let mut sha256 = Sha256::new();
@@ -123,6 +136,9 @@ impl<'a> TrainingSet<'a> {
         for set in [self.negatives, self.not_cells] {
             sha256.update((set.len() as u64).to_le_bytes());
             hashes(set, side_px)?.iter().for_each(|hash| sha256.update(hash));
+        }
+        for tensor in self.teachers.iter().flat_map(Network::weights) {
+            tensor.values.iter().for_each(|value| sha256.update(value.to_le_bytes()));
         }
         Ok(hexadecimal(&sha256.finalize()))
     }
@@ -146,6 +162,7 @@ impl Images for TrainingSet<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::nn::architecture::{Activation, LayerSpec, Shape};
 
     /// Images filled with one byte each.
     struct Filled(Vec<u8>);
@@ -166,6 +183,11 @@ mod tests {
         }
     }
 
+    fn network(seed: u64) -> Network {
+        let layers = [LayerSpec::Flatten {}, LayerSpec::Dense { units: 1, activation: Activation::Sigmoid }];
+        Network::new(Shape { height: 1, width: 1, channels: 3 }, &layers, seed).unwrap()
+    }
+
     #[test]
     fn contains_cells_then_negatives_then_other_images() {
         let (cells, negatives, not_cells) = (Filled(vec![1, 2]), Filled(vec![3]), Filled(vec![4, 5]));
@@ -179,12 +201,14 @@ mod tests {
     }
 
     #[test]
-    fn the_digest_depends_on_the_images_of_other_sites() {
+    fn the_digest_depends_on_the_images_of_other_sites_and_on_the_teachers() {
         let (cells, a, b) = (Filled(vec![1, 2]), Filled(vec![3]), Filled(vec![4]));
         let plain = TrainingSet::new(&cells);
         assert_eq!(plain.digest(1).unwrap(), image_digest(&cells, 1).unwrap());
-        let digests = [plain, plain.with(&a, &b), plain.with(&b, &a), plain.with(&a, &NoImages)];
+        let teachers = [1, 2].map(|seed| [network(seed)]);
+        let [first, second] = teachers.each_ref().map(|teachers| plain.with_teachers(teachers));
+        let digests = [plain, plain.with(&a, &b), plain.with(&b, &a), plain.with(&a, &NoImages), first, second];
         let distinct: std::collections::BTreeSet<String> = digests.iter().map(|set| set.digest(1).unwrap()).collect();
-        assert_eq!(distinct.len(), 4);
+        assert_eq!(distinct.len(), 6);
     }
 }

@@ -7,7 +7,7 @@ use giemsa::nn::kernels::{InstructionSet, instruction_set};
 use giemsa::train::cross_validation::{
     CrossValidationSettings, OutOfFold, begin_cross_validation, cross_validate, cross_validate_fold,
 };
-use giemsa::train::{Difference, Ending, TrainError};
+use giemsa::train::{Difference, Distillation, Ending, TrainError};
 use std::path::{Path, PathBuf};
 
 /// Returns the settings of three folds, and the images.
@@ -34,6 +34,35 @@ fn an_interrupted_cross_validation_continues_to_the_same_predictions() {
     assert_eq!(whole.predictions.len(), 24);
     assert_eq!(fold_by_fold(&data, &out("stopped"), 15).unwrap(), None);
     assert_eq!(fold_by_fold(&data, &out("stopped"), NEVER).unwrap(), Some(whole));
+}
+
+#[test]
+fn the_network_of_a_fold_learns_from_teachers_also_after_interruptions() {
+    let (place, data) = prepared();
+    let out = |name: &str| place.path().join(name);
+    let (mut settings, images) = three_folds(&data).unwrap();
+    settings.distillation = Some(Distillation { teachers: 2, epochs: 4 });
+    let train =
+        |name: &str, steps| cross_validate(&settings, &images, None, &out(name), &mut StopAfter(steps)).unwrap();
+    let whole = train("whole", NEVER).unwrap();
+    let mut calls = 1;
+    let continued = loop {
+        match train("stopped", 7) {
+            Some(found) => break found,
+            None => calls += 1,
+        }
+    };
+    // Three folds of two teachers of 12 steps, and a network of 16: 120 steps, 7 per call.
+    assert_eq!(calls, 18);
+    assert_eq!(continued, whole);
+    assert_eq!(files(&out("stopped")), files(&out("whole")));
+    let names: Vec<PathBuf> = files(&out("whole").join("fold-1")).into_iter().map(|(path, _)| path).collect();
+    assert_eq!(names, [Path::new("model.safetensors"), Path::new("predictions.csv")]);
+    let of_labels = fold_by_fold(&data, &out("labels"), NEVER).unwrap().unwrap();
+    assert_ne!(of_labels.predictions, whole.predictions);
+    let error = fold_by_fold(&data, &out("whole"), NEVER).unwrap_err();
+    let TrainError::Mismatch { difference, .. } = error else { panic!("{error}") };
+    assert_eq!(difference, Difference::Distillation);
 }
 
 /// Returns the files of a folder and its folders, with their contents.

@@ -8,8 +8,8 @@ use giemsa::train::cross_validation::{CrossValidationSettings, FoldObserver, Fol
 use giemsa::train::pretraining::train_on_all;
 use giemsa::train::sets::Warning;
 use giemsa::train::{
-    Difference, Ending, EpochRow, Observer, Run, RunFolder, RunSettings, Settings, State, StepReport, StoppedRun,
-    TrainError,
+    Difference, Distillation, Ending, EpochRow, Observer, Run, RunFolder, RunSettings, Settings, Stage, State,
+    StepReport, StoppedRun, TrainError,
 };
 use image::{Rgb, RgbImage};
 use std::ops::ControlFlow;
@@ -239,7 +239,7 @@ fn a_recipe_that_could_not_be_read_back_is_rejected_before_anything_is_written()
     let errors = [
         Run::start(&out, settings, sets).err().unwrap(),
         cross_validate(&cross_validation, &images, None, &out, &mut StopAfter(1)).unwrap_err(),
-        train_on_all(&training, &images, None, &out, &mut StopAfter(1)).unwrap_err(),
+        train_on_all(&training, &images, None, None, &out, &mut StopAfter(1)).unwrap_err(),
     ];
     for error in errors {
         let expected = "recipe `quick`: expected `training.epochs` to be at most 1000000, found 2000000";
@@ -317,13 +317,52 @@ fn shared_images_are_an_error_in_given_sets_unless_allowed() {
 }
 
 #[test]
+fn a_model_of_teachers_has_the_epochs_of_the_last_network() {
+    /// Records the stages, and counts the steps.
+    #[derive(Default)]
+    struct Stages(Vec<Stage>, usize);
+    impl Observer for Stages {
+        fn stage(&mut self, stage: Stage) {
+            self.0.push(stage);
+        }
+        fn step(&mut self, _: &StepReport) -> ControlFlow<()> {
+            self.1 += 1;
+            ControlFlow::Continue(())
+        }
+        fn epoch(&mut self, _: &[EpochRow]) -> ControlFlow<()> {
+            ControlFlow::Continue(())
+        }
+    }
+    let (place, data) = prepared();
+    let checkpoint = place.path().join("last.safetensors");
+    let recipe = recipe();
+    let samples = LabelSettings::default().scan_all(&data).unwrap().samples;
+    let images = Cache::load(samples, &recipe.input, None, &|| {}).unwrap();
+    let (settings, distillation) = (Settings::new(recipe.clone(), 0), Distillation { teachers: 2, epochs: 5 });
+    let train = |observer: &mut Stages| {
+        train_on_all(&settings, &images, None, Some(distillation), &checkpoint, observer).unwrap().unwrap()
+    };
+    let (mut first, mut second) = (Stages::default(), Stages::default());
+    let model = train(&mut first);
+    let teacher = |number| Stage::Teacher { number, teachers: 2 };
+    assert_eq!(first.0, [teacher(1), teacher(2), Stage::Student]);
+    assert_eq!(model.recipe.training.epochs, 5);
+    // Two teachers of three epochs, and a network of five, each in the same number of steps per epoch.
+    let steps_per_epoch = images.samples().len().div_ceil(recipe.training.batch_size);
+    assert_eq!(first.1, (3 + 3 + 5) * steps_per_epoch);
+    // All of them are finished, so nothing is trained again.
+    assert_eq!(train(&mut second).network.weights(), model.network.weights());
+    assert_eq!(second.1, 0);
+}
+
+#[test]
 fn a_model_is_not_trained_from_the_checkpoint_of_another_recipe() {
     let (place, data) = prepared();
     let checkpoint = place.path().join("last.safetensors");
     let recipe = recipe();
     let images = Cache::load(LabelSettings::default().scan_all(&data).unwrap().samples, &recipe.input, None, &|| {});
     let images = images.unwrap();
-    let train = |settings: &Settings| train_on_all(settings, &images, None, &checkpoint, &mut StopAfter(NEVER));
+    let train = |settings: &Settings| train_on_all(settings, &images, None, None, &checkpoint, &mut StopAfter(NEVER));
     let model: Model = train(&Settings::new(recipe.clone(), 0)).unwrap().unwrap();
     assert_eq!(model.recipe, recipe);
     let other = Recipe { name: "other".to_owned(), ..recipe };
