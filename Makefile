@@ -92,7 +92,7 @@ WITH_SITES = --negatives $(SITES)/training --not-cells $(SITES)/training --test-
 pretrained: build $(if $(HAS_SMEARS),$(SITES))
 	test -d $(DATA) || target/release/giemsa fetch
 	$(if $(HAS_SMEARS),,@echo "$(SMEARS) does not exist: training without images of other sites")
-	target/release/giemsa pretrain $(DATA) --folds 3 --aim 'specificity>=0.98' --out $(PRETRAINED) \
+	target/release/giemsa pretrain $(DATA) --folds 3 --teachers 3 --aim 'specificity>=0.98' --out $(PRETRAINED) \
 		$(if $(HAS_SMEARS),$(WITH_SITES)) \
 		--failures crates/giemsa/src/model/pretrained/failures.md
 	cp $(PRETRAINED)/compact.safetensors crates/giemsa/src/model/pretrained/compact.safetensors

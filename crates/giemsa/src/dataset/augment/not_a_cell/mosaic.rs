@@ -6,7 +6,7 @@ use crate::preprocess::colour::{REFERENCE, is_black};
 use crate::random::Random;
 
 /// The fraction of the smears without a cell in the middle.
-const EMPTY: f32 = 0.15;
+const EMPTY: f32 = 0.3;
 
 /// Draws a smear with 2 to 40 cells of random size, side by side or overlapping, or without cells.
 pub(super) fn draw(cells: &[&[u8]], side: usize, random: &mut Random) -> Canvas {
