@@ -68,7 +68,7 @@ pub struct PretrainArgs {
     #[arg(long, value_name = "N", default_value_t = 0, value_parser = clap::value_parser!(u64).range(..=100))]
     teachers: u64,
     /// Epochs of the network that learns from the teachers [default: twice those of the recipe]
-    #[arg(long, value_name = "N", requires = "teachers", value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(long, value_name = "N", requires = "teachers", value_parser = clap::value_parser!(u64).range(1..=1_000_000))]
     student_epochs: Option<u64>,
     #[command(flatten)]
     sites: SiteArgs,

@@ -82,6 +82,8 @@ fn the_network_learns_from_teachers_and_the_card_states_it() {
     let card = fs::read_to_string(root.join("out/MODEL_CARD.md")).unwrap();
     assert!(card.contains("mean output of 2 networks of the same recipe, trained for 2 epochs"), "{card}");
     assert!(card.contains("epochs = 3"), "{card}");
+    let page = fs::read_to_string(root.join("out/quick/index.html")).unwrap();
+    assert!(page.contains("learned the mean output of 2 others, in 3 epochs"));
     run(&["--teachers", "3"]).code(1).stderr(contains("begun with other teachers"));
     run(&["--student-epochs", "3"]).code(2).stderr(contains("--teachers"));
 }

@@ -9,6 +9,7 @@ use crate::evaluate::metric_values::MetricValues;
 use crate::evaluate::metrics::Metrics;
 use crate::evaluate::patients::Spread;
 use crate::evaluate::provenance::Provenance;
+use crate::train::Distillation;
 use crate::train::cross_validation::{CrossValidationSettings, FoldsSummary, OutOfFold, THRESHOLD};
 use std::path::Path;
 
@@ -26,7 +27,7 @@ pub fn write_report(
     metrics: &Metrics,
     summary: &FoldsSummary,
 ) -> Result<(), ReportError> {
-    let CrossValidationSettings { recipe, folds, seed, data, .. } = settings;
+    let CrossValidationSettings { recipe, folds, seed, data, distillation, .. } = settings;
     let mut about = vec![
         format!("Recipe {}, {} epochs, seed {seed}", recipe.name, recipe.training.epochs),
         format!(
@@ -34,6 +35,9 @@ pub fn write_report(
             data.display()
         ),
     ];
+    if let Some(Distillation { teachers, epochs }) = distillation {
+        about.push(format!("Each network learned the mean output of {teachers} others, in {epochs} epochs"));
+    }
     about.extend(
         spread_lines(&summary.spread).iter().map(|line| format!("Mean and standard deviation over folds: {line}")),
     );

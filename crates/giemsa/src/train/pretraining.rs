@@ -84,7 +84,7 @@ pub struct Assessment {
 pub const MOST_REFUSED: f64 = 0.001;
 /// The threshold of refusal is lowered by this many logits, because red cells of sites that are not in the training data look
 /// a little less like red cells to the network (`docs/compact.md`).
-pub const UNSEEN_SITE_MARGIN: f64 = 1.0;
+pub const UNSEEN_SITE_MARGIN: f64 = 1.25;
 
 impl Assessment {
     /// Fits the operating point to out-of-fold predictions, and computes metrics and the comparison with a baseline.
