@@ -75,7 +75,7 @@ python:
 cluster:
 	python/cluster.sh
 
-# Trains the built-in model in a quarter of an hour on two cores. A second call resumes an interrupted run. The same data, version
+# Trains the built-in model in an hour and a quarter on two cores. A second call resumes an interrupted run. The same data, version
 # and instruction set give the same bytes.
 #
 # DATA: the images of `giemsa fetch`. SMEARS: photographs with annotations.json (COCO) of bangkok (Chula RBC-12), bccd (BCCD)
