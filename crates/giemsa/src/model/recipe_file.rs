@@ -273,7 +273,7 @@ mod tests {
         let compact = BUILT_IN[0].1;
         assert!(compact.contains("units = 2"));
         let text = error_of(&compact.replacen("units = 2", "units = 1", 1));
-        let expected = "expected `augmentation.not_a_cell` to be 0 unless the last layer has 2 units, found 0.12";
+        let expected = "expected `augmentation.not_a_cell` to be 0 unless the last layer has 2 units, found 0.";
         assert!(text.contains(expected), "{text}");
     }
 
