@@ -143,7 +143,6 @@ fn check_folder(out: &Path, recipes: [&Recipe; 2]) -> Result<(), TrainError> {
 }
 
 /// What a recipe is cross-validated for.
-#[derive(Clone, Copy, PartialEq, Eq)]
 enum Role {
     /// The model, with the images of other sites and the teachers.
     Recipe,
@@ -163,10 +162,12 @@ fn evaluate(
     let out = args.out.join(&recipe.name);
     let mut settings = CrossValidationSettings::new(&absolute(&args.data), recipe.clone());
     (settings.folds, settings.seed) = (args.folds.into(), args.seed);
-    settings.distillation = if role == Role::Recipe { args.distillation(recipe) } else { None };
     let set = read(samples, &args.data, &recipe.input, context)?;
     let sites = match role {
-        Role::Recipe => args.sites.load(&args.labels.negative, &recipe.input, context)?,
+        Role::Recipe => {
+            settings.distillation = args.distillation(recipe);
+            args.sites.load(&args.labels.negative, &recipe.input, context)?
+        }
         Role::Baseline => None,
     };
     let Some(out_of_fold) = run_folds(&settings, &set, sites.as_ref(), &out, context)? else { return Ok(None) };

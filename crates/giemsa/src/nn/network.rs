@@ -224,7 +224,8 @@ impl Network {
     ///
     /// # Shapes
     /// - `inputs`: `[samples][height][width][channels]` (NHWC), values in 0..=1
-    /// - `targets`: `[samples][outputs]`, each 0 or 1, or [`NO_TARGET`](super::NO_TARGET); the first is the class index
+    /// - `targets`: `[samples][outputs]`, each in 0..=1, or [`NO_TARGET`](super::NO_TARGET); the first is the class index or the
+    ///   probability of class 1
     /// - `samples`: `[samples]`, indices in the data set, which determine the dropout masks
     ///
     /// # Panics

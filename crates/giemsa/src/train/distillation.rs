@@ -12,12 +12,13 @@ use super::settings::Settings;
 use super::{Ending, Observer, State, TrainingSet, train};
 use crate::dataset::LabelledImages;
 use crate::model::Model;
-use crate::nn::NO_TARGET;
 use crate::nn::Network;
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 
-/// How a network learns from teachers.
+/// How a network learns from teachers. The targets are their outputs, so [label
+/// smoothing](crate::model::recipe::Training::label_smoothing) does not apply, and the accuracy during training is the agreement
+/// with them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Distillation {
@@ -110,15 +111,16 @@ pub(super) fn learn_from(teachers: &[Network], inputs: &[f32], targets: &mut [f3
     for teacher in teachers {
         sums.iter_mut().zip(teacher.predict(inputs)).for_each(|(sum, logit)| *sum += logit);
     }
-    for (target, sum) in targets.iter_mut().zip(sums) {
+    for (target, sum) in targets.iter_mut().zip(sums).filter(|(target, _)| !target.is_nan()) {
         let mean = sum / teachers.len() as f32;
-        *target = if target.is_nan() { NO_TARGET } else { 1.0 / (1.0 + (-mean).exp()) };
+        *target = 1.0 / (1.0 + (-mean).exp());
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::nn::NO_TARGET;
     use crate::nn::architecture::{Activation, LayerSpec, Shape};
     use crate::nn::network::Tensor;
 
